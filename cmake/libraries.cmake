@@ -1,0 +1,33 @@
+# Third-party libraries, all from Debian packages (script/packages). Each is used behind one adapter.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(varve_pkg name module)
+    pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${module})
+    add_library(ext_${name} INTERFACE)
+    target_link_libraries(ext_${name} INTERFACE PkgConfig::${name})
+endfunction()
+
+function(varve_lib name header lib)
+    find_path(${name}_INCLUDE ${header} REQUIRED)
+    find_library(${name}_LIBRARY ${lib} REQUIRED)
+    add_library(ext_${name} INTERFACE)
+    target_include_directories(ext_${name} SYSTEM INTERFACE ${${name}_INCLUDE})
+    target_link_libraries(ext_${name} INTERFACE ${${name}_LIBRARY})
+endfunction()
+
+varve_pkg(RE2 re2)
+varve_pkg(ZLIB zlib)
+varve_pkg(ZSTD libzstd)
+varve_pkg(JANSSON jansson)
+varve_pkg(YAML yaml-0.1)
+varve_pkg(MICROHTTPD libmicrohttpd)
+varve_pkg(CMOCKA cmocka)
+varve_lib(LMDB lmdb.h lmdb)
+varve_lib(ROARING roaring/roaring.h roaring)
+varve_lib(SNAPPY snappy-c.h snappy)
+varve_lib(XXHASH xxhash.h xxhash)
+add_library(ext_THREADS INTERFACE)
+target_link_libraries(ext_THREADS INTERFACE Threads::Threads m)
+
+find_program(RAGEL ragel REQUIRED)

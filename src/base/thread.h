@@ -1,0 +1,64 @@
+/* thread.h -- threads, locks and a bounded worker pool. Locks abort on misuse (their functions
+ * cannot fail otherwise). Each mutex in the program says what it guards and its rank
+ * (docs/architecture.md, "Locks"). */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct mutex {
+    pthread_mutex_t m;
+};
+struct cond { /* waits use the monotonic clock */
+    pthread_cond_t c;
+};
+struct rwlock { /* writers are preferred: readers cannot starve them */
+    pthread_rwlock_t l;
+};
+
+void mutex_init(struct mutex *m);
+void mutex_fini(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+void cond_init(struct cond *c);
+void cond_fini(struct cond *c);
+void cond_wait(struct cond *c, struct mutex *m);
+/* Wait at most until `deadline_mono_ns`; false when it passed. */
+bool cond_wait_until(struct cond *c, struct mutex *m, uint64_t deadline_mono_ns);
+void cond_signal(struct cond *c);
+void cond_broadcast(struct cond *c);
+
+void rwlock_init(struct rwlock *l);
+void rwlock_fini(struct rwlock *l);
+void rwlock_read(struct rwlock *l);
+void rwlock_write(struct rwlock *l);
+void rwlock_unlock(struct rwlock *l);
+
+/* Start `run(arg)` on a thread named `name` (15 bytes at most), with all signals blocked.
+ *   ERR_IO  the system refused; logged */
+MUST_USE err thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
+void thread_join(pthread_t t);
+
+/* CPUs this process may use: affinity and the cgroup's cpu.max, at least 1. */
+unsigned thread_cpu_count(void);
+
+/* A pool of `threads` workers with a queue of at most `queue_max` waiting jobs. */
+struct pool;
+MUST_USE err pool_open(const char *name, unsigned threads, unsigned queue_max, struct pool **out);
+
+/* Run what is queued to its end, then stop the workers. */
+void pool_close(struct pool *p);
+
+/* Queue `run(arg)`.   ERR_BUSY  the queue is full or the pool is closing; nothing was queued */
+MUST_USE err pool_submit(struct pool *p, void (*run)(void *), void *arg);
+
+/* Run `run(arg, i)` for every i < count, on the pool's idle workers and the calling thread, and
+ * return when all are done. Never waits for a worker that is busy: the caller may do it all itself. */
+void pool_for_each(struct pool *p, unsigned count, void (*run)(void *arg, unsigned i), void *arg);
+
+#endif
