@@ -1,6 +1,6 @@
 # Compiler and linker flags, the same for every target (style: docs/architecture.md, "Builds").
 set(WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla
-    -Wformat=2 -Wswitch-enum -Wcast-qual)
+    -Wformat=2 -Wcast-qual)
 add_compile_options(${WARNINGS}
     "$<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes>")
 if(VARVE_WERROR)

@@ -34,7 +34,7 @@ struct log_field {
 #define LOG_ERR(e)     LOG_CSTR("err", err_name(e))
 
 struct log_site { /* one static object a call site: its rate limit */
-    atomic_uint_least64_t refill_mono_ns;
+    _Atomic uint64_t refill_mono_ns;
     atomic_uint tokens_used, suppressed;
 };
 

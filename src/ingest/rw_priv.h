@@ -1,0 +1,92 @@
+/* rw_priv.h -- one remote-write request while it is decoded, shared by the two protocol versions.
+ */
+#ifndef INGEST_RW_PRIV_H
+#define INGEST_RW_PRIV_H
+
+#include "ingest/protobuf.h"
+#include "ingest/remote_write.h"
+
+enum {
+    RW_ERROR_BYTES_MAX = 64 << 10,  /* of joined error texts; what is beyond is counted */
+    RW_ARENA_BYTES_MAX = 256 << 20, /* histograms, exemplars, label sets of one request */
+    RW_DECODED_KEEP_MAX = 4 << 20,  /* a larger buffer is not kept for the next request */
+};
+
+/* One time series of the request that has something to store. */
+struct rw_item {
+    slice labels; /* 1.0: the raw label fields; 2.0: the packed references */
+    slice body;   /* the whole TimeSeries message */
+    uint32_t row_first, row_count;
+};
+
+struct remote_write {
+    struct receiver *receiver;
+    struct remote_write *next_free;
+    void (*done)(void *arg);
+    void *done_arg;
+    bool v2;
+    unsigned status; /* HTTP status decided before the commit; 0: ask the batch */
+    bool overloaded;
+    struct buf decoded; /* the protobuf message */
+    struct rw_item *items;
+    hash128 *aliases; /* of items */
+    uint32_t *series; /* of items */
+    size_t item_count, item_cap;
+    struct db_row *rows;
+    int64_t *start_ts_ms; /* of rows; only used when `has_start_ts` */
+    size_t row_count, row_cap, exemplar_cap, metadata_cap;
+    bool has_start_ts;
+    str *symbols; /* 2.0 */
+    hash128 *symbol_hashes;
+    size_t symbol_count, symbol_cap;
+    struct arena arena;
+    struct buf errors; /* joined by newlines */
+    size_t errors_dropped;
+    struct db_batch batch;
+};
+
+/* Hash of a family's metadata that was stored lately; the table is direct-mapped. */
+struct metadata_slot {
+    _Atomic uint64_t hash;
+};
+
+struct receiver {
+    struct receiver_options options;
+    struct receiver_counters counters;
+    struct mutex *lock; /* guards `free`; rank: leaf */
+    struct remote_write *free;
+    uint64_t seed;
+    struct metadata_slot *metadata_seen; /* hashes of metadata stored lately, direct-mapped */
+};
+
+enum { METADATA_SEEN_SLOTS = 1 << 14 };
+
+/* Note one part's error: the request goes on without it (2.0), or the text becomes the reply's. */
+void rw_error(struct remote_write *w, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Grow the arrays by one and return the new element (not initialised); NULL over DB_BATCH_ROWS_MAX.
+ */
+struct rw_item *rw_add_item(struct remote_write *w);
+struct db_row *rw_add_row(struct remote_write *w);
+struct db_exemplar_row *rw_add_exemplar(struct remote_write *w);
+
+/* Queue metadata of `metric` unless the same was stored lately. Strings are copied. */
+void rw_add_metadata(struct remote_write *w, str metric, const struct metadata *m);
+
+/* Read the message into items and rows; ERR_INVALID (malformed) or ERR_LIMIT with the reason in
+ * `d`. */
+MUST_USE err rw_v1_decode(struct remote_write *w, struct diag *d);
+MUST_USE err rw_v2_decode(struct remote_write *w, struct diag *d);
+
+/* Labels of a miss: decode, check and create. On a bad label set returns OK with *series =
+ * SERIES_NONE after noting the error as the version demands. ERR_LIMIT  the store takes no new
+ * series now */
+MUST_USE err rw_v1_create(struct remote_write *w, size_t item, uint32_t *series, struct diag *d);
+MUST_USE err rw_v2_create(struct remote_write *w, size_t item, uint32_t *series, struct diag *d);
+
+/* Decode a Histogram message (both versions). `start_ts_ms` is 0 when absent.
+ *   ERR_INVALID  malformed (p.bad) or against the rules, with upstream's words in `d` */
+MUST_USE err rw_histogram(slice message, struct arena *a, struct histogram **out, int64_t *ts_ms,
+                          int64_t *start_ts_ms, struct diag *d);
+
+#endif

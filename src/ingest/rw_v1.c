@@ -1,0 +1,289 @@
+/* rw_v1.c -- prometheus.WriteRequest (remote write 1.0): {timeseries=1, metadata=3}. */
+#include "base/log.h"
+#include "ingest/rw_priv.h"
+
+/* A Sample message: {value=1 double, timestamp=2 int64}. */
+static void read_sample(struct pb *p, struct db_row *row)
+{
+    while (pb_next(p)) {
+        if (p->field == 1)
+            row->value = pb_double(p);
+        else if (p->field == 2)
+            row->ts_ms = (int64_t)pb_varint(p);
+        else
+            pb_skip(p);
+    }
+}
+
+static err add_sample(struct remote_write *w, slice message, uint32_t tag, struct diag *d)
+{
+    struct db_row *row = rw_add_row(w);
+    if (row == NULL)
+        return diag_set(d, ERR_LIMIT, "too many samples in one request (limit %d)",
+                        DB_BATCH_ROWS_MAX);
+    *row = (struct db_row){.tag = tag};
+    struct pb p = pb_of(message);
+    read_sample(&p, row);
+    return p.bad ? diag_set(d, ERR_INVALID, "proto: malformed Sample") : OK;
+}
+
+static err add_histogram(struct remote_write *w, slice message, uint32_t tag, struct diag *d)
+{
+    struct histogram *h;
+    int64_t ts_ms, start_ts_ms;
+    TRY(rw_histogram(message, &w->arena, &h, &ts_ms, &start_ts_ms, d));
+    struct db_row *row = rw_add_row(w);
+    if (row == NULL)
+        return diag_set(d, ERR_LIMIT, "too many samples in one request (limit %d)",
+                        DB_BATCH_ROWS_MAX);
+    *row = (struct db_row){.ts_ms = ts_ms, .histogram = h, .tag = tag};
+    return OK;
+}
+
+/* One label: {name=1, value=2}. */
+static bool read_label(slice message, struct label *out)
+{
+    struct pb p = pb_of(message);
+    *out = (struct label){{"", 0}, {"", 0}};
+    while (pb_next(&p)) {
+        if (p.field == 1)
+            out->name = pb_text(&p);
+        else if (p.field == 2)
+            out->value = pb_text(&p);
+        else
+            pb_skip(&p);
+    }
+    return !p.bad;
+}
+
+/* All labels of a message whose field 1 they are, sorted, in the request's arena. */
+static err read_labels(struct remote_write *w, slice message, struct labels *out, struct diag *d)
+{
+    struct label *items = NULL;
+    size_t count = 0, cap = 0;
+    struct pb p = pb_of(message);
+    while (pb_next(&p)) {
+        if (p.field != 1) {
+            pb_skip(&p);
+            continue;
+        }
+        if (count == cap) {
+            cap = cap == 0 ? 16 : cap * 2;
+            items = arena_grow(&w->arena, items, count, cap, sizeof(*items));
+            if (items == NULL)
+                return diag_set(d, ERR_LIMIT, "request needs too much memory (limit %d bytes)",
+                                RW_ARENA_BYTES_MAX);
+        }
+        if (!read_label(pb_bytes(&p), &items[count]))
+            return diag_set(d, ERR_INVALID, "proto: malformed Label");
+        count++;
+    }
+    if (p.bad)
+        return diag_set(d, ERR_INVALID, "proto: malformed TimeSeries");
+    *out = (struct labels){items, labels_sort(items, count)};
+    return OK;
+}
+
+/* 1.0 ignores exemplars that cannot be stored. */
+static err add_exemplar(struct remote_write *w, slice message, uint32_t tag, struct diag *d)
+{
+    struct exemplar e = {0};
+    struct diag ignored = {.text = ""};
+    struct pb p = pb_of(message);
+    while (pb_next(&p)) {
+        if (p.field == 2)
+            e.value = pb_double(&p);
+        else if (p.field == 3)
+            e.ts_ms = (int64_t)pb_varint(&p);
+        else
+            pb_skip(&p);
+    }
+    if (p.bad)
+        return diag_set(d, ERR_INVALID, "proto: malformed Exemplar");
+    TRY(read_labels(w, message, &e.labels, d));
+    if (exemplar_check(&e, &ignored) != OK)
+        return OK;
+    struct db_exemplar_row *row = rw_add_exemplar(w);
+    if (row == NULL)
+        return diag_set(d, ERR_LIMIT, "too many exemplars in one request (limit %d)",
+                        DB_BATCH_ROWS_MAX);
+    *row = (struct db_exemplar_row){.exemplar = e, .tag = tag};
+    return OK;
+}
+
+/* Everything of a TimeSeries behind its labels. */
+static err read_values(struct remote_write *w, struct pb *p, uint32_t tag, bool *more_labels,
+                       struct diag *d)
+{
+    while (pb_next(p)) {
+        switch (p->field) {
+        case 1:
+            *more_labels = true;
+            pb_skip(p);
+            break;
+        case 2:
+            TRY(add_sample(w, pb_bytes(p), tag, d));
+            break;
+        case 3:
+            TRY(add_exemplar(w, pb_bytes(p), tag, d));
+            break;
+        case 4:
+            TRY(add_histogram(w, pb_bytes(p), tag, d));
+            break;
+        default:
+            pb_skip(p);
+        }
+    }
+    return p->bad ? diag_set(d, ERR_INVALID, "proto: malformed TimeSeries") : OK;
+}
+
+/* The common shape, `labels... sample{value, timestamp}`, read without a function call a field.
+ * Returns false, with nothing changed, for any other shape. */
+static bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
+{
+    const uint8_t *p = message.ptr, *end = p + message.len;
+    while (end - p >= 2 && p[0] == 0x0a && p[1] < 0x80) {
+        if (p[1] > end - p - 2)
+            return false;
+        p += 2 + p[1];
+    }
+    *labels = (slice){message.ptr, (size_t)(p - message.ptr)};
+    /* sample: 12 LEN [09 f64] 10 varint; its end is the message's end */
+    if (end - p < 4 || p[0] != 0x12 || p[1] != end - p - 2)
+        return false;
+    p += 2;
+    double value = 0;
+    if (p[0] == 0x09) {
+        if (end - p < 11)
+            return false;
+        value = f64_from_bits(load_u64(p + 1));
+        p += 9;
+    }
+    if (*p++ != 0x10)
+        return false;
+    uint64_t ts = 0;
+    for (unsigned shift = 0; p < end && shift < 63; shift += 7) {
+        uint8_t b = *p++;
+        ts |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80)
+            break;
+    }
+    if (p != end || p[-1] >= 0x80)
+        return false;
+    struct db_row *row = rw_add_row(w);
+    if (row == NULL)
+        return false;
+    *row = (struct db_row){.ts_ms = (int64_t)ts, .value = value, .tag = tag};
+    return true;
+}
+
+/* The run of label fields that a TimeSeries starts with; `p` ends behind it. */
+static slice label_region(struct pb *p)
+{
+    const uint8_t *start = p->pos;
+    while (p->pos < p->end && *p->pos == 0x0a) {
+        p->pos++;
+        p->wire = PB_BYTES;
+        (void)pb_bytes(p);
+    }
+    return (slice){start, (size_t)(p->pos - start)};
+}
+
+static err add_series(struct remote_write *w, slice message, struct diag *d)
+{
+    struct rw_item *it = rw_add_item(w);
+    if (it == NULL)
+        return diag_set(d, ERR_LIMIT, "too many series in one request (limit %d)",
+                        DB_BATCH_ROWS_MAX);
+    uint32_t index = (uint32_t)w->item_count - 1;
+    size_t rows = w->row_count, exemplars = w->batch.exemplar_count;
+    slice labels;
+    bool more_labels = false;
+    if (!read_plain(w, message, &labels, index)) {
+        struct pb p = pb_of(message);
+        labels = label_region(&p);
+        TRY(read_values(w, &p, index, &more_labels, d));
+    }
+    if (w->row_count == rows && w->batch.exemplar_count == exemplars) {
+        w->item_count--; /* nothing to store: allowed, and it makes no series */
+        return OK;
+    }
+    *it = (struct rw_item){labels, message, (uint32_t)rows, (uint32_t)(w->row_count - rows)};
+    /* Labels behind the samples are not part of the region: hash the whole message then, which is
+     * never remembered as an alias and so never found. */
+    w->aliases[index] = more_labels ? hash128_of(message, ~w->receiver->seed)
+                                    : hash128_of(labels, w->receiver->seed);
+    return OK;
+}
+
+/* MetricMetadata {type=1, metric_family_name=2, help=4, unit=5}. */
+static err add_metadata(struct remote_write *w, slice message, struct diag *d)
+{
+    str metric = {"", 0};
+    struct metadata m = {.help = {"", 0}, .unit = {"", 0}};
+    struct pb p = pb_of(message);
+    while (pb_next(&p)) {
+        uint64_t type;
+        switch (p.field) {
+        case 1:
+            type = pb_varint(&p);
+            m.type = type < METRIC_TYPE_COUNT ? (enum metric_type)type : METRIC_UNKNOWN;
+            break;
+        case 2:
+            metric = pb_text(&p);
+            break;
+        case 4:
+            m.help = pb_text(&p);
+            break;
+        case 5:
+            m.unit = pb_text(&p);
+            break;
+        default:
+            pb_skip(&p);
+        }
+    }
+    if (p.bad)
+        return diag_set(d, ERR_INVALID, "proto: malformed MetricMetadata");
+    rw_add_metadata(w, metric, &m);
+    return OK;
+}
+
+err rw_v1_decode(struct remote_write *w, struct diag *d)
+{
+    struct pb p = pb_of(buf_slice(&w->decoded));
+    while (pb_next(&p)) {
+        if (LIKELY(p.field == 1))
+            TRY(add_series(w, pb_bytes(&p), d));
+        else if (p.field == 3)
+            TRY(add_metadata(w, pb_bytes(&p), d));
+        else
+            pb_skip(&p);
+    }
+    return p.bad ? diag_set(d, ERR_INVALID, "proto: malformed WriteRequest") : OK;
+}
+
+err rw_v1_create(struct remote_write *w, size_t item, uint32_t *series, struct diag *d)
+{
+    struct receiver *r = w->receiver;
+    const struct rw_item *it = &w->items[item];
+    struct labels ls;
+    struct diag why = {.text = ""};
+    *series = SERIES_NONE;
+    TRY(read_labels(w, it->body, &ls, d));
+    err e = labels_check(ls, &r->options.labels_limits, &why);
+    if (e == OK) {
+        bool whole = true; /* see add_series() */
+        struct pb p = pb_of(it->body);
+        (void)label_region(&p);
+        while (whole && pb_next(&p)) {
+            whole = p.field != 1;
+            pb_skip(&p);
+        }
+        return db_create(r->options.db, ls, whole ? &w->aliases[item] : NULL, series, d);
+    }
+    (void)atomic_fetch_add_explicit(&r->counters.invalid_label_series, 1, memory_order_relaxed);
+    log_warn("series with invalid labels skipped", LOG_CSTR("reason", why.text));
+    if (e == ERR_LIMIT) /* our own limit: tell the sender, keep the rest of the request */
+        rw_error(w, "%s", why.text);
+    return OK;
+}
