@@ -10,6 +10,7 @@
 #ifndef STORAGE_DB_H
 #define STORAGE_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -156,7 +157,7 @@ struct db_select_args {
     size_t matcher_count;
     int64_t min_ms, max_ms;
     size_t series_max;          /* more is ERR_LIMIT; 0: no limit */
-    const volatile bool *canceled; /* polled; NULL: never */
+    const atomic_bool *canceled; /* polled, relaxed; NULL: never */
     uint64_t deadline_mono_ns;  /* 0: none */
 };
 
@@ -271,6 +272,12 @@ struct db_stats { /* a snapshot of counters and gauges; names as in /metrics (do
     bool read_only; /* the log cannot be written now */
 };
 void db_stats_of(struct db *db, struct db_stats *out);
+
+/* While db_open() runs (on another thread): how far the replay is, the wal_* fields only. */
+void db_opening_stats(struct db_stats *out);
+
+/* "ack", "interval" or "off". */
+const char *db_sync_mode(const struct db *db);
 
 /* The ten (or `limit`) heaviest of the head, for status/tsdb; strings in `a`. */
 struct db_top {
