@@ -1,0 +1,44 @@
+/* postings.h -- sets of series ids of a block: roaring bitmaps behind our types. A set belongs to
+ * one thread; all functions copy, nothing aliases the bytes it was read from. */
+#ifndef STORAGE_POSTINGS_H
+#define STORAGE_POSTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+struct postings;
+
+enum { POSTINGS_LIST_MAX = 64 }; /* sets of fewer ids are stored as a list of differences */
+
+/* The empty set, and 0..count-1. Free with postings_free(). */
+struct postings *postings_empty(void);
+struct postings *postings_range(uint32_t count);
+void postings_free(struct postings *p); /* NULL is allowed */
+
+/* Append the stored form of `ids` (strictly ascending, count >= 1) to `out`. */
+void postings_encode(const uint32_t *ids, size_t count, struct buf *out);
+
+/* Read what postings_encode() wrote.
+ *   ERR_CORRUPT  malformed, or an id is not below `id_limit` */
+MUST_USE err postings_decode(slice bytes, uint32_t id_limit, struct postings **out);
+
+/* Add the stored set to `p`: as decode and postings_or(), without the copy. */
+MUST_USE err postings_decode_or(slice bytes, uint32_t id_limit, struct postings *p);
+
+/* a = a AND b, a OR b, a without b. */
+void postings_and(struct postings *a, const struct postings *b);
+void postings_or(struct postings *a, const struct postings *b);
+void postings_andnot(struct postings *a, const struct postings *b);
+
+uint64_t postings_count(const struct postings *p);
+bool postings_has(const struct postings *p, uint32_t id);
+
+/* Write the ids, ascending, to `out`, which has room for postings_count() of them. */
+void postings_ids(const struct postings *p, uint32_t *out);
+
+#endif
