@@ -1,0 +1,253 @@
+/* api.c -- see api.h: the table of routes and what all of them use. */
+#include "http/api.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/number.h"
+#include "http/json.h"
+#include "query/parser.h"
+
+enum {
+    WRITE_BODY_BYTES_MAX = 16 << 20,
+    ANNOTATIONS_MAX = 10,
+    SELECTOR_BYTES_MAX = 64 << 20,
+    SELECTORS_MAX = 1000,
+};
+
+static const struct http_route ROUTES[] = {
+    {.path = "/api/v1/write",
+     .methods = HTTP_POST,
+     .run = api_write,
+     .finish = api_write_finish,
+     .body_bytes_max = WRITE_BODY_BYTES_MAX},
+    {.path = "/api/v1/push",
+     .methods = HTTP_POST,
+     .run = api_write,
+     .finish = api_write_finish,
+     .body_bytes_max = WRITE_BODY_BYTES_MAX},
+    {.path = "/api/v1/query", .methods = HTTP_GET | HTTP_POST, .run = api_query, .on_pool = true},
+    {.path = "/api/v1/query_range",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_query_range,
+     .on_pool = true},
+    {.path = "/api/v1/query_exemplars",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_query_exemplars,
+     .on_pool = true},
+    {.path = "/api/v1/format_query",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_format_query,
+     .on_pool = true},
+    {.path = "/api/v1/series", .methods = HTTP_GET | HTTP_POST, .run = api_series, .on_pool = true},
+    {.path = "/api/v1/labels", .methods = HTTP_GET | HTTP_POST, .run = api_labels, .on_pool = true},
+    {.path = "/api/v1/label/*",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_label_values,
+     .on_pool = true},
+    {.path = "/api/v1/metadata", .methods = HTTP_GET, .run = api_metadata, .on_pool = true},
+    {.path = "/api/v1/status/buildinfo", .methods = HTTP_GET, .run = api_buildinfo},
+    {.path = "/api/v1/status/runtimeinfo", .methods = HTTP_GET, .run = api_runtimeinfo},
+    {.path = "/api/v1/status/flags", .methods = HTTP_GET, .run = api_flags},
+    {.path = "/api/v1/status/tsdb", .methods = HTTP_GET, .run = api_tsdb, .on_pool = true},
+    {.path = "/api/v1/status/tsdb/blocks",
+     .methods = HTTP_GET,
+     .run = api_tsdb_blocks,
+     .on_pool = true},
+    {.path = "/api/v1/status/walreplay",
+     .methods = HTTP_GET,
+     .run = api_walreplay,
+     .before_ready = true},
+    {.path = "/api/v1/admin/tsdb/delete_series",
+     .methods = HTTP_POST | HTTP_PUT,
+     .run = api_delete_series,
+     .on_pool = true},
+    {.path = "/api/v1/admin/tsdb/clean_tombstones",
+     .methods = HTTP_POST | HTTP_PUT,
+     .run = api_clean_tombstones,
+     .on_pool = true},
+    {.path = "/api/v1/admin/tsdb/snapshot",
+     .methods = HTTP_POST | HTTP_PUT,
+     .run = api_snapshot,
+     .on_pool = true},
+    {.path = "/-/healthy", .methods = HTTP_GET, .run = root_healthy, .before_ready = true},
+    {.path = "/-/ready", .methods = HTTP_GET, .run = root_ready, .before_ready = true},
+    {.path = "/-/reload",
+     .methods = HTTP_GET | HTTP_POST | HTTP_PUT,
+     .run = root_reload,
+     .on_pool = true},
+    {.path = "/-/quit",
+     .methods = HTTP_GET | HTTP_POST | HTTP_PUT,
+     .run = root_quit,
+     .before_ready = true},
+    {.path = "/version", .methods = HTTP_GET, .run = root_version, .before_ready = true},
+    {.path = "/metrics", .methods = HTTP_GET, .run = metrics_handler, .before_ready = true},
+};
+
+const struct http_route *api_routes(size_t *count)
+{
+    *count = COUNT_OF(ROUTES);
+    return ROUTES;
+}
+
+struct api *api_of(const struct http_request *r)
+{
+    return http_user(r);
+}
+
+static const struct {
+    const char *name;
+    unsigned status;
+} ERRORS[] = {
+    [API_BAD_DATA] = {"bad_data", 400}, [API_EXECUTION] = {"execution", 422},
+    [API_CANCELED] = {"canceled", 499}, [API_TIMEOUT] = {"timeout", 503},
+    [API_INTERNAL] = {"internal", 500}, [API_UNAVAILABLE] = {"unavailable", 500},
+};
+
+void api_fail(struct http_request *r, enum api_error type, const char *text)
+{
+    struct buf *b = http_out(r);
+    http_answer(r, ERRORS[type].status, "application/json");
+    buf_reset(b);
+    buf_printf(b, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":", ERRORS[type].name);
+    json_html(b, str_from(text));
+    buf_put_u8(b, '}');
+}
+
+void api_fail_err(struct http_request *r, err e, const struct diag *d)
+{
+    enum api_error type =
+        e == ERR_CANCELED  ? API_CANCELED
+        : e == ERR_TIMEOUT ? API_TIMEOUT
+        : e == ERR_INVALID || e == ERR_LIMIT || e == ERR_UNSUPPORTED || e == ERR_ORDER
+            ? API_EXECUTION
+            : API_INTERNAL;
+    api_fail(r, type, d->text[0] != '\0' ? d->text : err_name(e));
+}
+
+void api_fail_param(struct http_request *r, const char *name, const char *text)
+{
+    struct buf b = {0};
+    buf_printf(&b, "invalid parameter \"%s\": %s", name, text);
+    api_fail(r, API_BAD_DATA, buf_cstr(&b));
+    buf_fini(&b);
+}
+
+struct buf *api_begin(struct http_request *r)
+{
+    struct buf *b = http_out(r);
+    http_answer(r, 200, "application/json");
+    buf_reset(b);
+    buf_put_str(b, STR("{\"status\":\"success\",\"data\":"));
+    return b;
+}
+
+static void put_annotations(struct buf *b, const char *key, const char *kind, const str *items,
+                            size_t count)
+{
+    if (count == 0)
+        return;
+    buf_printf(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < count && i < ANNOTATIONS_MAX; i++) {
+        if (i > 0)
+            buf_put_u8(b, ',');
+        json_html(b, items[i]);
+    }
+    if (count > ANNOTATIONS_MAX)
+        buf_printf(b, ",\"%zu more %s annotations omitted\"", count - ANNOTATIONS_MAX, kind);
+    buf_put_u8(b, ']');
+}
+
+void api_end(struct buf *b, const str *warnings, size_t warning_count, const str *infos,
+             size_t info_count)
+{
+    put_annotations(b, "warnings", "warning", warnings, warning_count);
+    put_annotations(b, "infos", "info", infos, info_count);
+    buf_put_u8(b, '}');
+}
+
+bool api_param_time(struct http_request *r, const char *name, int64_t missing_ms, int64_t *out)
+{
+    struct diag d = {.text = ""};
+    str s = http_param(r, str_from(name));
+    *out = missing_ms;
+    if (s.len == 0)
+        return true;
+    if (timestamp_parse(s, out, &d) == OK)
+        return true;
+    api_fail_param(r, name, d.text);
+    return false;
+}
+
+bool api_param_limit(struct http_request *r, size_t *out)
+{
+    str s = http_param(r, STR("limit"));
+    int64_t n;
+    *out = 0;
+    if (s.len == 0)
+        return true;
+    if (number_parse_i64(s, &n) != OK) {
+        struct buf b = {0};
+        buf_printf(&b, "strconv.Atoi: parsing \"" STR_FMT "\": invalid syntax", STR_ARG(s));
+        api_fail_param(r, "limit", buf_cstr(&b));
+        buf_fini(&b);
+        return false;
+    }
+    if (n < 0) {
+        api_fail_param(r, "limit", "limit must be non-negative");
+        return false;
+    }
+    *out = (size_t)n;
+    return true;
+}
+
+static bool add_selector(struct http_request *r, str text, struct api_selectors *out)
+{
+    struct diag d = {.text = ""};
+    struct promql_options options = {.canceled = http_canceled(r)};
+    struct matcher *matchers;
+    size_t count;
+    if (promql_parse_selector(text, &options, &out->arena, &matchers, &count, &d) != OK) {
+        api_fail_param(r, "match[]", d.text);
+        return false;
+    }
+    out->matchers[out->count] = matchers;
+    out->counts[out->count++] = count;
+    if (!promql_selector_is_empty(matchers, count))
+        return true;
+    api_fail_param(r, "match[]", "match[] must contain at least one non-empty matcher");
+    return false;
+}
+
+bool api_selectors(struct http_request *r, bool required, struct api_selectors *out)
+{
+    *out = (struct api_selectors){0};
+    arena_init(&out->arena, SELECTOR_BYTES_MAX);
+    size_t n = 0;
+    while (n <= SELECTORS_MAX && http_param_nth(r, STR("match[]"), n).ptr != NULL)
+        n++;
+    if (n > SELECTORS_MAX || (n == 0 && required)) {
+        api_fail(r, API_BAD_DATA,
+                 n == 0 ? "no match[] parameter provided"
+                        : "too many match[] parameters (limit 1000)");
+        return false;
+    }
+    out->matchers = ARENA_ARRAY(&out->arena, struct matcher *, n + 1);
+    out->counts = ARENA_ARRAY(&out->arena, size_t, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (!add_selector(r, http_param_nth(r, STR("match[]"), i), out)) {
+            api_selectors_fini(out);
+            return false;
+        }
+    }
+    return true;
+}
+
+void api_selectors_fini(struct api_selectors *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        promql_selector_fini(s->matchers[i], s->counts[i]);
+    arena_fini(&s->arena);
+    s->count = 0;
+}

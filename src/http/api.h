@@ -1,0 +1,127 @@
+/* api.h -- Prometheus' HTTP API over a store and the query engine: what the routes share.
+ *
+ * cli builds a struct api, opens the server with api_routes() and, once the store is open, fills
+ * in db, receiver and sets `ready`. Reply conventions: docs/http-api.md. */
+#ifndef HTTP_API_H
+#define HTTP_API_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "http/server.h"
+#include "ingest/remote_write.h"
+#include "query/engine.h"
+#include "storage/db.h"
+
+struct api_flag { /* for status/flags */
+    const char *name;
+    char value[256];
+};
+
+/* Histogram of durations in seconds, for /metrics. Buckets: see metrics.c. */
+enum { API_BUCKETS = 12 };
+struct api_histogram {
+    _Atomic uint64_t buckets[API_BUCKETS + 1], sum_ns;
+};
+
+struct api {
+    struct db *db;             /* set before `ready` */
+    struct receiver *receiver; /* set before `ready` */
+    struct http_server *server;
+    struct query_env env;
+    atomic_bool ready, stopping;
+    int64_t query_timeout_ms, lookback_ms;
+    uint64_t samples_max;
+    size_t query_bytes_max;        /* memory of one query */
+    bool lifecycle, admin;         /* --web.enable-lifecycle, --web.enable-admin-api */
+    struct query_options features; /* only its feature switches */
+    const struct api_flag *flags;
+    size_t flag_count;
+    int64_t start_ms, retention_ms;
+    uint64_t retention_bytes;
+    char cwd[512], hostname[256];
+    const char *version;
+    void (*quit)(void);            /* ask the process to stop */
+    err (*reload)(struct diag *d); /* read the configuration again */
+    struct api_histogram write_seconds, query_seconds;
+    _Atomic uint64_t queries_failed, query_samples, config_reloads_failed;
+    atomic_bool reload_ok;
+    _Atomic int64_t reload_ms;
+};
+
+/* The table of all routes; static. */
+const struct http_route *api_routes(size_t *count);
+
+/* ---- For the route files ---- */
+
+/* The api behind a request. */
+struct api *api_of(const struct http_request *r);
+
+/* {"status":"error",...} with the status that goes with `type`. */
+enum api_error {
+    API_BAD_DATA,    /* 400 */
+    API_EXECUTION,   /* 422 */
+    API_CANCELED,    /* 499 */
+    API_TIMEOUT,     /* 503 */
+    API_INTERNAL,    /* 500 */
+    API_UNAVAILABLE, /* 500, as upstream */
+};
+void api_fail(struct http_request *r, enum api_error type, const char *text);
+/* As api_fail() with the type that goes with `e` of storage or query execution. */
+void api_fail_err(struct http_request *r, err e, const struct diag *d);
+/* 400: invalid parameter "name": text */
+void api_fail_param(struct http_request *r, const char *name, const char *text);
+
+/* Start a success answer: writes {"status":"success","data": into the output. */
+struct buf *api_begin(struct http_request *r);
+/* ,"warnings":[..] and the closing brace; at most 10 of each kind as upstream. */
+void api_end(struct buf *b, const str *warnings, size_t warning_count, const str *infos,
+             size_t info_count);
+
+/* Time and number parameters; on an error the request is answered and false returned. */
+bool api_param_time(struct http_request *r, const char *name, int64_t missing_ms, int64_t *out);
+bool api_param_limit(struct http_request *r, size_t *out);
+
+/* Selectors of match[]; freed with api_selectors_fini(). */
+struct api_selectors {
+    struct arena arena;
+    struct matcher **matchers;
+    size_t *counts;
+    size_t count;
+};
+/* False when answered with an error; `required`: none given is one. */
+bool api_selectors(struct http_request *r, bool required, struct api_selectors *out);
+void api_selectors_fini(struct api_selectors *s);
+
+void api_observe(struct api_histogram *h, uint64_t ns);
+
+/* Handlers by file: api_query.c, api_series.c, api_status.c, api_admin.c, api_write.c, root.c,
+ * metrics.c */
+void api_query(struct http_request *r);
+void api_query_range(struct http_request *r);
+void api_format_query(struct http_request *r);
+void api_series(struct http_request *r);
+void api_labels(struct http_request *r);
+void api_label_values(struct http_request *r);
+void api_metadata(struct http_request *r);
+void api_query_exemplars(struct http_request *r);
+void api_buildinfo(struct http_request *r);
+void api_runtimeinfo(struct http_request *r);
+void api_flags(struct http_request *r);
+void api_tsdb(struct http_request *r);
+void api_tsdb_blocks(struct http_request *r);
+void api_walreplay(struct http_request *r);
+void api_delete_series(struct http_request *r);
+void api_clean_tombstones(struct http_request *r);
+void api_snapshot(struct http_request *r);
+void api_write(struct http_request *r);
+void api_write_finish(struct http_request *r);
+void root_healthy(struct http_request *r);
+void root_ready(struct http_request *r);
+void root_reload(struct http_request *r);
+void root_quit(struct http_request *r);
+void root_version(struct http_request *r);
+void metrics_handler(struct http_request *r);
+
+#endif

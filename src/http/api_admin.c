@@ -1,0 +1,91 @@
+/* api_admin.c -- admin routes: only with --web.enable-admin-api. */
+#include "base/duration.h"
+#include "http/api.h"
+#include "http/json.h"
+
+static bool allowed(struct http_request *r)
+{
+    if (api_of(r)->admin)
+        return true;
+    api_fail(r, API_UNAVAILABLE, "admin APIs disabled");
+    return false;
+}
+
+void api_delete_series(struct http_request *r)
+{
+    struct api_selectors s;
+    int64_t start_ms, end_ms;
+    struct diag d = {.text = ""};
+    if (!allowed(r) || !api_param_time(r, "start", INT64_MIN, &start_ms) ||
+        !api_param_time(r, "end", INT64_MAX, &end_ms))
+        return;
+    if (end_ms < start_ms) {
+        api_fail_param(r, "end", "end timestamp must not be before start time");
+        return;
+    }
+    if (!api_selectors(r, true, &s))
+        return;
+    err e = OK;
+    for (size_t i = 0; i < s.count && e == OK; i++) {
+        struct db_select_args args = {.matchers = s.matchers[i],
+                                      .matcher_count = s.counts[i],
+                                      .min_ms = start_ms,
+                                      .max_ms = end_ms};
+        e = db_delete(api_of(r)->db, &args);
+    }
+    if (e != OK)
+        api_fail_err(r, e, &d);
+    else
+        http_answer(r, 204, "application/json");
+    api_selectors_fini(&s);
+}
+
+void api_clean_tombstones(struct http_request *r)
+{
+    struct diag d = {.text = ""};
+    if (!allowed(r))
+        return;
+    err e = db_clean_tombstones(api_of(r)->db);
+    if (e != OK)
+        api_fail_err(r, e, &d);
+    else
+        http_answer(r, 204, "application/json");
+}
+
+/* Go's strconv.ParseBool. */
+static bool parse_bool(str s, bool *out)
+{
+    static const char *const YES[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const NO[] = {"0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < COUNT_OF(YES); i++) {
+        if (str_eq(s, str_from(YES[i])) || str_eq(s, str_from(NO[i]))) {
+            *out = str_eq(s, str_from(YES[i]));
+            return true;
+        }
+    }
+    return false;
+}
+
+void api_snapshot(struct http_request *r)
+{
+    char name[64];
+    bool skip_head = false;
+    struct diag d = {.text = ""};
+    str s = http_param(r, STR("skip_head"));
+    if (!allowed(r))
+        return;
+    if (s.len > 0 && !parse_bool(s, &skip_head)) {
+        api_fail_param(r, "skip_head", "unable to parse boolean skip_head argument");
+        return;
+    }
+    err e = db_snapshot(api_of(r)->db, skip_head, name);
+    if (e != OK) {
+        api_fail_err(r, e, &d);
+        return;
+    }
+    struct buf *b = api_begin(r);
+    buf_put_str(b, STR("{\"name\":"));
+    json_html(b, str_from(name));
+    buf_put_u8(b, '}');
+    api_end(b, NULL, 0, NULL, 0);
+}

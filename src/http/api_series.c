@@ -1,0 +1,433 @@
+/* api_series.c -- series, labels, label values, metadata, exemplars: answered from the indexes. */
+#include <stdlib.h>
+
+#include "base/number.h"
+#include "base/utf8.h"
+#include "http/api.h"
+#include "http/json.h"
+#include "query/ast.h"
+#include "query/parser.h"
+
+enum {
+    NAMES_BYTES_MAX = 256 << 20, /* memory of one answer */
+    SERIES_MAX = 1000000,        /* label sets of one answer */
+    NAME_BYTES_MAX = 4096,
+};
+
+static const str TRUNCATED = {"results truncated due to limit", 30};
+
+struct range {
+    int64_t start_ms, end_ms;
+};
+
+static bool read_range(struct http_request *r, struct range *out)
+{
+    if (!api_param_time(r, "start", INT64_MIN, &out->start_ms) ||
+        !api_param_time(r, "end", INT64_MAX, &out->end_ms))
+        return false;
+    if (out->end_ms >= out->start_ms)
+        return true;
+    api_fail_param(r, "end", "end timestamp must not be before start time");
+    return false;
+}
+
+static struct db_select_args select_args(struct http_request *r, const struct api_selectors *s,
+                                         size_t i, const struct range *range)
+{
+    return (struct db_select_args){
+        .matchers = s->count > 0 ? s->matchers[i] : NULL,
+        .matcher_count = s->count > 0 ? s->counts[i] : 0,
+        .min_ms = range->start_ms,
+        .max_ms = range->end_ms,
+        .canceled = http_canceled(r),
+        .deadline_mono_ns = http_start_mono_ns(r) + (uint64_t)api_of(r)->query_timeout_ms * 1000000,
+    };
+}
+
+/* ---- /series ---- */
+
+struct found { /* label sets of all selectors, to be sorted and made unique */
+    struct labels *items;
+    size_t count, cap;
+};
+
+static err add_found(struct arena *a, struct found *f, struct labels ls)
+{
+    if (f->count == SERIES_MAX)
+        return ERR_LIMIT;
+    if (f->count == f->cap) {
+        size_t cap = f->cap == 0 ? 256 : f->cap * 2;
+        struct labels *items = arena_grow(a, f->items, f->count, cap, sizeof(*items));
+        if (items == NULL)
+            return ERR_LIMIT;
+        f->items = items;
+        f->cap = cap;
+    }
+    f->items[f->count++] = ls;
+    return OK;
+}
+
+static int compare_sets(const void *a, const void *b)
+{
+    return labels_cmp(*(const struct labels *)a, *(const struct labels *)b);
+}
+
+static err collect(struct http_request *r, const struct db_select_args *args, struct arena *a,
+                   struct found *out, struct diag *d)
+{
+    struct selection *s;
+    TRY(db_select(api_of(r)->db, args, a, &s, d));
+    err e = OK;
+    for (size_t i = 0; i < selection_count(s) && e == OK; i++) {
+        struct labels ls, copy;
+        e = selection_labels(s, i, &ls);
+        if (e == OK)
+            e = labels_copy(ls, a, &copy);
+        if (e == OK)
+            e = add_found(a, out, copy);
+    }
+    selection_close(s);
+    return e == ERR_LIMIT
+               ? diag_set(
+                     d, e,
+                     "too many series for one answer (limits: %d series, %d bytes); use limit or "
+                     "narrower selectors",
+                     SERIES_MAX, NAMES_BYTES_MAX)
+               : e;
+}
+
+static void put_sets(struct http_request *r, struct found *f, size_t limit)
+{
+    if (f->count > 0)
+        qsort(f->items, f->count, sizeof(*f->items), compare_sets);
+    struct buf *b = api_begin(r);
+    size_t n = 0;
+    bool more = false;
+    buf_put_u8(b, '[');
+    for (size_t i = 0; i < f->count; i++) {
+        if (i > 0 && labels_eq(f->items[i], f->items[i - 1]))
+            continue;
+        more = limit > 0 && n == limit;
+        if (more)
+            break;
+        if (n++ > 0)
+            buf_put_u8(b, ',');
+        json_labels(b, f->items[i]);
+    }
+    buf_put_u8(b, ']');
+    api_end(b, &TRUNCATED, more ? 1 : 0, NULL, 0);
+}
+
+void api_series(struct http_request *r)
+{
+    struct range range;
+    struct api_selectors s;
+    size_t limit;
+    if (!api_param_limit(r, &limit) || !read_range(r, &range) || !api_selectors(r, true, &s))
+        return;
+    struct arena a;
+    struct found f = {0};
+    struct diag d = {.text = ""};
+    err e = OK;
+    arena_init(&a, NAMES_BYTES_MAX);
+    for (size_t i = 0; i < s.count && e == OK; i++) {
+        struct db_select_args args = select_args(r, &s, i, &range);
+        e = collect(r, &args, &a, &f, &d);
+    }
+    if (e != OK)
+        api_fail_err(r, e, &d);
+    else
+        put_sets(r, &f, limit);
+    arena_fini(&a);
+    api_selectors_fini(&s);
+}
+
+/* ---- /labels and /label/<name>/values ---- */
+
+static int compare_strs(const void *a, const void *b)
+{
+    return str_cmp(*(const str *)a, *(const str *)b);
+}
+
+struct names {
+    str *items;
+    size_t count;
+    bool more;
+};
+
+/* One selector (or none at all): names when `name` is empty, else the values of `name`. */
+static err names_of(struct http_request *r, str name, const struct db_select_args *args,
+                    size_t limit, struct arena *a, struct names *out)
+{
+    struct db *db = api_of(r)->db;
+    return name.len == 0
+               ? db_label_names(db, args, limit, a, &out->items, &out->count, &out->more)
+               : db_label_values(db, name, args, limit, a, &out->items, &out->count, &out->more);
+}
+
+/* Join another selector's sorted names to those found so far. */
+static err join_names(struct arena *a, struct names *all, const struct names *part)
+{
+    str *items = ARENA_ARRAY(a, str, all->count + part->count + 1);
+    if (items == NULL)
+        return ERR_LIMIT;
+    size_t n = all->count;
+    if (n > 0)
+        memcpy(items, all->items, n * sizeof(*items));
+    if (part->count > 0)
+        memcpy(items + n, part->items, part->count * sizeof(*items));
+    n += part->count;
+    if (n > 0)
+        qsort(items, n, sizeof(*items), compare_strs);
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !str_eq(items[i], items[kept - 1]))
+            items[kept++] = items[i];
+    all->items = items;
+    all->count = kept;
+    all->more |= part->more;
+    return OK;
+}
+
+static void answer_names(struct http_request *r, str name)
+{
+    struct range range;
+    struct api_selectors s;
+    size_t limit;
+    if (!api_param_limit(r, &limit) || !read_range(r, &range) || !api_selectors(r, false, &s))
+        return;
+    struct arena a;
+    struct names all = {0};
+    struct diag d = {.text = ""};
+    err e = OK;
+    arena_init(&a, NAMES_BYTES_MAX);
+    for (size_t i = 0; i < MAX(s.count, 1) && e == OK; i++) {
+        struct names part = {0};
+        struct db_select_args args = select_args(r, &s, i, &range);
+        e = names_of(r, name, &args, limit, &a, &part);
+        if (e == OK)
+            e = join_names(&a, &all, &part);
+    }
+    if (e == ERR_LIMIT)
+        e = diag_set(&d, e, "the answer needs too much memory (limit %d bytes); use limit",
+                     NAMES_BYTES_MAX);
+    if (e != OK) {
+        api_fail_err(r, e, &d);
+    } else {
+        struct buf *b = api_begin(r);
+        bool cut = limit > 0 && all.count > limit;
+        size_t n = cut ? limit : all.count;
+        buf_put_u8(b, '[');
+        for (size_t i = 0; i < n; i++) {
+            if (i > 0)
+                buf_put_u8(b, ',');
+            json_html(b, all.items[i]);
+        }
+        buf_put_u8(b, ']');
+        api_end(b, &TRUNCATED, cut || all.more ? 1 : 0, NULL, 0);
+    }
+    arena_fini(&a);
+    api_selectors_fini(&s);
+}
+
+void api_labels(struct http_request *r)
+{
+    answer_names(r, STR(""));
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Undo U__ escaping: `__` is an underscore, `_hex_` a rune. Source: Prometheus common/model,
+ * UnescapeName. A name that is not such an escape is taken as it is. */
+static str unescape_name(str s, struct buf *out)
+{
+    if (!str_starts(s, STR("U__")))
+        return s;
+    for (size_t i = 3; i < s.len; i++) {
+        if (s.ptr[i] != '_') {
+            buf_put_u8(out, (uint8_t)s.ptr[i]);
+            continue;
+        }
+        if (++i < s.len && s.ptr[i] == '_') {
+            buf_put_u8(out, '_');
+            continue;
+        }
+        uint32_t rune = 0;
+        size_t digits = 0;
+        for (; i < s.len && hex_digit(s.ptr[i]) >= 0 && digits < 6; i++, digits++)
+            rune = rune << 4 | (uint32_t)hex_digit(s.ptr[i]);
+        if (i >= s.len || s.ptr[i] != '_' || digits == 0)
+            return s;
+        utf8_append(out, rune);
+    }
+    return buf_str(out);
+}
+
+void api_label_values(struct http_request *r)
+{
+    str path = http_path(r), prefix = STR("/api/v1/label/"), suffix = STR("/values");
+    if (path.len <= prefix.len + suffix.len || !str_ends(path, suffix)) {
+        http_text(r, 404, "404 page not found\n");
+        return;
+    }
+    str name = {path.ptr + prefix.len, path.len - prefix.len - suffix.len};
+    struct buf unescaped = {0};
+    name = unescape_name(name, &unescaped);
+    if (name.len == 0 || name.len > NAME_BYTES_MAX || !utf8_valid(name)) {
+        struct buf b = {0};
+        buf_put_str(&b, STR("invalid label name: "));
+        utf8_quote(&b, (str){name.ptr, MIN(name.len, (size_t)NAME_BYTES_MAX)});
+        api_fail(r, API_BAD_DATA, buf_cstr(&b));
+        buf_fini(&b);
+    } else {
+        answer_names(r, name);
+    }
+    buf_fini(&unescaped);
+}
+
+/* ---- /metadata ---- */
+
+struct metadata_answer {
+    struct buf *out;
+    size_t limit, written;
+};
+
+static err put_metadata(void *arg, str metric, const struct metadata *m)
+{
+    struct metadata_answer *s = arg;
+    if (s->limit > 0 && s->written == s->limit)
+        return OK;
+    if (s->written++ > 0)
+        buf_put_u8(s->out, ',');
+    json_html(s->out, metric);
+    buf_printf(s->out, ":[{\"type\":\"%s\",\"help\":", metric_type_name(m->type));
+    json_html(s->out, m->help);
+    buf_put_str(s->out, STR(",\"unit\":"));
+    json_html(s->out, m->unit);
+    buf_put_str(s->out, STR("}]"));
+    return OK;
+}
+
+void api_metadata(struct http_request *r)
+{
+    struct metadata_answer s = {0};
+    struct diag d = {.text = ""};
+    str metric = http_param(r, STR("metric"));
+    if (!api_param_limit(r, &s.limit))
+        return;
+    s.out = api_begin(r);
+    buf_put_u8(s.out, '{');
+    err e =
+        db_metadata_each(api_of(r)->db, metric.ptr != NULL ? metric : STR(""), put_metadata, &s);
+    if (e != OK) {
+        api_fail_err(r, e, &d);
+        return;
+    }
+    buf_put_u8(s.out, '}');
+    api_end(s.out, NULL, 0, NULL, 0);
+}
+
+/* ---- /query_exemplars ---- */
+
+struct exemplar_answer {
+    struct buf *out;
+    struct labels last; /* items and strings borrowed from the store for the walk */
+    struct arena arena;
+    size_t series;
+};
+
+static err put_exemplar(void *arg, struct labels series, const struct exemplar *e)
+{
+    struct exemplar_answer *s = arg;
+    bool same = s->series > 0 && labels_eq(series, s->last);
+    if (!same) {
+        buf_put_str(s->out,
+                    s->series++ > 0 ? STR("]},{\"seriesLabels\":") : STR("{\"seriesLabels\":"));
+        json_labels(s->out, series);
+        buf_put_str(s->out, STR(",\"exemplars\":["));
+        TRY(labels_copy(series, &s->arena, &s->last));
+    } else {
+        buf_put_u8(s->out, ',');
+    }
+    buf_put_str(s->out, STR("{\"labels\":"));
+    json_labels(s->out, e->labels);
+    buf_put_str(s->out, STR(",\"value\":"));
+    json_value(s->out, e->value);
+    buf_put_str(s->out, STR(",\"timestamp\":"));
+    json_time(s->out, e->ts_ms);
+    buf_put_u8(s->out, '}');
+    return OK;
+}
+
+/* Call the store for every vector selector below `e`. */
+struct exemplar_walk {
+    struct http_request *request;
+    struct exemplar_answer *answer;
+    struct range range;
+    size_t selectors;
+};
+
+static err walk_selector(void *arg, const struct matcher *matchers, size_t count)
+{
+    struct exemplar_walk *w = arg;
+    struct db_select_args args = {.matchers = matchers,
+                                  .matcher_count = count,
+                                  .min_ms = w->range.start_ms,
+                                  .max_ms = w->range.end_ms,
+                                  .canceled = http_canceled(w->request)};
+    w->selectors++;
+    return db_exemplars_each(api_of(w->request)->db, &args, put_exemplar, w->answer);
+}
+
+static void answer_exemplars(struct http_request *r, const struct expr *e,
+                             const struct range *range)
+{
+    struct exemplar_answer s = {0};
+    struct exemplar_walk w = {.request = r, .answer = &s, .range = *range};
+    struct diag d = {.text = ""};
+    arena_init(&s.arena, NAMES_BYTES_MAX);
+    s.out = api_begin(r);
+    buf_put_u8(s.out, '[');
+    err failed = expr_each_selector(e, walk_selector, &w);
+    if (failed != OK) {
+        api_fail_err(r, failed, &d);
+    } else if (w.selectors == 0) {
+        buf_reset(s.out);
+        http_answer(r, 204, "application/json");
+    } else {
+        if (s.series > 0)
+            buf_put_str(s.out, STR("]}"));
+        buf_put_u8(s.out, ']');
+        api_end(s.out, NULL, 0, NULL, 0);
+    }
+    arena_fini(&s.arena);
+}
+
+void api_query_exemplars(struct http_request *r)
+{
+    struct range range;
+    struct arena a;
+    struct expr *e;
+    struct diag d = {.text = ""};
+    struct promql_options o = {.experimental_functions = true,
+                               .fill_modifiers = true,
+                               .extended_range_selectors = true,
+                               .canceled = http_canceled(r)};
+    if (!read_range(r, &range))
+        return;
+    arena_init(&a, NAMES_BYTES_MAX);
+    if (promql_parse(http_param(r, STR("query")), &o, &a, &e, &d) != OK) {
+        api_fail_param(r, "query", d.text);
+    } else {
+        answer_exemplars(r, e, &range);
+        expr_fini(e);
+    }
+    arena_fini(&a);
+}

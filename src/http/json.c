@@ -1,0 +1,173 @@
+/* json.c -- see json.h. */
+#include "http/json.h"
+
+#include <math.h>
+
+#include "base/number.h"
+#include "base/utf8.h"
+
+static const char HEX[] = "0123456789abcdef";
+
+static void put_unicode_escape(struct buf *b, unsigned c)
+{
+    uint8_t *p = buf_reserve(b, 6);
+    memcpy(p, "\\u00", 4);
+    p[4] = (uint8_t)HEX[c >> 4 & 15];
+    p[5] = (uint8_t)HEX[c & 15];
+    b->len += 6;
+}
+
+static void put_escaped(struct buf *b, unsigned char c)
+{
+    static const char SHORT[128] = {
+        ['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    if (c < 128 && SHORT[c] != 0) {
+        buf_put_u8(b, '\\');
+        buf_put_u8(b, (uint8_t)SHORT[c]);
+    } else {
+        put_unicode_escape(b, c);
+    }
+}
+
+static bool plain(unsigned char c, bool html)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' &&
+           !(html && (c == '<' || c == '>' || c == '&'));
+}
+
+static void put_string(struct buf *b, str s, bool html)
+{
+    buf_put_u8(b, '"');
+    for (size_t i = 0; i < s.len;) {
+        size_t start = i;
+        while (i < s.len && plain((unsigned char)s.ptr[i], html))
+            i++;
+        buf_put(b, s.ptr + start, i - start);
+        if (i == s.len)
+            break;
+        if ((unsigned char)s.ptr[i] < 0x80) {
+            put_escaped(b, (unsigned char)s.ptr[i++]);
+            continue;
+        }
+        unsigned size;
+        uint32_t rune = utf8_decode((str){s.ptr + i, s.len - i}, &size);
+        if (html && (rune == 0x2028 || rune == 0x2029))
+            buf_put_str(b, rune == 0x2028 ? STR("\\u2028") : STR("\\u2029"));
+        else
+            utf8_append(b, rune); /* U+FFFD for a broken byte */
+        i += size;
+    }
+    buf_put_u8(b, '"');
+}
+
+void json_str(struct buf *b, str s)
+{
+    put_string(b, s, false);
+}
+
+void json_html(struct buf *b, str s)
+{
+    put_string(b, s, true);
+}
+
+void json_labels(struct buf *b, struct labels ls)
+{
+    buf_put_u8(b, '{');
+    for (size_t i = 0; i < ls.count; i++) {
+        if (i > 0)
+            buf_put_u8(b, ',');
+        json_str(b, ls.items[i].name);
+        buf_put_u8(b, ':');
+        json_str(b, ls.items[i].value);
+    }
+    buf_put_u8(b, '}');
+}
+
+void json_time(struct buf *b, int64_t ms)
+{
+    char *p = (char *)buf_reserve(b, 32);
+    size_t n = 0;
+    uint64_t u = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
+    if (ms < 0)
+        p[n++] = '-';
+    n += number_format_i64((int64_t)(u / 1000), p + n);
+    unsigned rest = (unsigned)(u % 1000);
+    if (rest > 0) {
+        p[n++] = '.';
+        p[n++] = (char)('0' + rest / 100);
+        p[n++] = (char)('0' + rest / 10 % 10);
+        p[n++] = (char)('0' + rest % 10);
+    }
+    b->len += n;
+}
+
+void json_number(struct buf *b, double v)
+{
+    char *p = (char *)buf_reserve(b, NUMBER_SIZE_MAX);
+    size_t n = number_format_json(isfinite(v) ? v : 0, p);
+    /* encoding/json writes e-7 where the sample format writes e-07 */
+    if (n > 4 && p[n - 4] == 'e' && p[n - 3] == '-' && p[n - 2] == '0') {
+        p[n - 2] = p[n - 1];
+        n--;
+    }
+    b->len += n;
+}
+
+void json_time_float(struct buf *b, int64_t ms)
+{
+    json_number(b, (double)ms / 1000);
+}
+
+void json_value(struct buf *b, double v)
+{
+    uint8_t *p = buf_reserve(b, NUMBER_SIZE_MAX + 2);
+    size_t n = 0;
+    p[n++] = '"';
+    n += number_format_json(v, (char *)p + n);
+    p[n++] = '"';
+    b->len += n;
+}
+
+void json_point(struct buf *b, int64_t ms, double v)
+{
+    buf_put_u8(b, '[');
+    json_time(b, ms);
+    buf_put_u8(b, ',');
+    json_value(b, v);
+    buf_put_u8(b, ']');
+}
+
+static unsigned boundaries(const struct histogram_bucket *k)
+{
+    if (k->lower_inclusive)
+        return k->upper_inclusive ? 3 : 1;
+    return k->upper_inclusive ? 0 : 2;
+}
+
+err json_histogram_point(struct buf *b, int64_t ms, const struct histogram *h, struct arena *a)
+{
+    struct histogram_bucket *buckets;
+    size_t count;
+    TRY(histogram_buckets(h, a, &buckets, &count));
+    buf_put_u8(b, '[');
+    json_time(b, ms);
+    buf_put_str(b, STR(",{\"count\":"));
+    json_value(b, h->count);
+    buf_put_str(b, STR(",\"sum\":"));
+    json_value(b, h->sum);
+    for (size_t i = 0; i < count; i++) {
+        buf_put_str(b, i == 0 ? STR(",\"buckets\":[[") : STR(",["));
+        buf_put_u8(b, (uint8_t)('0' + boundaries(&buckets[i])));
+        buf_put_u8(b, ',');
+        json_value(b, buckets[i].lower);
+        buf_put_u8(b, ',');
+        json_value(b, buckets[i].upper);
+        buf_put_u8(b, ',');
+        json_value(b, buckets[i].count);
+        buf_put_u8(b, ']');
+    }
+    if (count > 0)
+        buf_put_u8(b, ']');
+    buf_put_str(b, STR("}]"));
+    return OK;
+}

@@ -1,0 +1,38 @@
+/* json.h -- writing the shapes of Prometheus' JSON API straight into a buffer. Strings are made
+ * valid UTF-8 (a broken byte becomes U+FFFD). Formats: Prometheus util/jsonutil and encoding/json.
+ */
+#ifndef HTTP_JSON_H
+#define HTTP_JSON_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "model/histogram.h"
+#include "model/labels.h"
+
+/* A quoted string; json_html() also escapes <, >, & as Go's encoding/json does. */
+void json_str(struct buf *b, str s);
+void json_html(struct buf *b, str s);
+
+/* A label set as an object, names in the set's order. */
+void json_labels(struct buf *b, struct labels ls);
+
+/* Milliseconds as seconds: "3", "1.050", "-1.500". */
+void json_time(struct buf *b, int64_t ms);
+
+/* Milliseconds as encoding/json prints float64(ms)/1000: "1.05". */
+void json_time_float(struct buf *b, int64_t ms);
+
+/* A bare number as encoding/json prints a float64 ("NaN" and infinities become 0). */
+void json_number(struct buf *b, double v);
+
+/* A sample value: a quoted number. */
+void json_value(struct buf *b, double v);
+
+/* [time,"value"] */
+void json_point(struct buf *b, int64_t ms, double v);
+
+/* [time,{histogram}]; `a` is scratch. ERR_LIMIT: its budget. */
+MUST_USE err json_histogram_point(struct buf *b, int64_t ms, const struct histogram *h,
+                                  struct arena *a);
+
+#endif

@@ -1,0 +1,31 @@
+/* params.h -- request parameters: name and value pairs of URL and form body, decoded. */
+#ifndef HTTP_PARAMS_H
+#define HTTP_PARAMS_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+struct params {      /* zero-initialised is empty; fields are private */
+    struct buf text; /* names and values back to back */
+    struct buf refs; /* struct param_ref */
+    size_t count, form_count;
+};
+
+/* Append a pair (copied). False beyond HTTP_PARAMS_MAX. Pairs of the URL come through here. */
+bool params_add(struct params *p, str name, str value);
+
+/* Add the pairs of a form body (or one without a content type): they stand before those of the URL.
+ * False when malformed or too many. */
+bool params_add_form(struct params *p, str content_type, slice body);
+
+/* The i-th value of `name`, those of the body first; {NULL, 0} when there are fewer. */
+str params_nth(const struct params *p, str name, size_t i);
+
+void params_fini(struct params *p);
+
+/* Does a list header such as Accept-Encoding name `token` without q=0? */
+bool params_header_accepts(str header, str token);
+
+#endif

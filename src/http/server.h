@@ -1,0 +1,127 @@
+/* server.h -- the HTTP server: the fence around libmicrohttpd.
+ *
+ * Its epoll threads never block. A route either answers on the epoll thread (short work from
+ * memory), or runs on the bounded worker pool while the connection is suspended, or starts work
+ * that some other thread finishes (http_defer, http_resume). Bodies are collected up to a limit per
+ * route and a budget for all. Parameters of URL and form body are merged, body first, whatever the
+ * content type.
+ *
+ * Answers are a buffer, or a stream: the first HTTP_PIECE_BYTES are made where the handler runs;
+ * if there is more, pieces are made as the client takes them, so a slow reader costs one piece. */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/thread.h"
+
+enum {
+    HTTP_GET = 1, /* HEAD is served as GET without a body */
+    HTTP_POST = 2,
+    HTTP_PUT = 4,
+    HTTP_DELETE = 8,
+    HTTP_OPTIONS = 16,
+
+    HTTP_PIECE_BYTES = 256 << 10,              /* of a streamed answer held at once */
+    HTTP_HEADER_BYTES_MAX = 128 << 10,         /* request line and headers: more is 431 or 414 */
+    HTTP_FORM_BYTES_MAX = 4 << 20,             /* body of any route that does not say otherwise */
+    HTTP_BODIES_BYTES_MAX_DEFAULT = 512 << 20, /* bodies held at once, all requests */
+    HTTP_PARAMS_MAX = 4096,                    /* parameters of one request */
+    HTTP_ANSWER_HEADERS_MAX = 8,
+};
+
+struct http_server;
+
+/* One request with its answer. Borrowed by handlers until the answer is complete. */
+struct http_request;
+
+typedef void (*http_handler)(struct http_request *r);
+
+struct http_route {
+    const char *path;      /* exact; a trailing '*' matches any rest */
+    unsigned methods;      /* HTTP_GET | ... ; another method is 405 */
+    http_handler run;      /* must answer, or http_defer() */
+    http_handler finish;   /* after http_resume() of a deferred request, on an epoll thread */
+    bool on_pool;          /* run on a worker */
+    bool before_ready;     /* served while the store is still opening */
+    size_t body_bytes_max; /* 0: HTTP_FORM_BYTES_MAX */
+};
+
+struct http_options {
+    str listen_address; /* host:port, :port, [v6]:port */
+    const struct http_route *routes;
+    size_t route_count;
+    http_handler not_found; /* for paths without a route; NULL: 404 text */
+    void *user;
+    unsigned threads;   /* epoll threads */
+    unsigned workers;   /* pool threads: requests that run at once */
+    unsigned queue_max; /* waiting for a worker; more is 503 */
+    unsigned connections_max;
+    size_t bodies_bytes_max;
+    const atomic_bool *ready; /* NULL: always */
+};
+
+/* Bind and start.   ERR_IO  with a line for people in `d` (address in use, not permitted, ...) */
+MUST_USE err http_server_open(const struct http_options *o, struct http_server **out,
+                              struct diag *d);
+
+/* Stop accepting, let running requests end (at most `drain_ms`; then they are canceled), close. */
+void http_server_close(struct http_server *s, int64_t drain_ms);
+
+/* The port it listens on (for :0). */
+unsigned http_server_port(const struct http_server *s);
+
+struct http_counters { /* relaxed loads, for /metrics */
+    _Atomic uint64_t requests, rejected_busy, bodies_bytes, connections;
+    _Atomic uint64_t by_class[6]; /* answers by status class: [2] is 2xx */
+};
+const struct http_counters *http_counters_of(const struct http_server *s);
+
+/* ---- The request ---- */
+
+void *http_user(const struct http_request *r); /* http_options.user */
+str http_path(const struct http_request *r);
+unsigned http_method(const struct http_request *r);
+slice http_body(const struct http_request *r);
+/* A header's value, case-insensitive name; "" when absent. */
+str http_header(const struct http_request *r, const char *name);
+/* First value of a parameter, {NULL, 0} when absent; decoded. */
+str http_param(const struct http_request *r, str name);
+/* The i-th value of a repeated parameter ("match[]"), {NULL, 0} behind the last. */
+str http_param_nth(const struct http_request *r, str name, size_t i);
+/* Set to true when the client has gone or the server stops; to be polled by long work. */
+const atomic_bool *http_canceled(const struct http_request *r);
+/* When the request arrived. */
+uint64_t http_start_mono_ns(const struct http_request *r);
+/* A word the handler keeps with the request between run and finish. */
+void http_set_state(struct http_request *r, void *state);
+void *http_state(const struct http_request *r);
+
+/* ---- The answer ---- */
+
+/* Set status and content type (static strings), then write into http_out(). */
+void http_answer(struct http_request *r, unsigned status, const char *content_type);
+struct buf *http_out(struct http_request *r);
+/* Add a header; `name` static, `value` copied; control characters are refused (dropped). */
+void http_answer_header(struct http_request *r, const char *name, str value);
+
+/* Whole small text answer. */
+void http_text(struct http_request *r, unsigned status, const char *text);
+
+/* Stream: `next(state, out)` appends the next piece and returns false after the last; `close` frees
+ * `state` (also when the client goes early). Pieces are asked for until HTTP_PIECE_BYTES are there.
+ */
+void http_stream(struct http_request *r, bool (*next)(void *state, struct buf *out),
+                 void (*close)(void *state), void *state);
+
+/* The handler returned without an answer: keep the connection suspended until http_resume(), which
+ * may be called from any thread, once, even before the handler returns. Not for on_pool routes. */
+void http_defer(struct http_request *r);
+void http_resume(struct http_request *r);
+
+#endif
