@@ -1,0 +1,399 @@
+/* cmd_serve.c -- varve serve: flags, start in order (listen, open the store, be ready), signals,
+ * and an orderly end (stop taking requests, drain, cut the head, unlock). */
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "config/config.h"
+#include "http/api.h"
+
+enum {
+    HTTP_CONNECTIONS_MAX = 512,
+    QUEUE_PER_WORKER = 64, /* queries waiting for each that runs */
+    DRAIN_MS = 20000,      /* running queries get this long at shutdown */
+    RETENTION_DAYS_DEFAULT = 15,
+};
+
+struct serve_flags {
+    const char *config_file, *data_path, *listen, *features, *log_level, *log_format, *wal_sync;
+    int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
+        future_ms;
+    uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes;
+    bool lifecycle, admin, remote_write;
+};
+
+static struct api api;
+static struct serve_flags options;
+static struct config *config;
+
+const char *varve_version(void)
+{
+    return VARVE_VERSION;
+}
+
+static struct serve_flags defaults(void)
+{
+    struct db_options db = db_options_default();
+    return (struct serve_flags){
+        .config_file = "",
+        .data_path = "data/",
+        .listen = "0.0.0.0:9090",
+        .features = "",
+        .log_level = "info",
+        .log_format = "logfmt",
+        .wal_sync = "ack",
+        .retention_ms = INT64_C(86400000) * RETENTION_DAYS_DEFAULT,
+        .query_timeout_ms = 120000,
+        .lookback_ms = 300000,
+        .head_window_ms = db.head_window_ms,
+        .sync_interval_ms = db.sync_interval_ms,
+        .future_ms = db.future_ms_max,
+        .concurrency = 20,
+        .samples_max = 50000000,
+        .connections = HTTP_CONNECTIONS_MAX,
+        .remote_write = true,
+    };
+}
+
+static size_t flag_table(struct serve_flags *f, struct flag *out)
+{
+    const struct flag FLAGS[] = {
+        {"config.file", "path", "Configuration file; optional.", FLAG_TEXT, &f->config_file, false},
+        {"storage.tsdb.path", "path", "Data directory.", FLAG_TEXT, &f->data_path, false},
+        {"storage.tsdb.retention.time", "duration", "How long to keep samples; 0s: for ever.",
+         FLAG_DURATION, &f->retention_ms, false},
+        {"storage.tsdb.retention.size", "bytes",
+         "Size of log and blocks at which the oldest go; 0: no limit.", FLAG_BYTES,
+         &f->retention_bytes, false},
+        {"storage.head.window", "duration", "How long samples stay in memory before they are cut.",
+         FLAG_DURATION, &f->head_window_ms, false},
+        {"storage.head.memory", "bytes",
+         "Memory budget of the head: cut early, then refuse; 0: from the machine.", FLAG_BYTES,
+         &f->head_bytes, false},
+        {"storage.wal.sync", "mode",
+         "When the log is synced: ack (before every answer), interval or off.", FLAG_TEXT,
+         &f->wal_sync, false},
+        {"storage.wal.sync-interval", "duration", "For --storage.wal.sync=interval.", FLAG_DURATION,
+         &f->sync_interval_ms, false},
+        {"storage.future-limit", "duration", "Samples further ahead of the clock are refused.",
+         FLAG_DURATION, &f->future_ms, false},
+        {"web.listen-address", "host:port", "Address to listen on.", FLAG_TEXT, &f->listen, false},
+        {"web.max-connections", "count", "Simultaneous connections.", FLAG_COUNT, &f->connections,
+         false},
+        {"web.enable-lifecycle", "", "Allow shutdown and reload by HTTP.", FLAG_BOOL, &f->lifecycle,
+         false},
+        {"web.enable-admin-api", "", "Allow deletion and snapshots by HTTP.", FLAG_BOOL, &f->admin,
+         false},
+        {"web.enable-remote-write-receiver", "", "Accept remote write.", FLAG_BOOL,
+         &f->remote_write, false},
+        {"query.timeout", "duration", "Longest a query may take, waiting included.", FLAG_DURATION,
+         &f->query_timeout_ms, false},
+        {"query.max-concurrency", "count", "Queries that run at once.", FLAG_COUNT, &f->concurrency,
+         false},
+        {"query.max-samples", "count", "Samples one query may hold in memory.", FLAG_COUNT,
+         &f->samples_max, false},
+        {"query.max-memory", "bytes", "Memory of one query; 0: derived from query.max-samples.",
+         FLAG_BYTES, &f->query_bytes, false},
+        {"query.lookback-delta", "duration", "How old a sample may be to count as current.",
+         FLAG_DURATION, &f->lookback_ms, false},
+        {"enable-feature", "names", "Comma-separated features to switch on.", FLAG_TEXT,
+         &f->features, false},
+        {"log.level", "level", "debug, info, warn or error.", FLAG_TEXT, &f->log_level, false},
+        {"log.format", "format", "logfmt or json.", FLAG_TEXT, &f->log_format, false},
+    };
+    if (out != NULL)
+        memcpy(out, FLAGS, sizeof(FLAGS));
+    return COUNT_OF(FLAGS);
+}
+
+static bool is_one_of(const char *s, const char *const *names, size_t count, unsigned *which)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(s, names[i]) == 0) {
+            *which = (unsigned)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static err configure_log(const struct serve_flags *f, struct diag *d)
+{
+    static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
+    static const char *const FORMATS[] = {"logfmt", "json"};
+    unsigned level, format;
+    if (!is_one_of(f->log_level, LEVELS, COUNT_OF(LEVELS), &level))
+        return diag_set(d, ERR_INVALID,
+                        "flag --log.level: \"%s\" is not one of debug, info, warn, error",
+                        f->log_level);
+    if (!is_one_of(f->log_format, FORMATS, COUNT_OF(FORMATS), &format))
+        return diag_set(d, ERR_INVALID, "flag --log.format: \"%s\" is not one of logfmt, json",
+                        f->log_format);
+    log_configure((enum log_level)level, (enum log_format)format);
+    return OK;
+}
+
+/* Features with a meaning here; the others of Prometheus are accepted in silence, unknown ones are
+ * warned about, as upstream does. */
+static void enable_features(const char *list, struct query_options *o, bool *type_and_unit)
+{
+    const struct {
+        const char *name;
+        bool *on;
+    } FEATURES[] = {
+        {"promql-experimental-functions", &o->experimental_functions},
+        {"promql-binop-fill-modifiers", &o->fill_modifiers},
+        {"promql-extended-range-selectors", &o->extended_range_selectors},
+        {"promql-delayed-name-removal", &o->delayed_name_removal},
+        {"type-and-unit-labels", type_and_unit},
+    };
+    static const char *const ACCEPTED[] = {
+        "use-start-timestamps",
+        "promql-duration-expr",
+        "native-histograms",
+        "ooo-native-histograms",
+        "exemplar-storage",
+        "metadata-wal-records",
+        "st-storage",
+        "promql-per-step-stats",
+        "created-timestamp-zero-ingestion",
+        "concurrent-rule-eval",
+        "auto-reload-config",
+        "search-api",
+    };
+    for (const char *p = list; *p != '\0';) {
+        size_t n = strcspn(p, ",");
+        bool known = n == 0;
+        for (size_t i = 0; i < COUNT_OF(FEATURES); i++) {
+            if (str_eq((str){p, n}, str_from(FEATURES[i].name))) {
+                *FEATURES[i].on = known = true;
+            }
+        }
+        for (size_t i = 0; i < COUNT_OF(ACCEPTED); i++)
+            known |= str_eq((str){p, n}, str_from(ACCEPTED[i]));
+        if (!known)
+            log_warn("unknown option for --enable-feature", LOG_STR("option", ((str){p, n})));
+        p += n + (p[n] == ',');
+    }
+    o->type_and_unit_labels = *type_and_unit;
+}
+
+/* ---- Signals ---- */
+
+static void request_stop(void)
+{
+    (void)kill(getpid(), SIGTERM);
+}
+
+static err reload(struct diag *d)
+{
+    struct config *fresh = NULL;
+    err e = config_load(options.config_file, &fresh, d);
+    atomic_store_explicit(&api.reload_ok, e == OK, memory_order_relaxed);
+    if (e != OK) {
+        log_error("configuration not reloaded", LOG_CSTR("reason", d->text));
+        return e;
+    }
+    config_free(config);
+    config = fresh;
+    atomic_store_explicit(&api.reload_ms, clock_wall_ms(), memory_order_relaxed);
+    log_info("configuration reloaded", LOG_CSTR("file", options.config_file));
+    return OK;
+}
+
+static sigset_t block_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    return set;
+}
+
+/* Returns when the process shall end. */
+static void wait_for_end(int fd)
+{
+    struct signalfd_siginfo info;
+    for (;;) {
+        if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+            continue;
+        if (info.ssi_signo != SIGHUP)
+            return;
+        struct diag d = {.text = ""};
+        (void)reload(&d);
+    }
+}
+
+/* ---- Start and end ---- */
+
+static err open_store(struct db **out, struct diag *d)
+{
+    static const char *const MODES[] = {"ack", "interval", "off"};
+    unsigned mode;
+    struct db_options o = db_options_default();
+    if (!is_one_of(options.wal_sync, MODES, COUNT_OF(MODES), &mode))
+        return diag_set(d, ERR_INVALID,
+                        "flag --storage.wal.sync: \"%s\" is not one of ack, interval, off",
+                        options.wal_sync);
+    o.path = options.data_path;
+    o.retention_ms = options.retention_ms;
+    o.retention_bytes = options.retention_bytes;
+    o.head_window_ms = options.head_window_ms;
+    o.head_bytes_max = options.head_bytes;
+    o.future_ms_max = options.future_ms;
+    o.sync = (enum db_sync)mode;
+    o.sync_interval_ms = options.sync_interval_ms;
+    return db_open(&o, out, d);
+}
+
+static err open_server(struct pool **exec_pool, struct diag *d)
+{
+    size_t count;
+    unsigned cpus = thread_cpu_count();
+    struct http_options o = {
+        .listen_address = str_from(options.listen),
+        .routes = api_routes(&count),
+        .user = &api,
+        .threads = MIN(cpus, 8),
+        .workers = (unsigned)MIN(MAX(options.concurrency, 1), 1024),
+        .queue_max = (unsigned)MIN(MAX(options.concurrency, 1), 1024) * QUEUE_PER_WORKER,
+        .connections_max = (unsigned)MIN(MAX(options.connections, 1), 65535),
+        .bodies_bytes_max = HTTP_BODIES_BYTES_MAX_DEFAULT,
+        .ready = &api.ready,
+    };
+    o.route_count = count;
+    if (cpus > 1)
+        TRY(pool_open("exec", cpus - 1, cpus * 4, exec_pool));
+    api.env.pool = *exec_pool;
+    return http_server_open(&o, &api.server, d);
+}
+
+static void describe(const struct flag *flags, size_t count)
+{
+    static struct api_flag texts[64];
+    for (size_t i = 0; i < count && i < COUNT_OF(texts); i++) {
+        texts[i].name = flags[i].name;
+        flag_text(&flags[i], texts[i].value, sizeof(texts[i].value));
+    }
+    api.flags = texts;
+    api.flag_count = count;
+    api.version = varve_version();
+    api.start_ms = clock_wall_ms();
+    api.retention_ms = options.retention_ms;
+    api.retention_bytes = options.retention_bytes;
+    api.query_timeout_ms = options.query_timeout_ms;
+    api.lookback_ms = options.lookback_ms;
+    api.samples_max = options.samples_max;
+    api.query_bytes_max = options.query_bytes;
+    api.lifecycle = options.lifecycle;
+    api.admin = options.admin;
+    api.quit = request_stop;
+    api.reload = reload;
+    api.env.source = &QUERY_SOURCE_DB;
+    atomic_store(&api.reload_ok, true);
+    atomic_store(&api.reload_ms, api.start_ms);
+    if (getcwd(api.cwd, sizeof(api.cwd)) == NULL)
+        api.cwd[0] = '\0';
+    (void)gethostname(api.hostname, sizeof(api.hostname) - 1);
+}
+
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    (void)mallopt(M_ARENA_MAX, 4); /* fewer half-empty heaps: memory is a feature */
+}
+
+static void close_all(struct db *db, struct pool *exec_pool)
+{
+    atomic_store_explicit(&api.stopping, true, memory_order_relaxed);
+    http_server_close(api.server, DRAIN_MS);
+    receiver_close(api.receiver);
+    if (exec_pool != NULL)
+        pool_close(exec_pool);
+    db_close(db);
+    config_free(config);
+}
+
+static int run(sigset_t *signals, bool type_and_unit)
+{
+    struct diag d = {.text = ""};
+    struct db *db = NULL;
+    struct pool *exec_pool = NULL;
+    err e = config_load(options.config_file, &config, &d);
+    if (e == OK)
+        e = open_server(&exec_pool, &d);
+    if (e == OK)
+        e = open_store(&db, &d);
+    if (e == OK) {
+        struct receiver_options o = receiver_options_default(db);
+        o.type_and_unit_labels = type_and_unit;
+        o.accept_v1 = o.accept_v2 = options.remote_write;
+        e = receiver_open(&o, &api.receiver);
+    }
+    if (e != OK) {
+        (void)fprintf(stderr, "varve serve: error: %s\n", d.text[0] != '\0' ? d.text : err_name(e));
+        close_all(db, exec_pool);
+        return 1;
+    }
+    api.db = db;
+    api.env.store = db;
+    atomic_store_explicit(&api.ready, true, memory_order_release);
+    log_info("server is ready to receive web requests", LOG_CSTR("address", options.listen),
+             LOG_INT("port", http_server_port(api.server)),
+             LOG_INT("start_ms", clock_wall_ms() - api.start_ms));
+    int fd = signalfd(-1, signals, SFD_CLOEXEC);
+    wait_for_end(fd);
+    log_info("stopping");
+    close_all(db, exec_pool);
+    (void)close(fd);
+    log_info("stopped");
+    return 0;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    struct flag flags[64];
+    char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
+    int rest_count;
+    struct diag d = {.text = ""};
+    bool type_and_unit = false;
+    options = defaults();
+    size_t count = flag_table(&options, flags);
+    err e = flags_parse(flags, count, argc, argv, rest, &rest_count, &d);
+    if (e == OK && rest_count > 0)
+        e = diag_set(&d, ERR_INVALID, "unexpected %s", rest[0]);
+    mem_free(rest);
+    if (e == ERR_NOTFOUND) {
+        printf("usage: varve serve [<flags>]\n\nFlags:\n");
+        flags_help(flags, count, stdout);
+        return 0;
+    }
+    if (e == OK)
+        e = configure_log(&options, &d);
+    if (e != OK) {
+        (void)fprintf(stderr, "varve serve: error: %s\n", d.text);
+        return 2;
+    }
+    raise_limits();
+    sigset_t signals = block_signals();
+    describe(flags, count);
+    enable_features(options.features, &api.features, &type_and_unit);
+    return run(&signals, type_and_unit);
+}

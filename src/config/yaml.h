@@ -1,0 +1,30 @@
+/* yaml.h -- the fence around libyaml: a document as a small tree with positions. Hostile documents
+ * are refused: aliases and anchors, duplicate keys, depth above YAML_DEPTH_MAX, more than
+ * YAML_NODES_MAX nodes. */
+#ifndef CONFIG_YAML_H
+#define CONFIG_YAML_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+enum { YAML_DEPTH_MAX = 32, YAML_NODES_MAX = 200000, YAML_SIZE_MAX = 1 << 20 };
+
+enum yaml_type { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+struct yaml { /* a node; lives in the arena */
+    enum yaml_type type;
+    unsigned line, column;     /* from 1 */
+    str key;                   /* when it is a value of a map */
+    str text;                  /* YAML_SCALAR */
+    struct yaml *first, *next; /* children of a list or map, in order; siblings */
+};
+
+/* Parse one document; an empty one is YAML_NULL.
+ *   ERR_INVALID  `d`: "line:column: why"      ERR_LIMIT  too large or too deep */
+MUST_USE err yaml_parse(slice text, struct arena *a, struct yaml **out, struct diag *d);
+
+/* The value of `key` in a map, or NULL. */
+const struct yaml *yaml_get(const struct yaml *map, str key);
+
+#endif
