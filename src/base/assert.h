@@ -6,7 +6,7 @@
 #include "base/compiler.h"
 
 /* Log the failed expression with its place and abort. */
-_Noreturn void assert_fail(const char *expr, const char *file, int line);
+__attribute__((noreturn)) void assert_fail(const char *expr, const char *file, int line);
 
 #define ASSERT(x) (LIKELY(x) ? (void)0 : assert_fail(#x, __FILE__, __LINE__))
 #ifdef NDEBUG

@@ -34,8 +34,8 @@ struct log_field {
 #define LOG_ERR(e)     LOG_CSTR("err", err_name(e))
 
 struct log_site { /* one static object a call site: its rate limit */
-    _Atomic uint64_t refill_mono_ns;
-    atomic_uint tokens_used, suppressed;
+    _Atomic uint64_t paid_until_mono_ns; /* every line pays a minute / LOG_PER_MINUTE */
+    atomic_uint suppressed;              /* lines held back since the last one written */
 };
 
 /* Set what is written (default: LOG_INFO and above, logfmt). Call before threads start. */

@@ -24,16 +24,17 @@ size_t number_format_json(double v, char *out);
 /* Go's 'e' with precision -1: "1e+00", "1.5e-07". */
 size_t number_format_e(double v, char *out);
 
-/* Go's %g (shortest, exponent when < -4 or >= 21): "0.1", "1e-05", "1e+21". */
+/* Go's strconv.FormatFloat(v, 'g', -1, 64), which fmt's %g and %v are too: shortest digits, exponent
+ * form when the decimal exponent is < -4 or >= 6: "0.1", "1e-05", "123456", "1e+06". */
 size_t number_format_g(double v, char *out);
 
 /* Decimal integer; at most 20 bytes. */
 size_t number_format_i64(int64_t v, char *out);
 
 /* Read the whole of `s` as Go's strconv.ParseFloat(s, 64) would: decimal with optional sign and
- * exponent, hexadecimal floats, "inf", "+Inf", "infinity", "nan" in any case, no blanks; `_` only where
- * `underscores` allows Go's base-prefix rule. Correctly rounded. Out of range gives +-Inf and OK.
- * NaN is 0x7ff8000000000001.
+ * exponent, hexadecimal floats (with a 'p' exponent), "inf", "+Inf", "infinity", "nan" (without a sign)
+ * in any case, no blanks. `underscores`: '_' may stand between digits and after 0x, as Go has it.
+ * Correctly rounded. Out of range gives +-Inf and OK. NaN is 0x7ff8000000000001.
  *   ERR_INVALID  anything else */
 MUST_USE err number_parse_f64(str s, bool underscores, double *out);
 

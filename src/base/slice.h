@@ -44,13 +44,15 @@ static inline int str_cmp(str a, str b)
 
 static inline bool str_starts(str s, str prefix)
 {
-    return s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0;
+    return prefix.len == 0 ||
+           (s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
 static inline bool str_ends(str s, str suffix)
 {
-    return s.len >= suffix.len &&
-           memcmp(s.ptr + (s.len - suffix.len), suffix.ptr, suffix.len) == 0;
+    return suffix.len == 0 ||
+           (s.len >= suffix.len &&
+            memcmp(s.ptr + (s.len - suffix.len), suffix.ptr, suffix.len) == 0);
 }
 
 static inline slice str_bytes(str s)

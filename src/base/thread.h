@@ -39,7 +39,8 @@ void rwlock_read(struct rwlock *l);
 void rwlock_write(struct rwlock *l);
 void rwlock_unlock(struct rwlock *l);
 
-/* Start `run(arg)` on a thread named `name` (15 bytes at most), with all signals blocked.
+/* Start `run(arg)` on a thread named `name` (cut at 15 bytes), with all signals blocked but those a
+ * thread raises by itself (SIGBUS, SIGSEGV, ...: fs_guard() needs them).
  *   ERR_IO  the system refused; logged */
 MUST_USE err thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
 void thread_join(pthread_t t);
@@ -58,7 +59,8 @@ void pool_close(struct pool *p);
 MUST_USE err pool_submit(struct pool *p, void (*run)(void *), void *arg);
 
 /* Run `run(arg, i)` for every i < count, on the pool's idle workers and the calling thread, and
- * return when all are done. Never waits for a worker that is busy: the caller may do it all itself. */
+ * return when all are done. Never waits for a worker that is busy: the caller may do it all itself,
+ * so that calls may nest. `p` may be NULL: the caller alone. */
 void pool_for_each(struct pool *p, unsigned count, void (*run)(void *arg, unsigned i), void *arg);
 
 #endif

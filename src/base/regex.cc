@@ -1,0 +1,370 @@
+/* regex.cc -- see regex.h: the C interface of RE2.
+ *
+ * Expressions that are lists of literals or pieces with ".*" between them are matched without RE2,
+ * and when they capture nothing not even compiled. */
+#include <re2/re2.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+/* Our headers are C: compound literals are an extension in C++. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+extern "C" {
+#include "base/arena.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/regex.h"
+#include "base/regex_priv.h"
+#include "base/utf8.h"
+}
+#pragma GCC diagnostic pop
+
+using re2::RE2;
+using re2::StringPiece;
+
+struct regex {
+    struct arena arena; /* holds what `facts` points to */
+    struct regex_facts facts;
+    RE2 *re;           /* NULL when `facts` tell all */
+    bool sees_repairs; /* may it match a U+FFFD that stands for an invalid byte? */
+};
+
+static const size_t SCAN_BYTES_MAX = REGEX_LITERAL_BYTES_MAX;
+
+static str make_str(const char *ptr, size_t len)
+{
+    str s;
+    s.ptr = ptr;
+    s.len = len;
+    return s;
+}
+
+static str str_of(const StringPiece &s)
+{
+    return make_str(s.data(), s.size());
+}
+
+static StringPiece piece_of(str s)
+{
+    return StringPiece(s.ptr, s.len);
+}
+
+/* Go's words for RE2's codes. */
+static const char *go_words(RE2::ErrorCode code)
+{
+    switch (code) {
+    case RE2::ErrorBadEscape:
+        return "invalid escape sequence";
+    case RE2::ErrorBadCharClass:
+        return "invalid character class";
+    case RE2::ErrorBadCharRange:
+        return "invalid character class range";
+    case RE2::ErrorMissingBracket:
+        return "missing closing ]";
+    case RE2::ErrorMissingParen:
+        return "missing closing )";
+    case RE2::ErrorUnexpectedParen:
+        return "unexpected )";
+    case RE2::ErrorTrailingBackslash:
+        return "trailing backslash at end of expression";
+    case RE2::ErrorRepeatArgument:
+        return "missing argument to repetition operator";
+    case RE2::ErrorRepeatSize:
+        return "invalid repeat count";
+    case RE2::ErrorRepeatOp:
+        return "invalid nested repetition operator";
+    case RE2::ErrorBadPerlOp:
+        return "invalid or unsupported Perl syntax";
+    case RE2::ErrorBadUTF8:
+        return "invalid UTF-8";
+    case RE2::ErrorBadNamedCapture:
+        return "invalid named capture";
+    case RE2::ErrorPatternTooLarge:
+    case RE2::ErrorInternal:
+    case RE2::NoError:
+        break;
+    }
+    return "internal error";
+}
+
+static err fail(struct diag *d, const char *words, const std::string &where)
+{
+    return diag_set(d, ERR_INVALID, "error parsing regexp: %s: `%.*s`", words,
+                    static_cast<int>(where.size()), where.data());
+}
+
+static err fail_re2(const RE2 &re, str expr, struct diag *d)
+{
+    if (re.error_code() == RE2::ErrorPatternTooLarge)
+        return diag_set(d, ERR_LIMIT,
+                        "error parsing regexp: expression too large: its program would exceed %d "
+                        "bytes",
+                        static_cast<int>(REGEX_PROGRAM_BYTES_MAX));
+    if (re.error_code() == RE2::ErrorBadNamedCapture && re.error_arg().size() >= 4 &&
+        memmem(expr.ptr, expr.len, "(?P<", 4) == nullptr) /* as it was before translate() */
+        return fail(d, go_words(re.error_code()), "(?<" + re.error_arg().substr(4));
+    /* For these two Go shows the whole expression. */
+    bool whole =
+        re.error_code() == RE2::ErrorMissingParen || re.error_code() == RE2::ErrorUnexpectedParen;
+    return fail(d, go_words(re.error_code()),
+                whole ? std::string(expr.ptr, expr.len) : re.error_arg());
+}
+
+/* Skip a class "[...]" that starts at `i`; returns the index behind it. */
+static size_t skip_class(const std::string &s, size_t i)
+{
+    i++;
+    if (i < s.size() && s[i] == '^')
+        i++;
+    if (i < s.size() && s[i] == ']')
+        i++; /* a bracket in front is a member */
+    while (i < s.size() && s[i] != ']') {
+        size_t end = s.compare(i, 2, "[:") == 0 ? s.find(":]", i + 2) : std::string::npos;
+        if (end != std::string::npos)
+            i = end + 2;
+        else
+            i += s[i] == '\\' ? 2u : 1u;
+    }
+    return i + 1;
+}
+
+/* Go's syntax to that of this RE2: "(?<name>" becomes "(?P<name>"; "\C", which would match a
+ * byte, is refused. */
+static err translate(std::string *s, struct diag *d)
+{
+    size_t i = 0;
+    while (i < s->size()) {
+        char c = (*s)[i];
+        if (c == '[') {
+            i = skip_class(*s, i);
+        } else if (c == '\\' && s->compare(i, 2, "\\C") == 0) {
+            return fail(d, "invalid escape sequence", "\\C");
+        } else if (c == '\\' && s->compare(i, 2, "\\Q") == 0) {
+            size_t end = s->find("\\E", i + 2);
+            i = end == std::string::npos ? s->size() : end + 2;
+        } else if (c == '\\') {
+            i += 2;
+        } else if (c == '(' && s->compare(i, 3, "(?<") == 0) {
+            s->insert(i + 2, "P");
+            i += 4;
+        } else {
+            i++;
+        }
+    }
+    return OK;
+}
+
+static err compile_re2(str expr, RE2 **out, struct diag *d)
+{
+    RE2::Options options(RE2::Quiet);
+    options.set_dot_nl(true);
+    options.set_max_mem(REGEX_PROGRAM_BYTES_MAX);
+    std::string text(expr.ptr, expr.len);
+    err e = translate(&text, d);
+    if (e != OK)
+        return e;
+    RE2 *re = new RE2(text, options);
+    if (!re->ok()) {
+        e = fail_re2(*re, expr, d);
+        delete re;
+        return e;
+    }
+    *out = re;
+    return OK;
+}
+
+extern "C" err regex_compile(str expr, struct regex **out, struct diag *d)
+{
+    if (!utf8_valid(expr))
+        return fail(d, "invalid UTF-8", std::string(expr.ptr, expr.len));
+    struct regex *re = new struct regex();
+    arena_init(&re->arena, SCAN_BYTES_MAX);
+    str own = arena_str(&re->arena, expr);
+    if (own.ptr != nullptr)
+        regex_scan(own, &re->arena, &re->facts);
+    else
+        re->facts.has_group = true;
+    bool known = (re->facts.literals != nullptr || re->facts.is_glob) && !re->facts.has_group;
+    err e = known ? OK : compile_re2(expr, &re->re, d);
+    if (e != OK) {
+        regex_close(re);
+        return e;
+    }
+    re->sees_repairs = (re->facts.literals == nullptr && !re->facts.is_glob) ||
+                       memmem(expr.ptr, expr.len, "\xef\xbf\xbd", 3) != nullptr;
+    *out = re;
+    return OK;
+}
+
+extern "C" void regex_close(struct regex *re)
+{
+    if (re == nullptr)
+        return;
+    delete re->re;
+    arena_fini(&re->arena);
+    delete re;
+}
+
+static bool literals_match(const struct regex_facts *f, str s)
+{
+    size_t lo = 0, hi = f->literal_count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int c = str_cmp(f->literals[mid], s);
+        if (c == 0)
+            return true;
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return false;
+}
+
+/* Each invalid byte replaced by U+FFFD: what Go's regexp sees. */
+static std::string repaired(str s)
+{
+    struct buf b = {};
+    while (s.len > 0) {
+        unsigned size;
+        utf8_append(&b, utf8_decode(s, &size));
+        s = make_str(s.ptr + size, s.len - size);
+    }
+    std::string text(reinterpret_cast<const char *>(b.ptr), b.len);
+    buf_fini(&b);
+    return text;
+}
+
+static bool match(const struct regex *re, str s)
+{
+    if (re->facts.literals != nullptr)
+        return literals_match(&re->facts, s);
+    if (re->facts.is_glob)
+        return regex_glob_match(&re->facts.glob, s);
+    return str_starts(s, re->facts.prefix) &&
+           re->re->Match(piece_of(s), 0, s.len, RE2::ANCHOR_BOTH, nullptr, 0);
+}
+
+extern "C" bool regex_match(const struct regex *re, str s)
+{
+    if (match(re, s))
+        return true;
+    if (!re->sees_repairs || utf8_valid(s))
+        return false;
+    std::string text = repaired(s);
+    return match(re, make_str(text.data(), text.size()));
+}
+
+extern "C" size_t regex_literals(const struct regex *re, const str **out)
+{
+    *out = re->facts.literals;
+    return re->facts.literals != nullptr ? re->facts.literal_count : 0;
+}
+
+extern "C" str regex_prefix(const struct regex *re)
+{
+    return re->facts.prefix.ptr != nullptr ? re->facts.prefix : make_str("", 0);
+}
+
+/* Bytes of the name at the start of `s`: Unicode letters and digits, and '_'. */
+static size_t name_size(str s)
+{
+    static const RE2 name("[\\pL\\p{Nd}_]+");
+    StringPiece found;
+    if (!name.Match(piece_of(s), 0, s.len, RE2::ANCHOR_START, &found, 1))
+        return 0;
+    return found.size();
+}
+
+/* The group a template's name means; -1 when there is none. Numbers have no leading zero. */
+static int find_group(const RE2 &re, str name)
+{
+    int number = 0;
+    bool is_number = name.ptr[0] != '0' || name.len == 1;
+    for (size_t i = 0; i < name.len && is_number; i++) {
+        is_number = name.ptr[i] >= '0' && name.ptr[i] <= '9' && number < 100000000;
+        number = is_number ? number * 10 + (name.ptr[i] - '0') : number;
+    }
+    if (is_number)
+        return number;
+    auto found = re.NamedCapturingGroups().find(std::string(name.ptr, name.len));
+    return found != re.NamedCapturingGroups().end() ? found->second : -1;
+}
+
+/* The name behind a '$', with or without braces, off the front of `t`. False: the '$' is text. */
+static bool take_name(str *t, str *name)
+{
+    bool brace = t->len > 0 && t->ptr[0] == '{';
+    str s = make_str(t->ptr + brace, t->len - brace);
+    *name = make_str(s.ptr, name_size(s));
+    if (name->len == 0)
+        return false;
+    size_t used = name->len + brace;
+    if (brace && (s.len <= name->len || s.ptr[name->len] != '}'))
+        return false;
+    used += brace;
+    *t = make_str(t->ptr + used, t->len - used);
+    return true;
+}
+
+/* Append the template with its groups filled in. */
+static void expand(const RE2 &re, const StringPiece *groups, int group_count, str t,
+                   struct buf *out)
+{
+    while (t.len > 0) {
+        const void *at = memchr(t.ptr, '$', t.len);
+        size_t plain =
+            at != nullptr ? static_cast<size_t>(static_cast<const char *>(at) - t.ptr) : t.len;
+        buf_put(out, t.ptr, plain);
+        if (plain == t.len)
+            return;
+        t = make_str(t.ptr + plain + 1, t.len - plain - 1);
+        str name;
+        if (t.len > 0 && t.ptr[0] == '$') {
+            buf_put_u8(out, '$');
+            t = make_str(t.ptr + 1, t.len - 1);
+        } else if (take_name(&t, &name)) {
+            int group = find_group(re, name);
+            if (group >= 0 && group < group_count)
+                buf_put_str(out, str_of(groups[group]));
+        } else {
+            buf_put_u8(out, '$');
+        }
+    }
+}
+
+extern "C" bool regex_expand(const struct regex *re, str s, str replacement, struct buf *out)
+{
+    static const RE2 no_groups("");
+    if (re->re == nullptr) {
+        StringPiece whole = piece_of(s);
+        if (!regex_match(re, s))
+            return false;
+        expand(no_groups, &whole, 1, replacement, out);
+        return true;
+    }
+    int count = re->re->NumberOfCapturingGroups() + 1;
+    StringPiece few[16];
+    StringPiece *groups = count > 16 ? new StringPiece[static_cast<size_t>(count)] : few;
+    std::string text;
+    bool matched = re->re->Match(piece_of(s), 0, s.len, RE2::ANCHOR_BOTH, groups, count);
+    if (!matched && !utf8_valid(s)) {
+        text = repaired(s);
+        matched = re->re->Match(text, 0, text.size(), RE2::ANCHOR_BOTH, groups, count);
+    }
+    if (matched)
+        expand(*re->re, groups, count, replacement, out);
+    if (groups != few)
+        delete[] groups;
+    return matched;
+}
+
+extern "C" bool regex_has_group(const struct regex *re, str name)
+{
+    if (re->re == nullptr)
+        return false;
+    const auto &names = re->re->NamedCapturingGroups();
+    return names.find(std::string(name.ptr, name.len)) != names.end();
+}
