@@ -1,0 +1,315 @@
+#include "storage/codec_pack_priv.h"
+
+#include "base/assert.h"
+#include "storage/codec.h"
+#include "storage/codec_bits_priv.h"
+
+/* Patched block: a head byte of the width and PATCHED; then, if PATCHED, the number of patches and
+ * the width of their high parts; the low parts; the patches, position below high part. */
+enum {
+    PATCHED = 0x80,
+    POSITION_BITS = 6,
+    HIGH_BITS_MAX = 64 - POSITION_BITS,
+    PATCHED_HEAD_BYTES = 3,
+    GAP_BITS_MAX = 13, /* positions are below CODEC_SAMPLES_MAX */
+    GAP_WIDTH_BITS = 4,
+};
+static_assert(CODEC_SAMPLES_MAX <= 1 << GAP_BITS_MAX, "gaps fit");
+static_assert(PACK_BLOCK == 1 << POSITION_BITS, "positions fit");
+
+struct block_plan {
+    size_t bytes;
+    unsigned width, high_width, patches; /* high_width is 0 without patches */
+};
+
+/* How often each width occurs: two tables, because adjacent residuals tend to have equal widths and
+ * would wait for each other's increment. Returns the union of the bits. */
+static uint64_t count_widths(const uint64_t *u, uint32_t n, uint8_t count[65])
+{
+    uint8_t odd[65] = {0};
+    uint64_t bits = 0;
+    uint32_t i = 0;
+    memset(count, 0, 65);
+    for (; i + 2 <= n; i += 2) {
+        bits |= u[i] | u[i + 1];
+        count[bit_width(u[i])]++;
+        odd[bit_width(u[i + 1])]++;
+    }
+    if (i < n) {
+        bits |= u[i];
+        count[bit_width(u[i])]++;
+    }
+    for (unsigned w = 0; w < 65; w++)
+        count[w] = (uint8_t)(count[w] + odd[w]);
+    return bits;
+}
+
+/* The cheapest width for a block. Below the largest width, only widths that occur (and 0) can be.
+ */
+static struct block_plan plan_block(const uint64_t *u, uint32_t n)
+{
+    uint8_t count[65];
+    unsigned top = bit_width(count_widths(u, n, count));
+    struct block_plan best = {1 + packed_bytes(n, top), top, 0, 0};
+    unsigned patches = 0;
+    for (unsigned w = top; w-- > 0 && top - w <= HIGH_BITS_MAX;) {
+        patches += count[w + 1];
+        if (count[w] == 0 && w > 0)
+            continue;
+        size_t bytes = PATCHED_HEAD_BYTES + packed_bytes(n, w) +
+                       packed_bytes(patches, POSITION_BITS + top - w);
+        if (bytes < best.bytes)
+            best = (struct block_plan){bytes, w, top - w, patches};
+    }
+    return best;
+}
+
+static uint32_t block_length(uint32_t at, uint32_t n)
+{
+    return n - at < PACK_BLOCK ? n - at : PACK_BLOCK;
+}
+
+static size_t patched_bytes(const uint64_t *u, uint32_t n)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < n; i += PACK_BLOCK)
+        bytes += plan_block(u + i, block_length(i, n)).bytes;
+    return bytes;
+}
+
+/* What a sparse packing holds: `count` entries, gap (zeros before the entry) and value - 1. */
+struct sparse_plan {
+    uint32_t count;
+    unsigned gap_width, value_width;
+};
+
+static struct sparse_plan plan_sparse(const uint64_t *u, uint32_t n)
+{
+    uint64_t gaps = 0, values = 0;
+    uint32_t count = 0, next = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (u[i] != 0) {
+            gaps |= i - next;
+            values |= u[i] - 1;
+            next = i + 1;
+            count++;
+        }
+    return (struct sparse_plan){count, bit_width(gaps), bit_width(values)};
+}
+
+static uint64_t sparse_head(const struct sparse_plan *p)
+{
+    return (uint64_t)p->count << GAP_WIDTH_BITS | p->gap_width;
+}
+
+void pack_measure(const uint64_t *u, uint32_t n, struct pack_cost *cost)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < n; i++)
+        bits |= u[i];
+    struct sparse_plan p = plan_sparse(u, n);
+    cost->bytes[PACK_PLAIN] = 1 + packed_bytes(n, bit_width(bits));
+    cost->bytes[PACK_PATCHED] = patched_bytes(u, n);
+    cost->bytes[PACK_SPARSE] = varint_size(sparse_head(&p)) + 1 +
+                               packed_bytes(p.count, p.gap_width) +
+                               packed_bytes(p.count, p.value_width);
+}
+
+static void put_bits(struct buf *out, const uint64_t *v, uint32_t n, unsigned width)
+{
+    uint8_t *p = buf_reserve(out, packed_bytes(n, width) + BITS_PACK_OVERSHOOT);
+    out->len += bits_pack(p, v, n, width);
+}
+
+static void put_plain(const uint64_t *u, uint32_t n, struct buf *out)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < n; i++)
+        bits |= u[i];
+    buf_put_u8(out, (uint8_t)bit_width(bits));
+    put_bits(out, u, n, bit_width(bits));
+}
+
+static void put_block(const uint64_t *u, uint32_t n, struct buf *out)
+{
+    struct block_plan p = plan_block(u, n);
+    uint64_t low[PACK_BLOCK], patch[PACK_BLOCK], mask = low_bits(p.width);
+    uint32_t patches = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        low[i] = u[i] & mask;
+        if (u[i] > mask)
+            patch[patches++] = i | u[i] >> p.width << POSITION_BITS;
+    }
+    ASSERT(patches == p.patches);
+    buf_put_u8(out, (uint8_t)(p.width | (patches > 0 ? PATCHED : 0)));
+    if (patches > 0) {
+        buf_put_u8(out, (uint8_t)patches);
+        buf_put_u8(out, (uint8_t)p.high_width);
+    }
+    put_bits(out, low, n, p.width);
+    put_bits(out, patch, patches, POSITION_BITS + p.high_width);
+}
+
+static void put_sparse(const uint64_t *u, uint32_t n, uint64_t *spare, struct buf *out)
+{
+    struct sparse_plan p = plan_sparse(u, n);
+    uint64_t *gaps = spare, *values = spare + n;
+    uint32_t next = 0, k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (u[i] != 0) {
+            gaps[k] = i - next;
+            values[k++] = u[i] - 1;
+            next = i + 1;
+        }
+    buf_put_varint(out, sparse_head(&p));
+    buf_put_u8(out, (uint8_t)p.value_width);
+    put_bits(out, gaps, k, p.gap_width);
+    put_bits(out, values, k, p.value_width);
+}
+
+void pack_put(enum pack_kind kind, const uint64_t *u, uint32_t n, uint64_t *spare, struct buf *out)
+{
+    if (kind == PACK_PLAIN)
+        put_plain(u, n, out);
+    else if (kind == PACK_SPARSE)
+        put_sparse(u, n, spare, out);
+    else
+        for (uint32_t i = 0; i < n; i += PACK_BLOCK)
+            put_block(u + i, block_length(i, n), out);
+}
+
+/* --- reading --- */
+
+static err open_plain(struct unpacker *u)
+{
+    u->width = read_u8(u->in);
+    if (u->width > 64)
+        return ERR_CORRUPT;
+    u->packed = read_bytes(u->in, packed_bytes(u->left, u->width)).ptr;
+    return u->in->overrun ? ERR_CORRUPT : OK;
+}
+
+/* Place the cursor on the entry after the gap that the gap bits tell; false when that is outside.
+ */
+static bool sparse_step(struct unpacker *u, uint32_t room)
+{
+    uint64_t gap = bits_at(u->gaps, u->gap_bit, u->gap_width);
+    u->gap_bit += u->gap_width;
+    u->next += (uint32_t)gap;
+    return u->next < room;
+}
+
+static err open_sparse(struct unpacker *u)
+{
+    uint64_t head = read_varint(u->in);
+    uint64_t count = head >> GAP_WIDTH_BITS;
+    u->gap_width = head & ((1 << GAP_WIDTH_BITS) - 1);
+    u->width = read_u8(u->in);
+    if (count > u->left || u->gap_width > GAP_BITS_MAX || u->width > 64)
+        return ERR_CORRUPT;
+    u->sparse_left = (uint32_t)count;
+    u->gaps = read_bytes(u->in, packed_bytes(count, u->gap_width)).ptr;
+    u->packed = read_bytes(u->in, packed_bytes(count, u->width)).ptr;
+    if (u->in->overrun || (count > 0 && !sparse_step(u, u->left)))
+        return ERR_CORRUPT;
+    return OK;
+}
+
+err unpack_open(struct unpacker *u, enum pack_kind kind, uint32_t n, struct reader *in)
+{
+    *u = (struct unpacker){.in = in, .left = n, .kind = (uint8_t)kind};
+    if (kind == PACK_PLAIN)
+        return open_plain(u);
+    return kind == PACK_SPARSE ? open_sparse(u) : OK;
+}
+
+static void next_plain(struct unpacker *u, struct pack_block *b)
+{
+    b->width = u->width;
+    b->packed = u->packed;
+    b->patch_count = 0;
+    b->patch_width = 0;
+    u->packed += packed_bytes(b->n, u->width);
+}
+
+/* The entries that fall into this block become its patches. */
+static err next_sparse(struct unpacker *u, struct pack_block *b)
+{
+    uint64_t all = 0;
+    uint32_t k = 0;
+    b->width = 0;
+    b->packed = u->packed;
+    while (u->sparse_left > 0 && u->next < b->n) {
+        b->at[k] = (uint8_t)u->next++;
+        b->value[k] = bits_at(u->packed, u->value_bit, u->width) + 1;
+        all |= b->value[k++];
+        u->value_bit += u->width;
+        u->sparse_left--;
+        if (u->sparse_left > 0 && !sparse_step(u, u->left))
+            return ERR_CORRUPT;
+    }
+    u->next -= u->sparse_left > 0 ? b->n : u->next;
+    b->patch_count = k;
+    b->patch_width = bit_width(all);
+    return OK;
+}
+
+static err read_patches(struct reader *in, struct pack_block *b, uint32_t count,
+                        unsigned high_width)
+{
+    const uint8_t *p = read_bytes(in, packed_bytes(count, POSITION_BITS + high_width)).ptr;
+    if (in->overrun)
+        return ERR_CORRUPT;
+    bits_unpack(p, b->value, count, POSITION_BITS + high_width);
+    uint32_t next = 0;
+    bool ascending = true;
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t at = b->value[k] & (PACK_BLOCK - 1);
+        ascending &= at >= next;
+        next = at + 1;
+        b->at[k] = (uint8_t)at;
+        b->value[k] = b->value[k] >> POSITION_BITS << b->width;
+    }
+    b->patch_count = count;
+    b->patch_width = b->width + high_width;
+    return ascending && next <= b->n ? OK : ERR_CORRUPT;
+}
+
+static err next_patched(struct unpacker *u, struct pack_block *b)
+{
+    uint8_t head = read_u8(u->in);
+    unsigned count = 0, high_width = 0;
+    b->width = head & (PATCHED - 1);
+    if (head & PATCHED) {
+        count = read_u8(u->in);
+        high_width = read_u8(u->in);
+        if (count == 0 || count > b->n || high_width == 0 || high_width > HIGH_BITS_MAX)
+            return ERR_CORRUPT;
+    }
+    if (b->width + high_width > 64)
+        return ERR_CORRUPT;
+    b->packed = read_bytes(u->in, packed_bytes(b->n, b->width)).ptr;
+    if (count > 0)
+        return read_patches(u->in, b, count, high_width);
+    b->patch_count = 0;
+    b->patch_width = 0;
+    return u->in->overrun ? ERR_CORRUPT : OK;
+}
+
+err unpack_next(struct unpacker *u, struct pack_block *b)
+{
+    b->n = block_length(0, u->left);
+    if (u->kind == PACK_PLAIN)
+        next_plain(u, b);
+    else
+        TRY(u->kind == PACK_SPARSE ? next_sparse(u, b) : next_patched(u, b));
+    u->left -= b->n;
+    return OK;
+}
+
+void pack_block_values(const struct pack_block *b, uint64_t *r)
+{
+    bits_unpack(b->packed, r, b->n, b->width);
+    for (uint32_t k = 0; k < b->patch_count; k++)
+        r[b->at[k]] |= b->value[k];
+}
