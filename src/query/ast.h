@@ -168,7 +168,7 @@ struct expr_unary {
 };
 
 struct expr_vector {
-    str name; /* as written before or as a string in the braces; "" when it was not */
+    str name; /* as written before the braces; "" when it was not, or only inside them */
     struct matcher *matchers; /* in the order written; that of a non-empty `name` comes last */
     size_t matcher_count;
     struct expr_time time;

@@ -12,10 +12,11 @@ struct duration_context {
 };
 
 /* Compute every duration expression below `root` and set range_ms, step_ms and offset_ms of the
- * nodes they belong to. To be called before execution; may be repeated with another context. Not
- * while other threads read the tree. ERR_INVALID  "line:col: " and division by zero, modulo by
- * zero, duration must be greater than 0, duration is out of range, duration is NaN or infinite */
-MUST_USE err durations_resolve(struct expr *root, const struct duration_context *ctx, str query,
+ * nodes they belong to, truncated to milliseconds. To be called before execution; may be repeated
+ * with another context. Not while other threads read the tree. ERR_INVALID  division by zero,
+ * modulo by zero, duration must be greater than 0, duration is out of range, duration is NaN or
+ * infinite; `d` has the byte range in the query */
+MUST_USE err durations_resolve(struct expr *root, const struct duration_context *ctx,
                                struct diag *d);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "query/ast.h"
 
-enum { EXPR_PRETTY_COLUMNS = 100 }; /* runes a line may have before it is split */
+enum { EXPR_PRETTY_COLUMNS = 100 }; /* bytes a node may have on one line before it is split */
 
 /* Append `e` on one line: Prometheus' String(). Parsing it again gives the same tree. */
 void expr_format(const struct expr *e, struct buf *out);
