@@ -366,7 +366,6 @@ static err put_exemplar(void *arg, struct labels series, const struct exemplar *
     return OK;
 }
 
-/* Call the store for every vector selector below `e`. */
 struct exemplar_walk {
     struct http_request *request;
     struct exemplar_answer *answer;
@@ -374,16 +373,22 @@ struct exemplar_walk {
     size_t selectors;
 };
 
-static err walk_selector(void *arg, const struct matcher *matchers, size_t count)
+/* Ask the store for every vector selector of `e`; a tree is at most EXPR_HEIGHT_MAX high. */
+static err walk(struct exemplar_walk *w, const struct expr *e)
 {
-    struct exemplar_walk *w = arg;
-    struct db_select_args args = {.matchers = matchers,
-                                  .matcher_count = count,
-                                  .min_ms = w->range.start_ms,
-                                  .max_ms = w->range.end_ms,
-                                  .canceled = http_canceled(w->request)};
-    w->selectors++;
-    return db_exemplars_each(api_of(w->request)->db, &args, put_exemplar, w->answer);
+    if (e->kind == EXPR_VECTOR) {
+        struct db_select_args args = {.matchers = e->vector.matchers,
+                                      .matcher_count = e->vector.matcher_count,
+                                      .min_ms = w->range.start_ms,
+                                      .max_ms = w->range.end_ms,
+                                      .canceled = http_canceled(w->request)};
+        w->selectors++;
+        return db_exemplars_each(api_of(w->request)->db, &args, put_exemplar, w->answer);
+    }
+    const struct expr *child;
+    for (size_t i = 0; (child = expr_child(e, i)) != NULL; i++)
+        TRY(walk(w, child));
+    return OK;
 }
 
 static void answer_exemplars(struct http_request *r, const struct expr *e,
@@ -395,7 +400,7 @@ static void answer_exemplars(struct http_request *r, const struct expr *e,
     arena_init(&s.arena, NAMES_BYTES_MAX);
     s.out = api_begin(r);
     buf_put_u8(s.out, '[');
-    err failed = expr_each_selector(e, walk_selector, &w);
+    err failed = walk(&w, e);
     if (failed != OK) {
         api_fail_err(r, failed, &d);
     } else if (w.selectors == 0) {
