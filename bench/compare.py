@@ -177,8 +177,6 @@ def queries(server, args, row):
     start = end - min(7200, args.rounds * 15)
     for i, template in enumerate(QUERIES):
         query = template.format(metric=METRIC)
-        if "{{" not in template and METRIC + "{" in query:
-            continue
         query = query.replace(METRIC + "{", "{" + '__name__=~".+",')
         times, cpus = [], []
         for _ in range(args.repeat):
