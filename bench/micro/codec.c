@@ -75,14 +75,14 @@ static struct set load(const char *path)
     return set;
 }
 
-static struct set synthesize(enum codec_class class)
+static struct set synthesize(enum codec_class kind)
 {
     struct set set = {CLASS_SERIES, mem_zalloc(CLASS_SERIES, sizeof(struct series))};
     for (uint32_t i = 0; i < CLASS_SERIES; i++) {
         struct series *s = &set.series[i];
         *s = (struct series){CLASS_SAMPLES, mem_zalloc(CLASS_SAMPLES, 8),
                              mem_zalloc(CLASS_SAMPLES, 8)};
-        class_fill(class, i, s->v, s->n);
+        class_fill(kind, i, s->v, s->n);
         for (uint32_t k = 0; k < s->n; k++)
             s->t[k] = 1795400000123 + 15000ll * k;
     }

@@ -20,10 +20,18 @@ const double power10_inverse[DECIMALS_MAX + 1] = {
     1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 1e-17, 1e-18, 1e-19, 1e-20, 1e-21, 1e-22,
 };
 
-static void fill(double *out, uint32_t n, double v)
+HOT_CLONES static void fill(double *out, uint32_t n, double v)
 {
     for (uint32_t i = 0; i < n; i++)
         out[i] = v;
+}
+
+/* The same, writing up to CODEC_PAD - 1 more. */
+HOT_CLONES static void fill_padded(double *out, uint32_t n, double v)
+{
+    for (uint32_t i = 0; i < n; i += CODEC_PAD)
+        for (uint32_t k = 0; k < CODEC_PAD; k++)
+            out[i + k] = v;
 }
 
 /* The tag's parameter: e, or k of FIX2, whose short form is negative. */
@@ -52,7 +60,7 @@ static err read_bits(struct reader *in, uint8_t tag, uint32_t n, double *out)
     if (tag & TAG_EXCEPTIONS)
         return ERR_CORRUPT;
     TRY(read_special(in, tag >> TAG_PARAM_SHIFT, &v));
-    fill(out, n, v);
+    fill_padded(out, n, v);
     return OK;
 }
 
@@ -62,7 +70,7 @@ static err read_number(struct reader *in, uint8_t tag, uint32_t n, double *out)
     TRY(read_param(in, tag, 1, 0, DECIMALS_MAX, &e));
     if (!(tag & TAG_ZERO))
         a = read_zigzag(in);
-    fill(out, n, (double)a / power10[e]);
+    fill_padded(out, n, (double)a / power10[e]);
     return in->overrun ? ERR_CORRUPT : OK;
 }
 

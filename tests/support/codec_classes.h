@@ -62,9 +62,9 @@ enum codec_class {
 };
 
 static const char *const class_names[CLASS_COUNT] = {
-    "constant",     "counter",      "bursty counter", "int walk",   "multiples of 4096",
-    "2 decimals",   "cpu seconds",  "buckets",        "entropy",    "float walk",
-    "float sum",    "specials",     "random bits",
+    "constant",   "counter",     "bursty counter", "int walk", "multiples of 4096",
+    "2 decimals", "cpu seconds", "buckets",        "entropy",  "float walk",
+    "float sum",  "specials",    "random bits",
 };
 
 static inline double special_value(struct rng *r, double x)
@@ -91,25 +91,25 @@ static inline double special_value(struct rng *r, double x)
 
 /* What a series carries from sample to sample. */
 struct class_state {
-    enum codec_class class;
+    enum codec_class kind;
     double x, rate;
     struct rng rng;
 };
 
-static inline struct class_state class_begin(enum codec_class class, uint64_t seed)
+static inline struct class_state class_begin(enum codec_class kind, uint64_t seed)
 {
-    struct class_state s = {class, 0, 0, rng_of(seed)};
+    struct class_state s = {kind, 0, 0, rng_of(seed)};
     struct rng *r = &s.rng;
     for (int i = 0; i < 8; i++)
         (void)rng_u64(r);
     static const double ranges[CLASS_COUNT] = {1e5, 1e6, 1e6, 1e4, 4e6, 1, 1e7, 1, 1, 1, 1, 1, 1};
-    s.x = floor(rng_unit(r) * ranges[class]);
-    s.rate = class == CLASS_WALK      ? pow(10, rng_unit(r) * 2)
-             : class == CLASS_BUCKETS ? pow(10, rng_unit(r) * 2)
-                                      : pow(10, rng_unit(r) * 3 + 0.5);
-    if (class == CLASS_DECIMAL2)
+    s.x = floor(rng_unit(r) * ranges[kind]);
+    s.rate = kind == CLASS_WALK      ? pow(10, rng_unit(r) * 2)
+             : kind == CLASS_BUCKETS ? pow(10, rng_unit(r) * 2)
+                                     : pow(10, rng_unit(r) * 3 + 0.5);
+    if (kind == CLASS_DECIMAL2)
         s.x = 50;
-    if (class == CLASS_FLOAT_WALK)
+    if (kind == CLASS_FLOAT_WALK)
         s.x = 100;
     return s;
 }
@@ -117,7 +117,7 @@ static inline struct class_state class_begin(enum codec_class class, uint64_t se
 static inline double class_next(struct class_state *s)
 {
     struct rng *r = &s->rng;
-    switch (s->class) {
+    switch (s->kind) {
     case CLASS_COUNTER:
         return s->x += floor(fabs(s->rate + rng_normal(r) * sqrt(s->rate) * 2));
     case CLASS_BURSTY:
@@ -155,9 +155,9 @@ static inline double class_next(struct class_state *s)
     }
 }
 
-static inline void class_fill(enum codec_class class, uint64_t seed, double *v, uint32_t n)
+static inline void class_fill(enum codec_class kind, uint64_t seed, double *v, uint32_t n)
 {
-    struct class_state s = class_begin(class, seed);
+    struct class_state s = class_begin(kind, seed);
     for (uint32_t i = 0; i < n; i++)
         v[i] = class_next(&s);
 }
