@@ -132,7 +132,7 @@
             lexer_fail_char(lx, START, "unexpected character after '!' inside braces", START + 1);
             fbreak;
         };
-        '{' => { lexer_fail_char(lx, START, "unexpected left brace", START); fbreak; };
+        '{' => { lexer_fail(lx, START, "unexpected left brace '{'"); fbreak; };
         any => { lexer_fail_char(lx, START, "unexpected character inside braces", START); fbreak; };
     *|;
 
@@ -194,7 +194,7 @@
         ':'  => { lexer_colon(lx, START); fbreak; };
         '('  => { lexer_paren(lx, TOKEN_LEFT_PAREN, START); fbreak; };
         ')'  => { lexer_paren(lx, TOKEN_RIGHT_PAREN, START); fbreak; };
-        '['  => { lexer_fail_char(lx, START, "unexpected left bracket", START); fbreak; };
+        '['  => { lexer_fail(lx, START, "unexpected left bracket '['"); fbreak; };
         ']'  => { lexer_bracket(lx, TOKEN_RIGHT_BRACKET, START); fbreak; };
         '{'  => { lexer_brace(lx, TOKEN_LEFT_BRACE, START); fbreak; };
         any  => { lexer_fail_char(lx, START, "unexpected character", START); fbreak; };
