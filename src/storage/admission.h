@@ -36,7 +36,7 @@ static inline bool admit_writes(uint8_t verdict)
 }
 
 struct admission_rules {
-    int64_t min_ms, max_ms; /* accepted time stamps, inclusive */
+    int64_t min_ms, max_ms; /* accepted time stamps, inclusive; min_ms > INT64_MIN */
     uint32_t log_mark;      /* number of the log segment, > 0 */
 };
 

@@ -58,7 +58,7 @@ struct head_side { /* a sample out of order, or a native histogram */
     int64_t ts_ms;
     int64_t start_ts_ms; /* 0: none */
     double value;        /* when histogram.len is 0 */
-    slice histogram;     /* histogram_encode()'s bytes */
+    slice histogram;     /* histogram_encode()'s bytes; valid as long as the window */
 };
 
 struct head_start { /* stream samples from index `first` on have this start time stamp */

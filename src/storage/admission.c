@@ -1,0 +1,175 @@
+#include "storage/admission.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "storage/head_window.h"
+#include "storage/registry_priv.h"
+
+enum { PREFETCH_ROWS = 12, JOURNAL_MIN = 1024 };
+
+struct undo { /* what a series was before a row */
+    int64_t last_ts_ms;
+    uint64_t last_bits;
+    uint32_t series, log_mark, active_window;
+    uint8_t last_kind;
+};
+
+struct admission {
+    struct registry *registry;
+    struct undo *journal;
+    size_t journal_len, journal_cap;
+    struct buf scratch; /* one encoded histogram */
+};
+
+struct admission *admission_open(struct registry *r)
+{
+    struct admission *a = mem_zalloc(1, sizeof(*a));
+    a->registry = r;
+    return a;
+}
+
+void admission_close(struct admission *a)
+{
+    if (a == NULL)
+        return;
+    mem_free(a->journal);
+    buf_fini(&a->scratch);
+    mem_free(a);
+}
+
+/* ---- The journal ---- */
+
+static void journal_reserve(struct admission *a, size_t extra)
+{
+    size_t need = a->journal_len + extra;
+    if (need <= a->journal_cap)
+        return;
+    a->journal_cap = MAX(MAX(need, a->journal_cap * 2), (size_t)JOURNAL_MIN);
+    a->journal = mem_resize(a->journal, a->journal_cap, sizeof(struct undo));
+}
+
+static void journal_put(struct admission *a, uint32_t id, const struct series *s)
+{
+    a->journal[a->journal_len++] = (struct undo){.last_ts_ms = s->last_ts_ms,
+                                                 .last_bits = s->last_bits,
+                                                 .series = id,
+                                                 .log_mark = s->log_mark,
+                                                 .active_window = s->active_window,
+                                                 .last_kind = s->last_kind};
+}
+
+size_t admission_mark(const struct admission *a)
+{
+    return a->journal_len;
+}
+
+void admission_rollback(struct admission *a, size_t mark)
+{
+    ASSERT(mark <= a->journal_len);
+    while (a->journal_len > mark) {
+        const struct undo *u = &a->journal[--a->journal_len];
+        struct series *s = registry_line(a->registry, u->series);
+        s->last_ts_ms = u->last_ts_ms;
+        s->last_bits = u->last_bits;
+        s->log_mark = u->log_mark;
+        s->active_window = u->active_window;
+        s->last_kind = u->last_kind;
+    }
+}
+
+void admission_accept(struct admission *a)
+{
+    a->journal_len = 0;
+}
+
+bool admission_log_mark(struct admission *a, uint32_t series, uint32_t mark)
+{
+    struct series *s = registry_line(a->registry, series);
+    if (s->log_mark == mark)
+        return false;
+    journal_reserve(a, 1);
+    journal_put(a, series, s);
+    s->log_mark = mark;
+    return true;
+}
+
+/* ---- Judging ---- */
+
+/* What tells two samples of one time stamp apart: a value's bits, or a hash of the histogram's
+ * bytes (equal hashes of different ones, one in 2^64, would drop the second as a repetition). */
+static uint64_t bits_of(const struct registry *r, const struct db_row *row, struct buf *scratch)
+{
+    if (LIKELY(row->histogram == NULL))
+        return f64_bits(row->value);
+    buf_reset(scratch);
+    histogram_encode(row->histogram, scratch);
+    return hash64(buf_slice(scratch), r->histogram_seed);
+}
+
+static uint8_t judge(const struct series *s, const struct db_row *row, uint64_t bits, uint8_t kind,
+                     const struct admission_rules *rules)
+{
+    if (UNLIKELY(s->state != SERIES_LIVE))
+        return ADMIT_GONE;
+    if (UNLIKELY(row->ts_ms < rules->min_ms))
+        return ADMIT_TOO_OLD;
+    if (UNLIKELY(row->ts_ms > rules->max_ms))
+        return ADMIT_TOO_NEW;
+    if (LIKELY(row->ts_ms > s->last_ts_ms))
+        return ADMIT_OK;
+    if (row->ts_ms < s->last_ts_ms)
+        return ADMIT_OUT_OF_ORDER;
+    return bits == s->last_bits && kind == s->last_kind ? ADMIT_REPEATED : ADMIT_DUPLICATE;
+}
+
+void admission_check(struct admission *a, const struct db_row *rows, size_t count,
+                     const struct admission_rules *rules, uint8_t *verdicts,
+                     struct admission_counts *counts)
+{
+    ASSERT(rules->min_ms > INT64_MIN && rules->log_mark > 0);
+    uint32_t window = registry_window(a->registry);
+    journal_reserve(a, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct db_row *row = &rows[i];
+        if (LIKELY(i + PREFETCH_ROWS < count))
+            __builtin_prefetch(registry_line(a->registry, rows[i + PREFETCH_ROWS].series), 1);
+        struct series *s = registry_line(a->registry, row->series);
+        uint64_t bits = bits_of(a->registry, row, &a->scratch);
+        uint8_t kind = row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
+        uint8_t verdict = judge(s, row, bits, kind, rules);
+        counts->of[verdict]++;
+        if (LIKELY(admit_writes(verdict))) {
+            journal_put(a, row->series, s);
+            if (verdict == ADMIT_OK) {
+                s->last_ts_ms = row->ts_ms;
+                s->last_bits = bits;
+                s->last_kind = kind;
+            }
+            if (UNLIKELY(s->log_mark != rules->log_mark)) {
+                s->log_mark = rules->log_mark;
+                verdict |= ADMIT_DEFINE;
+            }
+            s->active_window = window;
+        }
+        verdicts[i] = verdict;
+    }
+}
+
+void admission_restore(struct registry *r, const struct db_row *rows, size_t count, uint32_t shards)
+{
+    uint32_t window = registry_window(r);
+    struct buf scratch = {0};
+    for (size_t i = 0; i < count; i++) {
+        const struct db_row *row = &rows[i];
+        if ((shards >> head_shard_of(row->series) & 1) == 0)
+            continue;
+        struct series *s = registry_line(r, row->series);
+        s->active_window = window;
+        if (row->ts_ms <= s->last_ts_ms)
+            continue;
+        s->last_ts_ms = row->ts_ms;
+        s->last_kind = row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
+        s->last_bits = bits_of(r, row, &scratch);
+    }
+    buf_fini(&scratch);
+}

@@ -1,0 +1,387 @@
+#include "storage/registry.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "storage/registry_priv.h"
+
+enum {
+    RESOLVE_CHUNK = 64, /* aliases whose cache lines are fetched together */
+    MORE_ALIASES = REGISTRY_ALIASES_MAX - 1,
+    HEAP_OVERHEAD = 8,
+};
+
+/* ---- Open and close ---- */
+
+struct registry *registry_open(const struct registry_options *o)
+{
+    struct registry *r = mem_zalloc(1, sizeof(*r));
+    rwlock_init(&r->lock);
+    mutex_init(&r->pin_mutex);
+    paged_init(&r->lines, sizeof(struct series), ID_PAGE_BITS, REGISTRY_IDS_MAX);
+    id_pool_init(&r->ids, REGISTRY_IDS_MAX);
+    id_table_init(&r->aliases);
+    id_table_init(&r->canonical);
+    symbols_init(&r->symbols);
+    r->labels_seed = o->labels_seed;
+    r->histogram_seed = hash_random_seed();
+    r->series_max = o->series_max > 0 ? MIN(o->series_max, (uint32_t)REGISTRY_IDS_MAX)
+                                      : (uint32_t)REGISTRY_IDS_MAX;
+    atomic_init(&r->epoch, 1);
+    atomic_init(&r->window, 1);
+    registry_publish(r);
+    return r;
+}
+
+void registry_close(struct registry *r)
+{
+    if (r == NULL)
+        return;
+    ASSERT(r->pin_first == NULL);
+    for (uint32_t id = 0; id < r->ids.id_end; id++) {
+        if (!id_pool_used(&r->ids, id))
+            continue;
+        mem_free(registry_line(r, id)->meta);
+        mem_free(registry_line(r, id)->more_aliases);
+    }
+    for (struct limbo *l = r->limbo, *next; l != NULL; l = next) {
+        next = l->next;
+        mem_free(l);
+    }
+    symbols_fini(&r->symbols);
+    id_table_fini(&r->aliases);
+    id_table_fini(&r->canonical);
+    id_pool_fini(&r->ids);
+    paged_fini(&r->lines);
+    mutex_fini(&r->pin_mutex);
+    rwlock_fini(&r->lock);
+    mem_free(r);
+}
+
+/* ---- Resolving ---- */
+
+static uint32_t alias_tag(const hash128 *alias)
+{
+    return (uint32_t)(alias->lo >> 32);
+}
+
+static bool has_alias(const struct series *s, const hash128 *alias)
+{
+    if (s->alias_count > 0 && hash128_eq(s->alias, *alias))
+        return true;
+    for (unsigned i = 1; i < s->alias_count; i++)
+        if (hash128_eq(s->more_aliases[i - 1], *alias))
+            return true;
+    return false;
+}
+
+/* The series of an alias, beginning with candidate `id` found at `pos`. */
+static uint32_t resolve_from(const struct registry *r, const hash128 *alias, uint32_t id,
+                             uint32_t pos)
+{
+    while (id != ID_NONE) {
+        const struct series *s = registry_line(r, id);
+        if (s->state == SERIES_LIVE && has_alias(s, alias))
+            return id;
+        id = id_table_next(&r->aliases, alias_tag(alias), &pos);
+    }
+    return SERIES_NONE;
+}
+
+/* Three passes, each of which fetches the next one's cache lines: slots, series, verification. */
+static void resolve_chunk(const struct registry *r, const hash128 *aliases, size_t count,
+                          uint32_t *out)
+{
+    uint32_t pos[RESOLVE_CHUNK];
+    for (size_t i = 0; i < count; i++)
+        id_table_prefetch(&r->aliases, alias_tag(&aliases[i]));
+    for (size_t i = 0; i < count; i++) {
+        out[i] = id_table_first(&r->aliases, alias_tag(&aliases[i]), &pos[i]);
+        if (LIKELY(out[i] != ID_NONE))
+            __builtin_prefetch(registry_line(r, out[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (UNLIKELY(out[i] == ID_NONE))
+            continue;
+        const struct series *s = registry_line(r, out[i]);
+        if (UNLIKELY(!hash128_eq(s->alias, aliases[i]) || s->state != SERIES_LIVE))
+            out[i] = resolve_from(r, &aliases[i], out[i], pos[i]);
+    }
+}
+
+uint32_t registry_resolve(struct registry *r, const hash128 *aliases, size_t count, uint32_t *out)
+{
+    static_assert((uint32_t)SERIES_NONE == ID_NONE, "a miss in the table is a miss here");
+    rwlock_read(&r->lock);
+    for (size_t i = 0; i < count; i += RESOLVE_CHUNK)
+        resolve_chunk(r, aliases + i, MIN(count - i, (size_t)RESOLVE_CHUNK), out + i);
+    uint32_t epoch = atomic_load_explicit(&r->epoch, memory_order_relaxed);
+    rwlock_unlock(&r->lock);
+    return epoch;
+}
+
+/* ---- Creating ---- */
+
+static uint32_t canonical_tag(hash128 hash)
+{
+    return (uint32_t)(hash.hi >> 32);
+}
+
+static bool labels_are(const struct registry *r, const struct series *s, struct labels labels)
+{
+    if (s->label_count != labels.count)
+        return false;
+    for (size_t i = 0; i < labels.count; i++) {
+        const struct symbol_pair *p = symbols_pair(&r->symbols, s->meta->pairs[i]);
+        const struct symbol_name *n = symbols_name(&r->symbols, p->name);
+        if (!str_eq(symbols_value(p), labels.items[i].value) ||
+            !str_eq(symbols_text(n), labels.items[i].name))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t find_canonical(const struct registry *r, struct labels labels, hash128 hash)
+{
+    uint32_t pos, id = id_table_first(&r->canonical, canonical_tag(hash), &pos);
+    for (; id != ID_NONE; id = id_table_next(&r->canonical, canonical_tag(hash), &pos)) {
+        const struct series *s = registry_line(r, id);
+        if (hash128_eq(s->meta->hash, hash) && labels_are(r, s, labels))
+            break;
+    }
+    return id;
+}
+
+static void alias_add(struct registry *r, uint32_t id, const hash128 *alias)
+{
+    struct series *s = registry_line(r, id);
+    if (has_alias(s, alias))
+        return;
+    if (s->alias_count == 0) {
+        s->alias = *alias;
+        s->alias_count = 1;
+        id_table_add(&r->aliases, alias_tag(alias), id);
+        return;
+    }
+    if (s->more_aliases == NULL) {
+        s->more_aliases = mem_alloc(MORE_ALIASES * sizeof(hash128));
+        r->labels_bytes += MORE_ALIASES * sizeof(hash128) + HEAP_OVERHEAD;
+    }
+    size_t slot = (size_t)(s->alias_count - 1);
+    if (s->alias_count == REGISTRY_ALIASES_MAX) {
+        slot = alias->lo % MORE_ALIASES;
+        (void)id_table_remove(&r->aliases, alias_tag(&s->more_aliases[slot]), id);
+    } else {
+        s->alias_count++;
+    }
+    s->more_aliases[slot] = *alias;
+    id_table_add(&r->aliases, alias_tag(alias), id);
+}
+
+static size_t meta_size(size_t label_count)
+{
+    return sizeof(struct series_meta) + label_count * sizeof(uint32_t);
+}
+
+/* The label set as pairs, with a reference to each. */
+static err meta_make(struct registry *r, struct labels labels, hash128 hash,
+                     struct series_meta **out)
+{
+    struct series_meta *m = mem_alloc(meta_size(labels.count));
+    m->hash = hash;
+    for (size_t i = 0; i < labels.count; i++) {
+        err e = symbols_acquire(&r->symbols, labels.items[i], &m->pairs[i]);
+        if (e != OK) {
+            while (i-- > 0)
+                symbols_release(&r->symbols, m->pairs[i]);
+            mem_free(m);
+            return e;
+        }
+    }
+    *out = m;
+    return OK;
+}
+
+static void index_series(struct registry *r, uint32_t id, const struct series_meta *m,
+                         size_t label_count)
+{
+    for (size_t i = 0; i < label_count; i++) {
+        struct idset *set = &symbols_pair(&r->symbols, m->pairs[i])->series;
+        r->postings_bytes -= idset_bytes(set);
+        idset_add(set, id);
+        r->postings_bytes += idset_bytes(set);
+    }
+}
+
+static err add_series(struct registry *r, struct labels labels, hash128 hash, uint32_t *out,
+                      struct diag *d)
+{
+    if (r->series_count >= r->series_max || labels.count > UINT16_MAX)
+        return diag_set(d, ERR_LIMIT, "too many series in memory (limit %u)", r->series_max);
+    uint32_t id;
+    if (!id_pool_take(&r->ids, &id))
+        return diag_set(d, ERR_LIMIT, "too many series in memory (limit %u)", REGISTRY_IDS_MAX);
+    struct series_meta *meta;
+    err e = meta_make(r, labels, hash, &meta);
+    if (e != OK) {
+        (void)id_pool_give(&r->ids, id);
+        return diag_set(d, e, "too many different labels in memory (limit %u)", SYMBOL_PAIRS_MAX);
+    }
+    if (!paged_has_page(&r->lines, id >> ID_PAGE_BITS))
+        paged_page_add(&r->lines, id >> ID_PAGE_BITS);
+    *registry_line(r, id) =
+        (struct series){.last_ts_ms = INT64_MIN,
+                        .meta = meta,
+                        .active_window = atomic_load_explicit(&r->window, memory_order_relaxed),
+                        .label_count = (uint16_t)labels.count,
+                        .state = SERIES_LIVE};
+    r->labels_bytes += meta_size(labels.count) + HEAP_OVERHEAD;
+    id_table_add(&r->canonical, canonical_tag(hash), id);
+    index_series(r, id, meta, labels.count);
+    r->series_count++;
+    r->created++;
+    *out = id;
+    return OK;
+}
+
+err registry_create(struct registry *r, struct labels labels, const hash128 *alias, uint32_t *out,
+                    bool *created, struct diag *d)
+{
+    hash128 hash = labels_hash(labels, r->labels_seed);
+    rwlock_write(&r->lock);
+    uint32_t id = find_canonical(r, labels, hash);
+    bool is_new = id == ID_NONE;
+    err e = is_new ? add_series(r, labels, hash, &id, d) : OK;
+    if (e == OK && alias != NULL)
+        alias_add(r, id, alias);
+    registry_publish(r);
+    rwlock_unlock(&r->lock);
+    TRY(e);
+    *out = id;
+    if (created != NULL)
+        *created = is_new;
+    return OK;
+}
+
+/* ---- Epochs, windows, marks ---- */
+
+uint32_t registry_epoch(struct registry *r)
+{
+    return atomic_load_explicit(&r->epoch, memory_order_relaxed);
+}
+
+bool registry_epoch_valid(struct registry *r, uint32_t epoch)
+{
+    return registry_epoch(r) - epoch <= 1;
+}
+
+uint32_t registry_window_next(struct registry *r)
+{
+    return atomic_fetch_add_explicit(&r->window, 1, memory_order_relaxed) + 1;
+}
+
+uint32_t registry_window(const struct registry *r)
+{
+    return atomic_load_explicit(&r->window, memory_order_relaxed);
+}
+
+bool registry_log_mark(struct registry *r, uint32_t series, uint32_t mark)
+{
+    struct series *s = registry_line(r, series);
+    bool first = s->log_mark != mark;
+    s->log_mark = mark;
+    return first;
+}
+
+/* ---- Labels ---- */
+
+size_t registry_label_count(const struct registry *r, uint32_t series)
+{
+    return registry_line(r, series)->label_count;
+}
+
+struct registry_pairs registry_pairs_of(const struct registry *r, uint32_t series)
+{
+    const struct series *s = registry_line(r, series);
+    return (struct registry_pairs){s->meta->pairs, s->label_count};
+}
+
+struct label registry_pair(const struct registry *r, uint32_t pair)
+{
+    const struct symbol_pair *p = symbols_pair(&r->symbols, pair);
+    return (struct label){symbols_text(symbols_name(&r->symbols, p->name)), symbols_value(p)};
+}
+
+uint32_t registry_pair_end(struct registry *r)
+{
+    rwlock_read(&r->lock);
+    uint32_t end = r->symbols.pair_end;
+    rwlock_unlock(&r->lock);
+    return end;
+}
+
+struct labels registry_labels(const struct registry *r, uint32_t series, struct label *items)
+{
+    struct registry_pairs pairs = registry_pairs_of(r, series);
+    for (size_t i = 0; i < pairs.count; i++)
+        items[i] = registry_pair(r, pairs.ids[i]);
+    return (struct labels){items, pairs.count};
+}
+
+hash128 registry_hash(const struct registry *r, uint32_t series)
+{
+    return registry_line(r, series)->meta->hash;
+}
+
+/* ---- Usage ---- */
+
+static uint64_t line_pages_bytes(const struct registry *r)
+{
+    return (uint64_t)r->lines.page_count * r->lines.page_size;
+}
+
+uint64_t registry_total_bytes(const struct registry *r)
+{
+    return sizeof(*r) + line_pages_bytes(r) + r->labels_bytes + id_pool_bytes(&r->ids) +
+           id_table_bytes(&r->aliases) + id_table_bytes(&r->canonical) +
+           symbols_bytes(&r->symbols) + symbols_table_bytes(&r->symbols) + r->postings_bytes;
+}
+
+void registry_publish(struct registry *r)
+{
+    atomic_store_explicit(&r->bytes_now, registry_total_bytes(r), memory_order_relaxed);
+    atomic_store_explicit(&r->series_now, r->series_count, memory_order_relaxed);
+}
+
+uint64_t registry_bytes(const struct registry *r)
+{
+    return atomic_load_explicit(&r->bytes_now, memory_order_relaxed);
+}
+
+uint32_t registry_series_count(const struct registry *r)
+{
+    return atomic_load_explicit(&r->series_now, memory_order_relaxed);
+}
+
+void registry_usage_of(struct registry *r, struct registry_usage *out)
+{
+    rwlock_read(&r->lock);
+    *out = (struct registry_usage){
+        .series_bytes = line_pages_bytes(r) + id_pool_bytes(&r->ids),
+        .labels_bytes = r->labels_bytes,
+        .tables_bytes = id_table_bytes(&r->aliases) + id_table_bytes(&r->canonical) +
+                        symbols_table_bytes(&r->symbols),
+        .symbols_bytes = symbols_bytes(&r->symbols),
+        .postings_bytes = r->postings_bytes,
+        .total_bytes = registry_total_bytes(r),
+        .series = r->series_count,
+        .series_forgotten = r->forgotten_count,
+        .names = r->symbols.name_count,
+        .pairs = r->symbols.pair_count,
+        .id_end = r->ids.id_end,
+        .created = r->created,
+        .removed = r->removed,
+    };
+    rwlock_unlock(&r->lock);
+}

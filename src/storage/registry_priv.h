@@ -1,0 +1,82 @@
+/* registry_priv.h -- inside of the registry, for its own files and for admission.c. */
+#ifndef STORAGE_REGISTRY_PRIV_H
+#define STORAGE_REGISTRY_PRIV_H
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "storage/id_pool.h"
+#include "storage/id_table.h"
+#include "storage/pages.h"
+#include "storage/registry.h"
+#include "storage/symbols.h"
+
+enum series_state { SERIES_FREE = 0, SERIES_LIVE = 1, SERIES_FORGOTTEN = 2 };
+enum last_kind { LAST_FLOAT = 0, LAST_HISTOGRAM = 1 };
+
+struct series_meta { /* fixed from creation until the series is freed */
+    hash128 hash;
+    uint32_t pairs[]; /* label_count of them */
+};
+
+/* One cache line holds all that a known series needs on its way in: what resolving verifies and
+ * what admission checks and updates. */
+struct series {
+    hash128 alias;      /* the first; registry lock */
+    int64_t last_ts_ms; /* newest sample admitted; INT64_MIN: none. Commit thread */
+    uint64_t last_bits; /* its value's bits, or hash of the encoded histogram. Commit thread */
+    struct series_meta *meta;
+    hash128 *more_aliases;  /* NULL or REGISTRY_ALIASES_MAX - 1; registry lock */
+    uint32_t active_window; /* newest window with a sample. Commit thread */
+    uint32_t log_mark;      /* newest log segment that defines it. Commit thread */
+    uint16_t label_count;
+    uint8_t state;       /* enum series_state: written under the write lock */
+    uint8_t alias_count; /* registry lock */
+    uint8_t last_kind;   /* enum last_kind. Commit thread */
+    uint8_t unused[3];
+};
+static_assert(sizeof(struct series) == CACHE_LINE, "one line a series");
+
+struct limbo { /* series forgotten by one call */
+    struct limbo *next;
+    uint32_t epoch; /* that the call began; pins of an earlier one protect the series */
+    uint32_t count;
+    uint32_t ids[];
+};
+
+struct registry {
+    struct rwlock lock; /* guards all but what says otherwise */
+    struct paged lines; /* struct series; pages are added and dropped under the write lock */
+    struct id_pool ids;
+    struct id_table aliases, canonical;
+    struct symbols symbols;
+    uint64_t labels_seed, histogram_seed;
+    uint32_t series_max;
+    uint32_t series_count; /* reachable */
+    uint32_t forgotten_count;
+    uint64_t created, removed;
+    uint64_t labels_bytes, postings_bytes;
+    struct limbo *limbo; /* oldest first */
+    atomic_uint epoch;   /* written under the write lock */
+    atomic_uint window;  /* written by the commit thread */
+
+    struct mutex pin_mutex;                    /* leaf; guards: */
+    struct registry_pin *pin_first, *pin_last; /* oldest first */
+
+    atomic_uint_least64_t bytes_now; /* copies for readers without the lock */
+    atomic_uint_least32_t series_now;
+};
+
+static inline struct series *registry_line(const struct registry *r, uint32_t id)
+{
+    struct series *page = (struct series *)(void *)r->lines.pages[id >> ID_PAGE_BITS];
+    return page + (id & (ID_PAGE - 1));
+}
+
+/* Refresh what registry_bytes() and registry_series_count() give. Write lock held. */
+void registry_publish(struct registry *r);
+
+uint64_t registry_total_bytes(const struct registry *r);
+
+#endif
