@@ -14,6 +14,19 @@ enum {
 
 /* ---- Open and close ---- */
 
+static uint32_t series_limit(uint32_t series_max)
+{
+    return series_max > 0 ? MIN(series_max, (uint32_t)REGISTRY_IDS_MAX)
+                          : (uint32_t)REGISTRY_IDS_MAX;
+}
+
+void registry_limit(struct registry *r, uint32_t series_max)
+{
+    rwlock_write(&r->lock);
+    r->series_max = series_limit(series_max);
+    rwlock_unlock(&r->lock);
+}
+
 struct registry *registry_open(const struct registry_options *o)
 {
     struct registry *r = mem_zalloc(1, sizeof(*r));
@@ -26,8 +39,7 @@ struct registry *registry_open(const struct registry_options *o)
     symbols_init(&r->symbols);
     r->labels_seed = o->labels_seed;
     r->histogram_seed = hash_random_seed();
-    r->series_max = o->series_max > 0 ? MIN(o->series_max, (uint32_t)REGISTRY_IDS_MAX)
-                                      : (uint32_t)REGISTRY_IDS_MAX;
+    r->series_max = series_limit(o->series_max);
     atomic_init(&r->epoch, 1);
     atomic_init(&r->window, 1);
     registry_publish(r);

@@ -63,6 +63,10 @@ MUST_USE err registry_create(struct registry *r, struct labels labels, const has
 bool registry_epoch_valid(struct registry *r, uint32_t epoch);
 uint32_t registry_epoch(struct registry *r);
 
+/* Change series_max while running (0: REGISTRY_IDS_MAX): at 0 room new series are refused, known
+ * ones are still found. Takes the write lock. */
+void registry_limit(struct registry *r, uint32_t series_max);
+
 /* ---- Pins ---- */
 
 struct registry_pin { /* caller's memory; fields are private */
