@@ -220,19 +220,27 @@ static err parse_args(struct parser *p, struct args *args)
     }
 }
 
+/* The function of a call, when there is one and it is enabled. */
+static err find_function(struct parser *p, struct token name, const struct func_sig **out)
+{
+    char quoted[QUOTE_TEXT_SIZE];
+    *out = func_find(parser_text(p, name));
+    if (*out != NULL && (!(*out)->experimental || p->options->experimental_functions))
+        return OK;
+    quote_text(parser_text(p, name), quoted);
+    return parser_fail(
+        p, name.start, name.end,
+        *out == NULL ? "unknown function with name %s" : "function %s is not enabled", quoted);
+}
+
 /* The parentheses of a call; `name` was taken and "(" is next. */
 static err parse_call(struct parser *p, struct token name, struct expr **out)
 {
-    char quoted[QUOTE_TEXT_SIZE];
+    const struct func_sig *func;
     struct args args;
     struct expr *e;
     TRY(parse_args(p, &args));
-    const struct func_sig *func = func_find(parser_text(p, name));
-    quote_text(parser_text(p, name), quoted);
-    if (func == NULL)
-        return parser_fail(p, name.start, name.end, "unknown function with name %s", quoted);
-    if (func->experimental && !p->options->experimental_functions)
-        return parser_fail(p, name.start, name.end, "function %s is not enabled", quoted);
+    TRY(find_function(p, name, &func));
     TRY(parser_node(p, EXPR_CALL, name.start, p->last_end, NULL, NULL, &e));
     for (size_t i = 0; i < args.count; i++)
         TRY(parser_raise(p, e, args.items[i]));
