@@ -1,6 +1,6 @@
-/* head.c -- memory and speed of the head: 1 M series of 10 labels, 120 rounds of samples at 15 s with a jitter of
- * some ms for each target. Usage: bench_head [series] [rounds]. Prints bytes a series by component, and ns
- * a sample for resolve, admit and apply.
+/* head.c -- memory and speed of the head: 1 M series of 10 labels, 120 rounds of samples at 15 s
+ * with a jitter of some ms for each target. Usage: bench_head [series] [rounds]. Prints bytes a
+ * series by component, and ns a sample for resolve, admit and apply.
  *
  * The shapes of labels and values follow node_exporter and Kubernetes targets of 500 series. */
 #include <stdio.h>
@@ -73,14 +73,18 @@ static struct labels labels_of(struct shape *s, uint32_t i)
     return (struct labels){s->items, LABELS};
 }
 
-/* Values as they are on machines: flags and limits that stay, counters that grow by whole numbers, gauges with
- * few digits, counters of seconds. */
+/* Values as they are on machines: flags and limits that stay, counters that grow by whole numbers,
+ * gauges with few digits, counters of seconds. */
 static double next_value(uint32_t i, double v)
 {
     switch (i % 10) {
-    case 0: case 1: case 2: case 3:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
         return v == 0 ? (double)(i % 3) : v; /* constant */
-    case 4: case 5:
+    case 4:
+    case 5:
         return rng() % 3 == 0 ? v : v + (double)(rng() % 100); /* whole counter */
     case 6:
         return v + (double)(rng() % 100000); /* bytes */
@@ -185,8 +189,7 @@ static void print_memory(struct registry *r, struct head_window *w)
     printf("  lines %.1f  values %.1f  times %.1f  side %.1f; %llu columns\n",
            (double)t.line_bytes / n, (double)t.value_bytes / n, (double)t.time_bytes / n,
            (double)t.side_bytes / n, (unsigned long long)t.columns);
-    printf("total                  %8.1f bytes/series\n",
-           (double)(u.total_bytes + t.bytes) / n);
+    printf("total                  %8.1f bytes/series\n", (double)(u.total_bytes + t.bytes) / n);
 }
 
 static void time_select(struct registry *r, const char *what, struct matcher *ms, size_t count)

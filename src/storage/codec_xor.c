@@ -142,7 +142,7 @@ static err decode(slice bytes, uint64_t acc, unsigned acc_bits, uint32_t n, doub
                   uint64_t *used)
 {
     struct xor_cursor c = {.width = 64};
-    if (n == 0 || n > CODEC_SAMPLES_MAX)
+    if (n == 0)
         return ERR_CORRUPT;
     if (bytes.len > TAIL_BYTES &&
         !decode_until(&c, bytes.ptr, (bytes.len - TAIL_BYTES) * 8, n, out))
@@ -177,6 +177,8 @@ err xor_decode(const struct xor_state *s, const uint8_t *bytes, size_t len, uint
 err xor_decode_finished(slice bytes, uint32_t n, double *out)
 {
     uint64_t used;
+    if (n > CODEC_SAMPLES_MAX)
+        return ERR_CORRUPT;
     TRY(decode(bytes, 0, 0, n, out, &used));
     return (used + 7) / 8 == bytes.len ? OK : ERR_CORRUPT;
 }

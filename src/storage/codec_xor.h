@@ -41,10 +41,11 @@ void xor_append(struct xor_state *s, double v, uint8_t *buf);
  * Returns the length of the whole stream in bytes. */
 size_t xor_finish(const struct xor_state *s, uint8_t *buf);
 
-/* Decode the first `n` values of an open stream from a snapshot of its state and (a copy of) its
- * first s->len_bytes bytes; `len` is how many bytes `bytes` has. No padding is needed: nothing
- * behind s->len_bytes is read. `out` has room for n + CODEC_PAD doubles.
- *   ERR_CORRUPT  fewer than n values, a malformed one, or len < s->len_bytes */
+/* Decode the first `n` values of an open stream, which may have more than CODEC_SAMPLES_MAX, from a
+ * snapshot of its state and (a copy of) its first s->len_bytes bytes; `len` is how many bytes
+ * `bytes` has. No padding is needed: nothing behind s->len_bytes is read. `out` has room for
+ * n + CODEC_PAD doubles.
+ *   ERR_CORRUPT  n is 0, fewer than n values, a malformed one, or len < s->len_bytes */
 MUST_USE err xor_decode(const struct xor_state *s, const uint8_t *bytes, size_t len, uint32_t n,
                         double *out);
 

@@ -225,28 +225,44 @@ static uint64_t shard_bytes(const struct shard *s)
     return sizeof(*s) + s->slab.used_bytes + time_tree_bytes(&s->times) + s->scratch.cap;
 }
 
-static void unlock_all(struct head_window *w, uint32_t held)
+/* The shards that rows of `shards` belong to. */
+static uint32_t shards_of(const struct db_row *rows, size_t count, uint32_t shards)
 {
-    for (; held != 0; held &= held - 1) {
-        struct shard *s = &w->shards[__builtin_ctz(held)];
+    uint32_t set = 0;
+    for (size_t i = 0; i < count; i++)
+        set |= 1U << head_shard_of(rows[i].series);
+    return set & shards;
+}
+
+/* Locks of several shards are taken in ascending order. */
+static void lock_all(struct head_window *w, uint32_t shards)
+{
+    for (; shards != 0; shards &= shards - 1)
+        rwlock_write(&w->shards[__builtin_ctz(shards)].lock);
+}
+
+static void unlock_all(struct head_window *w, uint32_t shards)
+{
+    for (; shards != 0; shards &= shards - 1) {
+        struct shard *s = &w->shards[__builtin_ctz(shards)];
         atomic_store_explicit(&s->bytes_now, shard_bytes(s), memory_order_relaxed);
         rwlock_unlock(&s->lock);
     }
 }
 
-/* Fetch what rows ahead will touch: their lines, and a little later the ends of their streams. Only
- * pages of shards that this thread holds are looked at. */
+static bool is_held(uint32_t held, uint32_t id)
+{
+    return (held >> head_shard_of(id) & 1) != 0;
+}
+
+/* Fetch what rows ahead will touch: their lines, and a little later the ends of their streams. */
 static void prefetch(const struct head_window *w, const struct db_row *rows, size_t i, size_t count,
                      uint32_t held)
 {
-    if (i + PREFETCH_LINES < count) {
-        uint32_t id = rows[i + PREFETCH_LINES].series;
-        if ((held >> head_shard_of(id) & 1) != 0)
-            __builtin_prefetch(line_of(w, id), 1);
-    }
-    if (i + PREFETCH_TAILS < count) {
-        uint32_t id = rows[i + PREFETCH_TAILS].series;
-        const struct head_line *line = (held >> head_shard_of(id) & 1) != 0 ? line_of(w, id) : NULL;
+    if (i + PREFETCH_LINES < count && is_held(held, rows[i + PREFETCH_LINES].series))
+        __builtin_prefetch(line_of(w, rows[i + PREFETCH_LINES].series), 1);
+    if (i + PREFETCH_TAILS < count && is_held(held, rows[i + PREFETCH_TAILS].series)) {
+        const struct head_line *line = line_of(w, rows[i + PREFETCH_TAILS].series);
         if (line != NULL)
             __builtin_prefetch((const uint8_t *)line->tail + line->xor.len_bytes, 1);
     }
@@ -256,17 +272,14 @@ static void apply_chunk(struct head_window *w, const struct db_row *rows,
                         const int64_t *start_ts_ms, const uint8_t *verdicts, size_t count,
                         uint32_t shards)
 {
-    uint32_t held = 0;
+    uint32_t held = shards_of(rows, count, shards);
+    lock_all(w, held);
     for (size_t i = 0; i < count; i++) {
-        uint32_t id = rows[i].series, n = head_shard_of(id);
-        if (UNLIKELY((shards >> n & 1) == 0) || (verdicts != NULL && !admit_writes(verdicts[i])))
-            continue;
-        struct shard *s = &w->shards[n];
-        if (UNLIKELY((held >> n & 1) == 0)) {
-            rwlock_write(&s->lock);
-            held |= 1U << n;
-        }
+        uint32_t id = rows[i].series;
         prefetch(w, rows, i, count, held);
+        if (UNLIKELY(!is_held(held, id)) || (verdicts != NULL && !admit_writes(verdicts[i])))
+            continue;
+        struct shard *s = &w->shards[head_shard_of(id)];
         apply_row(s, line_make(w, s, id), &rows[i], start_ts_ms != NULL ? start_ts_ms[i] : 0);
     }
     unlock_all(w, held);

@@ -27,7 +27,7 @@ enum {
     HEAD_SHARDS = 1 << HEAD_SHARD_BITS,
     HEAD_SHARDS_ALL = (1 << HEAD_SHARDS) - 1, /* a set of shards has a bit for each */
     HEAD_SHARD_BLOCK_BITS = 12,               /* ids of 4096 neighbours are in one shard */
-    HEAD_PAD = 8, /* entries that output arrays have room for behind their count */
+    HEAD_PAD = CODEC_PAD, /* entries that output arrays have room for behind their count */
 };
 
 static inline uint32_t head_shard_of(uint32_t series)
