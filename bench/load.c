@@ -216,10 +216,10 @@ static int dial(void)
     return fd;
 }
 
-static bool send_all(int fd, const void *p, size_t n)
+static bool send_all(int fd, const void *p, size_t n, int flags)
 {
     while (n > 0) {
-        ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
+        ssize_t k = send(fd, p, n, MSG_NOSIGNAL | flags);
         if (k <= 0)
             return false;
         p = (const char *)p + k;
@@ -262,7 +262,8 @@ static unsigned post(struct worker *w)
                "X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %zu\r\n\r\n",
                path, host, port, w->body.len);
     unsigned status = 0;
-    if (send_all(w->fd, w->head.ptr, w->head.len) && send_all(w->fd, w->body.ptr, w->body.len))
+    if (send_all(w->fd, w->head.ptr, w->head.len, MSG_MORE) &&
+        send_all(w->fd, w->body.ptr, w->body.len, 0))
         status = read_answer(w->fd);
     if (status == 0) {
         (void)close(w->fd);
