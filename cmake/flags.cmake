@@ -19,6 +19,9 @@ if(VARVE_SANITIZE)
     add_compile_options(-fsanitize=${VARVE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${VARVE_SANITIZE})
     add_compile_definitions(VARVE_SANITIZED=1)
+    if(VARVE_FUZZ) # coverage, without which libFuzzer is blind
+        add_compile_options(-fsanitize=fuzzer-no-link)
+    endif()
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-g -fstack-protector-strong -fstack-clash-protection -fcf-protection
         -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)

@@ -4,6 +4,7 @@
  * and when they capture nothing not even compiled. */
 #include <re2/re2.h>
 
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -31,7 +32,8 @@ struct regex {
     bool sees_repairs; /* may it match a U+FFFD that stands for an invalid byte? */
 };
 
-static const size_t SCAN_BYTES_MAX = REGEX_LITERAL_BYTES_MAX;
+/* An escape that no syntax knows. */
+static const char UNKNOWN_ESCAPE[] = "\\y";
 
 static str make_str(const char *ptr, size_t len)
 {
@@ -95,21 +97,55 @@ static err fail(struct diag *d, const char *words, const std::string &where)
                     static_cast<int>(where.size()), where.data());
 }
 
+/* The repetition at the end of `arg` ("*{1001}?") when its count is one that Go refuses at sight:
+ * above 1000 or from more to less; else "". */
+static std::string bad_count(const std::string &arg)
+{
+    size_t from = arg.rfind('{'), to = arg.rfind('}');
+    if (from == std::string::npos || to == std::string::npos || to < from)
+        return "";
+    long least = 0, most = 0;
+    int n = sscanf(arg.c_str() + from, "{%9ld,%9ld}", &least, &most);
+    bool bad = n >= 1 && (least > 1000 || (n == 2 && (most > 1000 || most < least)));
+    return bad ? arg.substr(from, to - from + 1) : "";
+}
+
 static err fail_re2(const RE2 &re, str expr, struct diag *d)
 {
-    if (re.error_code() == RE2::ErrorPatternTooLarge)
+    const std::string &arg = re.error_arg();
+    const char *words = go_words(re.error_code());
+    switch (re.error_code()) {
+    case RE2::ErrorPatternTooLarge:
         return diag_set(d, ERR_LIMIT,
                         "error parsing regexp: expression too large: its program would exceed %d "
                         "bytes",
                         static_cast<int>(REGEX_PROGRAM_BYTES_MAX));
-    if (re.error_code() == RE2::ErrorBadNamedCapture && re.error_arg().size() >= 4 &&
-        memmem(expr.ptr, expr.len, "(?P<", 4) == nullptr) /* as it was before translate() */
-        return fail(d, go_words(re.error_code()), "(?<" + re.error_arg().substr(4));
-    /* For these two Go shows the whole expression. */
-    bool whole =
-        re.error_code() == RE2::ErrorMissingParen || re.error_code() == RE2::ErrorUnexpectedParen;
-    return fail(d, go_words(re.error_code()),
-                whole ? std::string(expr.ptr, expr.len) : re.error_arg());
+    case RE2::ErrorMissingParen:
+    case RE2::ErrorUnexpectedParen: /* here Go shows the whole expression */
+        return fail(d, words, std::string(expr.ptr, expr.len));
+    case RE2::ErrorRepeatSize:
+    case RE2::ErrorRepeatOp:
+        if (!bad_count(arg).empty())
+            return fail(d, go_words(RE2::ErrorRepeatSize), bad_count(arg));
+        return fail(d, words, arg);
+    case RE2::ErrorBadEscape: /* translate() made it of "\C" */
+        return fail(d, words, arg == UNKNOWN_ESCAPE ? "\\C" : arg);
+    case RE2::ErrorBadNamedCapture: /* translate() added the P */
+        if (arg.size() > 3 && memmem(expr.ptr, expr.len, "(?P<", 4) == nullptr)
+            return fail(d, words, "(?<" + arg.substr(4));
+        return fail(d, words, arg);
+    case RE2::ErrorBadCharClass:
+    case RE2::ErrorBadCharRange:
+    case RE2::ErrorMissingBracket:
+    case RE2::ErrorTrailingBackslash:
+    case RE2::ErrorRepeatArgument:
+    case RE2::ErrorBadPerlOp:
+    case RE2::ErrorBadUTF8:
+    case RE2::ErrorInternal:
+    case RE2::NoError:
+        break;
+    }
+    return fail(d, words, arg);
 }
 
 /* Skip a class "[...]" that starts at `i`; returns the index behind it. */
@@ -131,8 +167,8 @@ static size_t skip_class(const std::string &s, size_t i)
 }
 
 /* Go's syntax to that of this RE2: "(?<name>" becomes "(?P<name>"; "\C", which would match a
- * byte, is refused. */
-static err translate(std::string *s, struct diag *d)
+ * byte, becomes an escape that is refused. */
+static void translate(std::string *s)
 {
     size_t i = 0;
     while (i < s->size()) {
@@ -140,7 +176,8 @@ static err translate(std::string *s, struct diag *d)
         if (c == '[') {
             i = skip_class(*s, i);
         } else if (c == '\\' && s->compare(i, 2, "\\C") == 0) {
-            return fail(d, "invalid escape sequence", "\\C");
+            s->replace(i, 2, UNKNOWN_ESCAPE);
+            i += 2;
         } else if (c == '\\' && s->compare(i, 2, "\\Q") == 0) {
             size_t end = s->find("\\E", i + 2);
             i = end == std::string::npos ? s->size() : end + 2;
@@ -153,7 +190,6 @@ static err translate(std::string *s, struct diag *d)
             i++;
         }
     }
-    return OK;
 }
 
 static err compile_re2(str expr, RE2 **out, struct diag *d)
@@ -162,12 +198,10 @@ static err compile_re2(str expr, RE2 **out, struct diag *d)
     options.set_dot_nl(true);
     options.set_max_mem(REGEX_PROGRAM_BYTES_MAX);
     std::string text(expr.ptr, expr.len);
-    err e = translate(&text, d);
-    if (e != OK)
-        return e;
+    translate(&text);
     RE2 *re = new RE2(text, options);
     if (!re->ok()) {
-        e = fail_re2(*re, expr, d);
+        err e = fail_re2(*re, expr, d);
         delete re;
         return e;
     }
@@ -180,7 +214,7 @@ extern "C" err regex_compile(str expr, struct regex **out, struct diag *d)
     if (!utf8_valid(expr))
         return fail(d, "invalid UTF-8", std::string(expr.ptr, expr.len));
     struct regex *re = new struct regex();
-    arena_init(&re->arena, SCAN_BYTES_MAX);
+    arena_init(&re->arena, REGEX_LITERAL_BYTES_MAX);
     str own = arena_str(&re->arena, expr);
     if (own.ptr != nullptr)
         regex_scan(own, &re->arena, &re->facts);
@@ -278,8 +312,9 @@ static size_t name_size(str s)
     return found.size();
 }
 
-/* The group a template's name means; -1 when there is none. Numbers have no leading zero. */
-static int find_group(const RE2 &re, str name)
+/* The group a template's name means; -1 when there is none. Numbers have no leading zero. Of
+ * several groups with one name the first that took part in the match counts. */
+static int find_group(const RE2 &re, const StringPiece *groups, int group_count, str name)
 {
     int number = 0;
     bool is_number = name.ptr[0] != '0' || name.len == 1;
@@ -288,9 +323,11 @@ static int find_group(const RE2 &re, str name)
         number = is_number ? number * 10 + (name.ptr[i] - '0') : number;
     }
     if (is_number)
-        return number;
-    auto found = re.NamedCapturingGroups().find(std::string(name.ptr, name.len));
-    return found != re.NamedCapturingGroups().end() ? found->second : -1;
+        return number < group_count ? number : -1;
+    for (const auto &group : re.CapturingGroupNames())
+        if (group.second == piece_of(name) && groups[group.first].data() != nullptr)
+            return group.first;
+    return -1;
 }
 
 /* The name behind a '$', with or without braces, off the front of `t`. False: the '$' is text. */
@@ -326,8 +363,8 @@ static void expand(const RE2 &re, const StringPiece *groups, int group_count, st
             buf_put_u8(out, '$');
             t = make_str(t.ptr + 1, t.len - 1);
         } else if (take_name(&t, &name)) {
-            int group = find_group(re, name);
-            if (group >= 0 && group < group_count)
+            int group = find_group(re, groups, group_count, name);
+            if (group >= 0)
                 buf_put_str(out, str_of(groups[group]));
         } else {
             buf_put_u8(out, '$');

@@ -57,16 +57,15 @@ static err fail_set(struct diag *d, err e, const char *before, struct labels ls,
 }
 
 /* Too long names and values are not repeated in full: their start says which they are. */
-static err fail_size(struct diag *d, const char *what, str name, size_t size, size_t size_max,
-                     const char *flag)
+static err fail_size(struct diag *d, const char *what, str name, size_t size, size_t size_max)
 {
     enum { NAME_SHOWN_MAX = 64 };
     struct buf text = {0};
     str shown = {name.ptr, MIN(name.len, (size_t)NAME_SHOWN_MAX)};
     utf8_quote(&text, shown);
-    (void)diag_set(
-        d, ERR_LIMIT, "label %s of " STR_FMT "%s is %zu bytes long; at most %zu are allowed (%s)",
-        what, STR_ARG(buf_str(&text)), shown.len < name.len ? "..." : "", size, size_max, flag);
+    (void)diag_set(d, ERR_LIMIT,
+                   "label %s of " STR_FMT "%s is %zu bytes long; at most %zu are allowed", what,
+                   STR_ARG(buf_str(&text)), shown.len < name.len ? "..." : "", size, size_max);
     buf_fini(&text);
     return ERR_LIMIT;
 }
@@ -78,22 +77,17 @@ static err check_limits(struct labels ls, const struct labels_limits *limits, st
         struct buf text = {0};
         labels_format(start, &text);
         (void)diag_set(
-            d, ERR_LIMIT,
-            "series has %zu labels; at most %zu are allowed (--limit.labels-per-series): " STR_FMT
-            "%s",
-            ls.count, limits->count_max, STR_ARG(buf_str(&text)),
-            start.count < ls.count ? "..." : "");
+            d, ERR_LIMIT, "series has %zu labels; at most %zu are allowed: " STR_FMT "%s", ls.count,
+            limits->count_max, STR_ARG(buf_str(&text)), start.count < ls.count ? "..." : "");
         buf_fini(&text);
         return ERR_LIMIT;
     }
     for (size_t i = 0; i < ls.count; i++) {
         const struct label *l = &ls.items[i];
         if (l->name.len > limits->name_size_max)
-            return fail_size(d, "name", l->name, l->name.len, limits->name_size_max,
-                             "--limit.label-name-bytes");
+            return fail_size(d, "name", l->name, l->name.len, limits->name_size_max);
         if (l->value.len > limits->value_size_max)
-            return fail_size(d, "value", l->name, l->value.len, limits->value_size_max,
-                             "--limit.label-value-bytes");
+            return fail_size(d, "value", l->name, l->value.len, limits->value_size_max);
     }
     return OK;
 }

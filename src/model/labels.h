@@ -27,7 +27,7 @@ struct labels {
     size_t count;
 };
 
-/* Limits of one label set; each is a flag's default (docs/limits.md). */
+/* Limits of one label set (docs/limits.md). */
 struct labels_limits {
     size_t count_max;      /* labels, __name__ included */
     size_t name_size_max;  /* bytes */
@@ -45,7 +45,7 @@ size_t labels_sort(struct label *items, size_t count);
  * within `limits`.
  *   ERR_INVALID  `d` holds the words of Prometheus: "invalid metric name or labels, got {...}" or
  *                "invalid labels for series, labels {...}, duplicated label x"
- *   ERR_LIMIT    `d` names the limit, its flag and the label */
+ *   ERR_LIMIT    `d` names the limit and the label */
 MUST_USE err labels_check(struct labels ls, const struct labels_limits *limits, struct diag *d);
 
 /* Lexicographic by (name, value) pairs, then fewer labels first: Prometheus' labels.Compare. */
@@ -56,7 +56,7 @@ bool labels_eq(struct labels a, struct labels b);
 void labels_encode(struct labels ls, struct buf *out);
 
 /* Read labels_encode()'s bytes; strings alias `bytes`, items are in `a`.
- *   ERR_CORRUPT  malformed or not sorted      ERR_LIMIT  arena budget */
+ *   ERR_CORRUPT  malformed, not sorted or with an empty value      ERR_LIMIT  arena budget */
 MUST_USE err labels_decode(slice bytes, struct arena *a, struct labels *out);
 
 /* XXH3-128 of the canonical encoding. */
@@ -66,7 +66,8 @@ hash128 labels_hash(struct labels ls, uint64_t seed);
 MUST_USE err labels_copy(struct labels ls, struct arena *a, struct labels *out);
 
 /* Append as Prometheus prints a set: `{a="b", c="d"}`; with __name__ first as `name{...}` by
- * labels_format_metric(). Values are quoted as Go's %q; names that are not legacy-valid are quoted. */
+ * labels_format_metric(), `{"na.me", a="b"}` when the name is not legacy-valid. Values are quoted as
+ * Go's %q, and so are names that are not legacy-valid. */
 void labels_format(struct labels ls, struct buf *out);
 void labels_format_metric(struct labels ls, struct buf *out);
 

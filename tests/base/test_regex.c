@@ -127,6 +127,9 @@ static const struct {
     {"((a{100}){10}){10}", "error parsing regexp: invalid repeat count: `{10}`"},
     {"\\x{110000}", "error parsing regexp: invalid escape sequence: `\\x{110000`"},
     {"\\x4", "error parsing regexp: invalid escape sequence: `\\x4`"},
+    {"a+{1001}", "error parsing regexp: invalid repeat count: `{1001}`"},
+    {"(\\C", "error parsing regexp: invalid escape sequence: `\\C`"},
+    {")\\C", "error parsing regexp: unexpected ): `)\\C`"},
     {"\\Z", "error parsing regexp: invalid escape sequence: `\\Z`"},
     {"\xff", "error parsing regexp: invalid UTF-8: `\xff`"},
 };
@@ -304,6 +307,7 @@ static const struct {
     {"(.*):(\\d+)", "host", "$1", NULL},
     {"(a)(b)?", "a", "[$1$2$3]", "[a]"},
     {"(a)", "a", "$1x", ""},
+    {"(?P<n>x)|(?P<n>a.*)", "abc", "$n", "abc"},
     {"(a)", "a", "${1}x", "ax"},
     {"(?P<who>.+)@x", "me@x", "$who ${who}! $$ $", "me me! $ $"},
     {"(?<who>.+)@x", "me@x", "$who", "me"},
