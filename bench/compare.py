@@ -260,5 +260,4 @@ def main():
             json.dump(rows, f, indent=1)
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -12,9 +12,6 @@ add_compile_options(-ffp-contract=off -fno-math-errno -fno-trapping-math -fno-st
     -fno-delete-null-pointer-checks -fvisibility=hidden)
 add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64)
 
-if(VARVE_FUZZ)
-    add_compile_options(-fsanitize=fuzzer-no-link)
-endif()
 if(VARVE_SANITIZE)
     add_compile_options(-fsanitize=${VARVE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${VARVE_SANITIZE})

@@ -2,7 +2,7 @@
  *
  * Every byte is copied out of the mapped file and verified before it is used; what does not verify
  * is ERR_CORRUPT with the block's name in `d`, never a wrong answer, and a page the disk cannot
- * give is ERR_IO, never a signal. Either marks the block damaged (block_is_damaged()). Format:
+ * give is ERR_IO, never a signal. The first marks the block damaged (block_is_damaged()). Format:
  * docs/formats/block.md.
  *
  * A block is shared by threads and counted: block_open() gives the opener's reference, block_pin()
@@ -52,7 +52,7 @@ const struct block_meta *block_meta_of(const struct block *b);
 /* Its directory, NUL-terminated. */
 const char *block_dir(const struct block *b);
 
-/* Has a read found damage? The owner then sets the block aside. */
+/* Has a read met ERR_CORRUPT? The owner then sets the block aside. */
 bool block_is_damaged(const struct block *b);
 
 /* Bytes of heap the block holds: directory, cached symbols, tombstones. */

@@ -27,9 +27,10 @@ struct block_list {
 void block_list_fini(struct block_list *l);
 
 /* The blocks of `blocks_dir`, after cleaning up: tmp-* and del-* are removed, then the blocks
- * that another readable block replaces (crash between publishing a merge and removing its sources).
- * Damaged blocks are listed with their status and not touched. Names of no known form are left
- * alone and logged. ERR_IO, ERR_NOSPACE  the directory itself cannot be read or cleaned */
+ * that another block replaces (crash between publishing a merge and removing its sources), which
+ * is read and checked as a whole before. Damaged blocks are listed with their status and not
+ * touched. Names of no known form are left alone and logged; so is what cannot be removed.
+ *   ERR_IO, ERR_NOTFOUND  the directory itself cannot be read */
 MUST_USE err block_dir_scan(struct fs *fs, const char *blocks_dir, struct block_list *out);
 
 /* Remove a block: rename to del-<ULID>, sync the parent, then delete the files. When only the last

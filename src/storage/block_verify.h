@@ -11,12 +11,16 @@
 
 typedef void (*block_finding_fn)(void *arg, const char *text);
 
-/* Check the block in `dir`: sums of all files, every value's checksum, order of symbols and series,
- * postings against series both ways, label hashes, every chunk decodes, times strictly increase,
- * ranges and counts of chunks, columns and meta against the content, tombstones. Each finding is
- * one call of `fn`; at most 100. ERR_CORRUPT  there were findings      ERR_IO  the disk failed
- * meanwhile */
+/* Check the block in `dir`: sums of all files, every value's checksum, order of symbols and
+ * series, postings against series both ways, label hashes, every chunk decodes, times strictly
+ * increase, ranges and counts of chunks, columns and meta against the content, tombstones. Each
+ * finding is one call of `fn`; at most 100.
+ *   ERR_CORRUPT  there were findings      ERR_IO  the disk failed meanwhile */
 MUST_USE err block_verify(struct fs *fs, const char *dir, block_finding_fn fn, void *arg);
+
+/* What the writer checks before it publishes: the block opens, all pages of all files match
+ * their sums, all values of the index their checksums.   ERR_CORRUPT, ERR_IO */
+MUST_USE err block_check_files(struct fs *fs, const char *dir, struct diag *d);
 
 struct block_samples { /* one chunk of a series with deleted samples left out */
     struct labels labels;

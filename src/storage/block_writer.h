@@ -58,8 +58,9 @@ MUST_USE err block_writer_symbol(struct block_writer *w, str s);
 
 /* Begin a series: `pairs` are name, value, name, value... of symbol ids, names ascending; `hash` is
  * labels_hash() with the store's seed. A series that gets no samples is not stored. No symbols may
- * follow. ERR_ORDER    its labels are not greater than those of the series before ERR_INVALID  an
- * unknown symbol, names not ascending    ERR_LIMIT  too many labels or series */
+ * follow.
+ *   ERR_ORDER    its labels are not greater than those of the series before
+ *   ERR_INVALID  an unknown symbol, names not ascending    ERR_LIMIT  too many labels or series */
 MUST_USE err block_writer_series(struct block_writer *w, const uint32_t *pairs, size_t pair_count,
                                  hash128 hash);
 
@@ -88,10 +89,11 @@ struct block_chunk_copy {
 MUST_USE err block_writer_copy(struct block_writer *w, const struct block_chunk_copy *c);
 
 /* Sync, read back and check, rename to BLOCKS/<ULID>, sync the parent; frees the writer in any
- * case. On error nothing was published (after a failed sync of the parent: may have been) and the
- * temporary directory is removed as far as possible. `meta` is the caller's to block_meta_fini();
- * may be NULL. ERR_NOTFOUND  no series had samples: there is no block ERR_CORRUPT   what was read
- * back is not what was written      ERR_IO, ERR_NOSPACE */
+ * case. On error nothing was published, unless the parent could not be synced: then the name is
+ * taken back as far as the disk allows. The temporary directory is removed, now or by the next
+ * start. `meta` (may be NULL) is the caller's to block_meta_fini().
+ *   ERR_NOTFOUND  no series had samples: there is no block
+ *   ERR_CORRUPT   what was read back is not what was written      ERR_IO, ERR_NOSPACE */
 MUST_USE err block_writer_finish(struct block_writer *w, struct block_meta *meta, struct diag *d);
 
 /* Drop everything, remove the temporary directory, free the writer. NULL is allowed. */

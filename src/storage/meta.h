@@ -27,7 +27,7 @@ struct block_meta {
     int64_t min_ms, max_ms; /* of the samples; max exclusive */
     int64_t resolution_ms;  /* 0: raw samples */
     uint64_t label_seed;    /* seed of the label hashes: equal in all blocks of a store */
-    uint32_t level;         /* 1: cut from the head; one more than the highest parent's */
+    uint32_t level;         /* 1: cut from the head; a merge: one more than the highest parent's */
     uint64_t series, samples, floats, histograms, chunks, columns, symbols;
     uint64_t index_size, chunks_size, sums_size; /* bytes of the files */
     uint64_t sums_hash;                          /* of the file `sums`, which sums the others */

@@ -20,6 +20,9 @@ struct postings *postings_empty(void);
 struct postings *postings_range(uint32_t count);
 void postings_free(struct postings *p); /* NULL is allowed */
 
+/* The set of `ids`, in any order. */
+struct postings *postings_from(const uint32_t *ids, size_t count);
+
 /* Append the stored form of `ids` (strictly ascending, count >= 1) to `out`. */
 void postings_encode(const uint32_t *ids, size_t count, struct buf *out);
 
@@ -36,6 +39,8 @@ void postings_or(struct postings *a, const struct postings *b);
 void postings_andnot(struct postings *a, const struct postings *b);
 
 uint64_t postings_count(const struct postings *p);
+bool postings_meet(const struct postings *a, const struct postings *b); /* anything in common? */
+bool postings_eq(const struct postings *a, const struct postings *b);
 bool postings_has(const struct postings *p, uint32_t id);
 
 /* Write the ids, ascending, to `out`, which has room for postings_count() of them. */

@@ -35,6 +35,7 @@ const struct interval *tombstones_of(const struct tombstones *t, uint32_t series
 
 size_t tombstones_series_count(const struct tombstones *t);
 size_t tombstones_interval_count(const struct tombstones *t);
+size_t tombstones_memory_bytes(const struct tombstones *t);
 
 /* Append the file's bytes for block `u`. */
 void tombstones_encode(const struct tombstones *t, ulid u, struct buf *out);

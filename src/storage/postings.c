@@ -1,0 +1,188 @@
+/* postings.c -- see postings.h. `struct postings` is CRoaring's bitmap under another name.
+ * Stored forms: 0, then the first id and the differences - 1 as varints; or 1, then the portable
+ * roaring format. */
+#include "storage/postings.h"
+
+#include <roaring/roaring.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+
+enum form { FORM_LIST = 0, FORM_ROARING = 1 };
+
+static roaring_bitmap_t *bitmap(struct postings *p)
+{
+    return (roaring_bitmap_t *)p;
+}
+
+static const roaring_bitmap_t *bitmap_of(const struct postings *p)
+{
+    return (const roaring_bitmap_t *)p;
+}
+
+/* CRoaring returns NULL when malloc() does. */
+static struct postings *owned(roaring_bitmap_t *b)
+{
+    ASSERT(b != NULL);
+    return (struct postings *)b;
+}
+
+struct postings *postings_empty(void)
+{
+    return owned(roaring_bitmap_create());
+}
+
+struct postings *postings_range(uint32_t count)
+{
+    return count > 0 ? owned(roaring_bitmap_from_range(0, count, 1)) : postings_empty();
+}
+
+struct postings *postings_from(const uint32_t *ids, size_t count)
+{
+    return owned(roaring_bitmap_of_ptr(count, ids));
+}
+
+void postings_free(struct postings *p)
+{
+    if (p != NULL)
+        roaring_bitmap_free(bitmap(p));
+}
+
+static void encode_list(const uint32_t *ids, size_t count, struct buf *out)
+{
+    buf_put_u8(out, FORM_LIST);
+    buf_put_varint(out, ids[0]);
+    for (size_t i = 1; i < count; i++)
+        buf_put_varint(out, ids[i] - ids[i - 1] - 1);
+}
+
+void postings_encode(const uint32_t *ids, size_t count, struct buf *out)
+{
+    ASSERT(count > 0);
+    if (count < POSTINGS_LIST_MAX) {
+        encode_list(ids, count, out);
+        return;
+    }
+    struct postings *p = postings_from(ids, count);
+    (void)roaring_bitmap_run_optimize(bitmap(p));
+    size_t size = roaring_bitmap_portable_size_in_bytes(bitmap(p));
+    buf_put_u8(out, FORM_ROARING);
+    uint8_t *to = buf_reserve(out, size);
+    out->len += roaring_bitmap_portable_serialize(bitmap(p), (char *)to);
+    postings_free(p);
+}
+
+/* The ids of a stored list into `ids` (room for POSTINGS_LIST_MAX). */
+static err decode_list(slice bytes, uint32_t id_limit, uint32_t *ids, size_t *count)
+{
+    struct reader r = reader_of(bytes);
+    uint64_t id = read_varint(&r);
+    size_t n = 0;
+    for (;;) {
+        if (r.overrun || id >= id_limit || n == POSTINGS_LIST_MAX)
+            return ERR_CORRUPT;
+        ids[n++] = (uint32_t)id;
+        if (reader_left(&r) == 0)
+            break;
+        uint64_t step = read_varint(&r);
+        if (step >= id_limit)
+            return ERR_CORRUPT;
+        id += step + 1;
+    }
+    *count = n;
+    return OK;
+}
+
+static err decode_roaring(slice bytes, uint32_t id_limit, roaring_bitmap_t **out)
+{
+    const char *p = (const char *)bytes.ptr;
+    if (roaring_bitmap_portable_deserialize_size(p, bytes.len) != bytes.len)
+        return ERR_CORRUPT;
+    roaring_bitmap_t *b = roaring_bitmap_portable_deserialize_safe(p, bytes.len);
+    if (b == NULL)
+        return ERR_CORRUPT;
+    if (roaring_bitmap_is_empty(b) || roaring_bitmap_maximum(b) >= id_limit) {
+        roaring_bitmap_free(b);
+        return ERR_CORRUPT;
+    }
+    *out = b;
+    return OK;
+}
+
+err postings_decode_or(slice bytes, uint32_t id_limit, struct postings *p)
+{
+    if (bytes.len < 2)
+        return ERR_CORRUPT;
+    slice rest = {bytes.ptr + 1, bytes.len - 1};
+    if (bytes.ptr[0] == FORM_LIST) {
+        uint32_t ids[POSTINGS_LIST_MAX];
+        size_t count;
+        TRY(decode_list(rest, id_limit, ids, &count));
+        roaring_bitmap_add_many(bitmap(p), count, ids);
+        return OK;
+    }
+    if (bytes.ptr[0] != FORM_ROARING)
+        return ERR_CORRUPT;
+    roaring_bitmap_t *b;
+    TRY(decode_roaring(rest, id_limit, &b));
+    roaring_bitmap_or_inplace(bitmap(p), b);
+    roaring_bitmap_free(b);
+    return OK;
+}
+
+err postings_decode(slice bytes, uint32_t id_limit, struct postings **out)
+{
+    if (bytes.len > 1 && bytes.ptr[0] == FORM_ROARING) {
+        roaring_bitmap_t *b;
+        TRY(decode_roaring((slice){bytes.ptr + 1, bytes.len - 1}, id_limit, &b));
+        *out = owned(b);
+        return OK;
+    }
+    struct postings *p = postings_empty();
+    err e = postings_decode_or(bytes, id_limit, p);
+    if (e != OK)
+        postings_free(p);
+    else
+        *out = p;
+    return e;
+}
+
+void postings_and(struct postings *a, const struct postings *b)
+{
+    roaring_bitmap_and_inplace(bitmap(a), bitmap_of(b));
+}
+
+void postings_or(struct postings *a, const struct postings *b)
+{
+    roaring_bitmap_or_inplace(bitmap(a), bitmap_of(b));
+}
+
+void postings_andnot(struct postings *a, const struct postings *b)
+{
+    roaring_bitmap_andnot_inplace(bitmap(a), bitmap_of(b));
+}
+
+bool postings_meet(const struct postings *a, const struct postings *b)
+{
+    return roaring_bitmap_intersect(bitmap_of(a), bitmap_of(b));
+}
+
+uint64_t postings_count(const struct postings *p)
+{
+    return roaring_bitmap_get_cardinality(bitmap_of(p));
+}
+
+bool postings_has(const struct postings *p, uint32_t id)
+{
+    return roaring_bitmap_contains(bitmap_of(p), id);
+}
+
+bool postings_eq(const struct postings *a, const struct postings *b)
+{
+    return roaring_bitmap_equals(bitmap_of(a), bitmap_of(b));
+}
+
+void postings_ids(const struct postings *p, uint32_t *out)
+{
+    roaring_bitmap_to_uint32_array(bitmap_of(p), out);
+}
