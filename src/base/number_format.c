@@ -11,7 +11,6 @@
 
 enum {
     SHORT_SCALE = 1000000, /* short decimals have up to 6 places */
-    U64_DIGITS_MAX = 20,
 };
 
 /* Two different decimals of up to 15 digits never read as the same double, so one that reads back
@@ -23,23 +22,50 @@ static const char PAIRS[] = "00010203040506070809101112131415161718192021222324"
                             "50515253545556575859606162636465666768697071727374"
                             "75767778798081828384858687888990919293949596979899";
 
+/* Decimal digits of `v`. */
+static unsigned digit_count(uint64_t v)
+{
+    static const uint64_t POWERS[] = {
+        0,
+        UINT64_C(10),
+        UINT64_C(100),
+        UINT64_C(1000),
+        UINT64_C(10000),
+        UINT64_C(100000),
+        UINT64_C(1000000),
+        UINT64_C(10000000),
+        UINT64_C(100000000),
+        UINT64_C(1000000000),
+        UINT64_C(10000000000),
+        UINT64_C(100000000000),
+        UINT64_C(1000000000000),
+        UINT64_C(10000000000000),
+        UINT64_C(100000000000000),
+        UINT64_C(1000000000000000),
+        UINT64_C(10000000000000000),
+        UINT64_C(100000000000000000),
+        UINT64_C(1000000000000000000),
+        UINT64_C(10000000000000000000),
+    };
+    unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+    unsigned guess = bits * 1233 >> 12; /* bits * log10(2), rounded down */
+    return guess + (v >= POWERS[guess]);
+}
+
 static size_t format_u64(uint64_t v, char *out)
 {
-    char text[U64_DIGITS_MAX];
-    char *end = text + sizeof(text), *p = end;
+    size_t n = v > 0 ? digit_count(v) : 1;
+    char *p = out + n;
     while (v >= 100) {
         p -= 2;
         memcpy(p, PAIRS + v % 100 * 2, 2);
         v /= 100;
     }
-    if (v >= 10) {
-        p -= 2;
-        memcpy(p, PAIRS + v * 2, 2);
-    } else {
-        *--p = (char)('0' + v);
-    }
-    memcpy(out, p, (size_t)(end - p));
-    return (size_t)(end - p);
+    if (v >= 10)
+        memcpy(out, PAIRS + v * 2, 2);
+    else
+        out[0] = (char)('0' + v);
+    return n;
 }
 
 /* `scaled` / 10^6 without trailing zeros; not a whole number. */

@@ -162,8 +162,33 @@ static bool underscores_ok(str s, bool hex)
     return last != '_';
 }
 
+/* Digits with at most one point and nothing else, few enough to be exact: nearly all there are. */
+static bool parse_plain(str s, double *out)
+{
+    uint64_t mantissa = 0;
+    size_t point = s.len;
+    if (s.len > EXACT_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned char)s.ptr[i] - (unsigned)'0';
+        if (digit <= 9)
+            mantissa = mantissa * 10 + digit;
+        else if (s.ptr[i] == '.' && point == s.len)
+            point = i;
+        else
+            return false;
+    }
+    if (s.len == 0 || (s.len == 1 && point == 0))
+        return false;
+    size_t places = point < s.len ? s.len - point - 1 : 0;
+    *out = places > 0 ? (double)mantissa / POWERS[places] : (double)mantissa;
+    return true;
+}
+
 static err parse_unsigned(str s, double *out)
 {
+    if (parse_plain(s, out))
+        return OK;
     struct scan n = {.hex = s.len > 2 && s.ptr[0] == '0' && lower(s.ptr[1]) == 'x'};
     str body = n.hex ? (str){s.ptr + 2, s.len - 2} : s;
     if (!scan_number(body, &n))
@@ -189,6 +214,8 @@ static err parse_underscored(str s, double *out)
 
 err number_parse_f64(str s, bool underscores, double *out)
 {
+    if (s.len > 0 && is_digit(s.ptr[0]) && !underscores) /* nearly all */
+        return parse_unsigned(s, out);
     if (eq_lower(s, "nan")) {
         *out = f64_from_bits(NAN_BITS);
         return OK;
