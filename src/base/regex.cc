@@ -48,6 +48,12 @@ static str str_of(const StringPiece &s)
     return make_str(s.data(), s.size());
 }
 
+/* An empty str may have no address, which memmem() and RE2 do not expect. */
+static str with_address(str s)
+{
+    return s.ptr != nullptr ? s : make_str("", 0);
+}
+
 static StringPiece piece_of(str s)
 {
     return StringPiece(s.ptr, s.len);
@@ -211,6 +217,7 @@ static err compile_re2(str expr, RE2 **out, struct diag *d)
 
 extern "C" err regex_compile(str expr, struct regex **out, struct diag *d)
 {
+    expr = with_address(expr);
     if (!utf8_valid(expr))
         return fail(d, "invalid UTF-8", std::string(expr.ptr, expr.len));
     struct regex *re = new struct regex();
@@ -283,6 +290,7 @@ static bool match(const struct regex *re, str s)
 
 extern "C" bool regex_match(const struct regex *re, str s)
 {
+    s = with_address(s);
     if (match(re, s))
         return true;
     if (!re->sees_repairs || utf8_valid(s))
@@ -375,6 +383,7 @@ static void expand(const RE2 &re, const StringPiece *groups, int group_count, st
 extern "C" bool regex_expand(const struct regex *re, str s, str replacement, struct buf *out)
 {
     static const RE2 no_groups("");
+    s = with_address(s);
     if (re->re == nullptr) {
         StringPiece whole = piece_of(s);
         if (!regex_match(re, s))

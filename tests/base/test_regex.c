@@ -351,6 +351,27 @@ static void test_regex__knows_its_groups(void **state)
     regex_close(NULL);
 }
 
+static void test_regex__takes_empty_strings_without_address(void **state)
+{
+    static const char *const EXPRS[] = {"", ".*", "a?.*b?", "(a?)", "x|"};
+    const str none = {NULL, 0};
+    struct regex *re;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(EXPRS); i++) {
+        struct buf b = {0};
+        re = compile(str_from(EXPRS[i]));
+        assert_true(regex_match(re, none));
+        assert_true(regex_expand(re, none, STR("<$0$1>"), &b));
+        assert_true(str_eq(buf_str(&b), STR("<>")));
+        buf_fini(&b);
+        regex_close(re);
+    }
+    re = compile(none);
+    assert_true(regex_match(re, none));
+    assert_false(regex_match(re, STR("a")));
+    regex_close(re);
+}
+
 static void test_regex__prefixes(void **state)
 {
     static const struct {
@@ -378,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_regex__recognisers_agree_with_the_automaton),
         cmocka_unit_test(test_regex__expands_as_go),
         cmocka_unit_test(test_regex__knows_its_groups),
+        cmocka_unit_test(test_regex__takes_empty_strings_without_address),
         cmocka_unit_test(test_regex__prefixes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
