@@ -47,7 +47,7 @@ static void put_flags(const struct writer *w)
         flags[i] = h->is_float ? FLAG_FLOAT : 0;
         flags[i] |= is_stale(h) ? FLAG_STALE : h->reset_hint & FLAG_RESET_HINT;
     }
-    struct stream_plan plan = stream_plan(flags, w->n, w->s);
+    struct stream_plan plan = stream_plan(flags, w->n, SIZE_MAX, w->s);
     stream_put(flags, w->n, &plan, w->s, w->out);
 }
 
@@ -164,7 +164,7 @@ static void put_fields(const struct writer *w, bool derived)
     put_buckets(w, true);
     if (derived) {
         (void)derive_counts(w, s->ints[0]);
-        struct stream_plan plan = stream_plan(s->ints[0], m, s);
+        struct stream_plan plan = stream_plan(s->ints[0], m, SIZE_MAX, s);
         stream_put(s->ints[0], m, &plan, s, w->out);
         return;
     }

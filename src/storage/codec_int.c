@@ -16,7 +16,7 @@ void int_encode(const int64_t *v, uint32_t n, struct codec_scratch *s, struct bu
     ASSERT(n >= 1 && n <= CODEC_SAMPLES_MAX);
     if (all_zero(v, n))
         return;
-    struct stream_plan plan = stream_plan(v, n, s);
+    struct stream_plan plan = stream_plan(v, n, SIZE_MAX, s);
     stream_put(v, n, &plan, s, out);
 }
 

@@ -22,42 +22,51 @@ struct block_plan {
     unsigned width, high_width, patches; /* high_width is 0 without patches */
 };
 
-/* How often each width occurs: two tables, because adjacent residuals tend to have equal widths and
- * would wait for each other's increment. Returns the union of the bits. */
-static uint64_t count_widths(const uint64_t *u, uint32_t n, uint8_t count[65])
+/* How often each width occurs in a block, in two tables: adjacent residuals tend to have equal
+ * widths and would wait for each other's increment. Bit w of `seen` tells that width w < 64 occurs.
+ */
+struct width_counts {
+    uint64_t bits, seen; /* `bits` is the union of the residuals */
+    uint8_t even[65], odd[65];
+};
+
+static inline void count_width(struct width_counts *c, uint8_t *table, uint64_t u)
 {
-    uint8_t odd[65] = {0};
-    uint64_t bits = 0;
-    uint32_t i = 0;
-    memset(count, 0, 65);
-    for (; i + 2 <= n; i += 2) {
-        bits |= u[i] | u[i + 1];
-        count[bit_width(u[i])]++;
-        odd[bit_width(u[i + 1])]++;
-    }
-    if (i < n) {
-        bits |= u[i];
-        count[bit_width(u[i])]++;
-    }
-    for (unsigned w = 0; w < 65; w++)
-        count[w] = (uint8_t)(count[w] + odd[w]);
-    return bits;
+    unsigned width = bit_width(u);
+    c->bits |= u;
+    c->seen |= UINT64_C(1) << (width & 63);
+    table[width]++;
 }
 
-/* The cheapest width for a block. Below the largest width, only widths that occur (and 0) can be.
- */
-static struct block_plan plan_block(const uint64_t *u, uint32_t n)
+static inline void count_widths(const uint64_t *u, uint32_t n, struct width_counts *c)
 {
-    uint8_t count[65];
-    unsigned top = bit_width(count_widths(u, n, count));
+    uint32_t i = 0;
+    memset(c, 0, sizeof(*c));
+    for (; i + 2 <= n; i += 2) {
+        count_width(c, c->even, u[i]);
+        count_width(c, c->odd, u[i + 1]);
+    }
+    if (i < n)
+        count_width(c, c->even, u[i]);
+}
+
+/* The cheapest width for a block. Below the largest width, only widths that occur can be; and none
+ * below one whose patches alone cost too much. */
+static inline struct block_plan plan_block(const uint64_t *u, uint32_t n)
+{
+    struct width_counts c;
+    count_widths(u, n, &c);
+    unsigned top = bit_width(c.bits), above = top, patches = 0;
     struct block_plan best = {1 + packed_bytes(n, top), top, 0, 0};
-    unsigned patches = 0;
-    for (unsigned w = top; w-- > 0 && top - w <= HIGH_BITS_MAX;) {
-        patches += count[w + 1];
-        if (count[w] == 0 && w > 0)
-            continue;
-        size_t bytes = PATCHED_HEAD_BYTES + packed_bytes(n, w) +
-                       packed_bytes(patches, POSITION_BITS + top - w);
+    for (uint64_t left = c.seen & low_bits(top); left != 0;) {
+        unsigned w = bit_width(left) - 1;
+        left ^= UINT64_C(1) << w;
+        patches += c.even[above] + c.odd[above];
+        above = w;
+        size_t patch_bytes = PATCHED_HEAD_BYTES + packed_bytes(patches, POSITION_BITS + top - w);
+        if (patch_bytes >= best.bytes || top - w > HIGH_BITS_MAX)
+            break;
+        size_t bytes = patch_bytes + packed_bytes(n, w);
         if (bytes < best.bytes)
             best = (struct block_plan){bytes, w, top - w, patches};
     }
@@ -69,12 +78,51 @@ static uint32_t block_length(uint32_t at, uint32_t n)
     return n - at < PACK_BLOCK ? n - at : PACK_BLOCK;
 }
 
-static size_t patched_bytes(const uint64_t *u, uint32_t n)
+HOT_CLONES static size_t patched_bytes(const uint64_t *u, uint32_t n)
 {
     size_t bytes = 0;
     for (uint32_t i = 0; i < n; i += PACK_BLOCK)
         bytes += plan_block(u + i, block_length(i, n)).bytes;
     return bytes;
+}
+
+static uint64_t union_of(const uint64_t *u, uint32_t n)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < n; i++)
+        bits |= u[i];
+    return bits;
+}
+
+/* What all packings but a sparse one need at least: the sum of the widths. */
+struct widths {
+    uint64_t sum;
+    uint32_t nonzero;
+};
+
+/* Numbers below 2^52, eight at a time where the machine can: the exponent of the double that a
+ * number becomes is its width + 1022, or 0. */
+HOT_CLONES static struct widths widths_narrow(const uint64_t *u, uint32_t n)
+{
+    const uint64_t magic = UINT64_C(0x4330000000000000); /* 2^52: its fraction holds the number */
+    uint64_t sum = 0, nonzero = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += f64_bits(f64_from_bits(u[i] | magic) - 0x1p52) >> 52;
+        nonzero += u[i] != 0;
+    }
+    return (struct widths){sum - 1022 * nonzero, (uint32_t)nonzero};
+}
+
+static struct widths widths_of(const uint64_t *u, uint32_t n, uint64_t bits)
+{
+    struct widths w = {0};
+    if (bits >> 52 == 0)
+        return widths_narrow(u, n);
+    for (uint32_t i = 0; i < n; i++) {
+        w.sum += bit_width(u[i]);
+        w.nonzero += u[i] != 0;
+    }
+    return w;
 }
 
 /* What a sparse packing holds: `count` entries, gap (zeros before the entry) and value - 1. */
@@ -102,17 +150,51 @@ static uint64_t sparse_head(const struct sparse_plan *p)
     return (uint64_t)p->count << GAP_WIDTH_BITS | p->gap_width;
 }
 
-void pack_measure(const uint64_t *u, uint32_t n, struct pack_cost *cost)
+static size_t sparse_bytes(const uint64_t *u, uint32_t n)
 {
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < n; i++)
-        bits |= u[i];
     struct sparse_plan p = plan_sparse(u, n);
-    cost->bytes[PACK_PLAIN] = 1 + packed_bytes(n, bit_width(bits));
-    cost->bytes[PACK_PATCHED] = patched_bytes(u, n);
-    cost->bytes[PACK_SPARSE] = varint_size(sparse_head(&p)) + 1 +
-                               packed_bytes(p.count, p.gap_width) +
-                               packed_bytes(p.count, p.value_width);
+    return varint_size(sparse_head(&p)) + 1 + packed_bytes(p.count, p.gap_width) +
+           packed_bytes(p.count, p.value_width);
+}
+
+/* Bytes that a packing at least takes, before it is planned in earnest. A block has a head of a
+ * byte and no number takes less than its width. */
+static size_t least_patched(const struct widths *w, uint32_t n)
+{
+    return (n + PACK_BLOCK - 1) / PACK_BLOCK + w->sum / 8;
+}
+
+/* The largest sparse value is a bit narrower than the largest number at best, but, unless all
+ * numbers are entries, there is a gap of a bit or more to each. */
+static size_t least_sparse(const struct widths *w, uint32_t n, unsigned top)
+{
+    return 2 + packed_bytes(w->nonzero, top - (w->nonzero == n && top > 0));
+}
+
+size_t pack_choose(const uint64_t *u, uint32_t n, size_t limit, enum pack_kind *kind)
+{
+    uint64_t bits = union_of(u, n);
+    struct widths w = widths_of(u, n, bits);
+    size_t plain = 1 + packed_bytes(n, bit_width(bits));
+    if (plain < limit) {
+        *kind = PACK_PLAIN;
+        limit = plain;
+    }
+    if (least_sparse(&w, n, bit_width(bits)) < limit) {
+        size_t sparse = sparse_bytes(u, n);
+        if (sparse < limit) {
+            *kind = PACK_SPARSE;
+            limit = sparse;
+        }
+    }
+    if (least_patched(&w, n) < limit) {
+        size_t patched = patched_bytes(u, n);
+        if (patched + patched / 128 < limit) {
+            *kind = PACK_PATCHED;
+            limit = patched;
+        }
+    }
+    return limit;
 }
 
 static void put_bits(struct buf *out, const uint64_t *v, uint32_t n, unsigned width)
@@ -123,11 +205,9 @@ static void put_bits(struct buf *out, const uint64_t *v, uint32_t n, unsigned wi
 
 static void put_plain(const uint64_t *u, uint32_t n, struct buf *out)
 {
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < n; i++)
-        bits |= u[i];
-    buf_put_u8(out, (uint8_t)bit_width(bits));
-    put_bits(out, u, n, bit_width(bits));
+    unsigned width = bit_width(union_of(u, n));
+    buf_put_u8(out, (uint8_t)width);
+    put_bits(out, u, n, width);
 }
 
 static void put_block(const uint64_t *u, uint32_t n, struct buf *out)

@@ -16,11 +16,10 @@
 enum pack_kind { PACK_PLAIN = 0, PACK_PATCHED = 1, PACK_SPARSE = 2, PACK_KINDS };
 enum { PACK_BLOCK = 64 }; /* residuals; its positions take 6 bits */
 
-/* Bytes that each packing of `u[0..n)` takes. */
-struct pack_cost {
-    size_t bytes[PACK_KINDS];
-};
-void pack_measure(const uint64_t *u, uint32_t n, struct pack_cost *cost);
+/* The packing of `u[0..n)`, n > 0, with the fewest bytes, if those are fewer than `limit`: returns
+ * them and sets `*kind`. Otherwise returns `limit`. Patched must gain 1/128 over the others,
+ * because they are read faster. */
+size_t pack_choose(const uint64_t *u, uint32_t n, size_t limit, enum pack_kind *kind);
 
 /* Append the packing `kind` of `u[0..n)`. `spare` has room for 2n words. */
 void pack_put(enum pack_kind kind, const uint64_t *u, uint32_t n, uint64_t *spare, struct buf *out);

@@ -116,23 +116,15 @@ static size_t head_bytes(const int64_t *a, const int64_t *q, enum stream_order o
     return bytes + (order == ORDER_DELTA2 ? varint_size(zigzag(q[1])) : 0);
 }
 
-/* Take a packing of `codes` if it makes the stream smaller. A patched packing must gain 1/128,
- * because the plain one is read faster. */
-static void consider(const struct stream_plan *base, size_t head, const uint64_t *code, uint32_t m,
+/* Take the best packing of the codes if it makes the stream smaller. */
+static void consider(struct stream_plan *plan, size_t head, const uint64_t *code, uint32_t m,
                      struct stream_plan *best)
 {
-    static const enum pack_kind order[] = {PACK_PLAIN, PACK_PATCHED, PACK_SPARSE};
-    struct pack_cost cost;
-    pack_measure(code, m, &cost);
-    for (size_t k = 0; k < COUNT_OF(order); k++) {
-        size_t bytes = head + cost.bytes[order[k]];
-        size_t margin = order[k] == PACK_PATCHED ? bytes / 128 : 0;
-        if (bytes + margin >= best->bytes)
-            continue;
-        *best = *base;
-        best->kind = order[k];
-        best->bytes = bytes;
-    }
+    if (head >= best->bytes)
+        return;
+    plan->bytes = head + pack_choose(code, m, best->bytes - head, &plan->kind);
+    if (plan->bytes < best->bytes)
+        *best = *plan;
 }
 
 static void plan_order(const int64_t *a, uint32_t n, enum stream_order order, uint64_t divisor,
@@ -140,17 +132,17 @@ static void plan_order(const int64_t *a, uint32_t n, enum stream_order order, ui
 {
     uint32_t m = n - (uint32_t)order;
     size_t head = head_bytes(a, s->quotient, order, divisor);
-    struct stream_plan plan = {.order = order, .divisor = divisor};
+    struct stream_plan plan = {.order = order, .divisor = divisor, .zigzag = true};
     residuals(s->quotient, n, order, s->residual);
-    plan.lowest = lowest_of(s->residual, m);
-    codes_offset(s->residual, m, plan.lowest, s->code);
-    consider(&plan, head + varint_size(zigzag(plan.lowest)), s->code, m, best);
-    if (plan.lowest >= 0)
-        return; /* zigzag codes would be one bit wider */
-    plan.zigzag = true;
-    plan.lowest = 0;
-    codes_zigzag(s->residual, m, s->code);
-    consider(&plan, head, s->code, m, best);
+    int64_t lowest = lowest_of(s->residual, m);
+    if (lowest < 0) { /* otherwise zigzag codes are one bit wider */
+        codes_zigzag(s->residual, m, s->code);
+        consider(&plan, head, s->code, m, best);
+    }
+    plan.zigzag = false;
+    plan.lowest = lowest;
+    codes_offset(s->residual, m, lowest, s->code);
+    consider(&plan, head + varint_size(zigzag(lowest)), s->code, m, best);
 }
 
 static bool all_equal(const int64_t *a, uint32_t n)
@@ -161,12 +153,11 @@ static bool all_equal(const int64_t *a, uint32_t n)
     return differ == 0;
 }
 
-struct stream_plan stream_plan(const int64_t *a, uint32_t n, struct codec_scratch *s)
+struct stream_plan stream_plan(const int64_t *a, uint32_t n, size_t limit, struct codec_scratch *s)
 {
-    struct stream_plan best = {.bytes = SIZE_MAX, .divisor = 1};
+    struct stream_plan best = {.bytes = limit, .order = ORDER_EQUAL, .divisor = 1};
     if (all_equal(a, n)) {
-        best.order = ORDER_EQUAL;
-        best.bytes = 1 + varint_size(zigzag(a[0]));
+        best.bytes = MIN(limit, 1u + varint_size(zigzag(a[0])));
         return best;
     }
     uint64_t divisor = common_divisor(a, n);
@@ -215,7 +206,6 @@ err stream_open(struct stream *s, uint32_t n, struct reader *in, int64_t head[2]
     head[0] = (int64_t)s->last;
     *head_count = 1;
     if (order == ORDER_EQUAL) {
-        s->left = n - 1;
         return in->overrun || bits != ORDER_EQUAL ? ERR_CORRUPT : OK;
     }
     if (bits & HEAD_UNUSED || kind >= PACK_KINDS || order >= n)
@@ -228,24 +218,33 @@ err stream_open(struct stream *s, uint32_t n, struct reader *in, int64_t head[2]
         head[1] = (int64_t)s->last;
     }
     *head_count = order;
-    s->left = n - order;
     if (!s->zigzag)
         s->lowest = (uint64_t)read_zigzag(in);
     if (in->overrun)
         return ERR_CORRUPT;
-    return unpack_open(&s->residuals, (enum pack_kind)kind, s->left, in);
+    return unpack_open(&s->residuals, (enum pack_kind)kind, n - order, in);
+}
+
+/* Residuals from codes, in place. */
+HOT_CLONES static void decode_residuals(uint64_t *r, uint32_t n, bool zigzag, uint64_t lowest,
+                                        uint64_t divisor)
+{
+    if (zigzag)
+        for (uint32_t i = 0; i < n; i++)
+            r[i] = (uint64_t)unzigzag(r[i]);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            r[i] += lowest;
+    if (divisor != 1)
+        for (uint32_t i = 0; i < n; i++)
+            r[i] *= divisor;
 }
 
 void stream_block(struct stream *s, const struct pack_block *b, int64_t *out)
 {
     uint64_t r[PACK_BLOCK], last = s->last, delta = s->delta;
     pack_block_values(b, r);
-    if (s->zigzag)
-        for (uint32_t i = 0; i < b->n; i++)
-            r[i] = (uint64_t)unzigzag(r[i]) * s->divisor;
-    else
-        for (uint32_t i = 0; i < b->n; i++)
-            r[i] = (r[i] + s->lowest) * s->divisor;
+    decode_residuals(r, b->n, s->zigzag, s->lowest, s->divisor);
     if (s->order == ORDER_VALUE)
         for (uint32_t i = 0; i < b->n; i++)
             out[i] = (int64_t)(last + r[i]);

@@ -28,8 +28,9 @@ struct stream_plan {
 
 struct codec_scratch;
 
-/* Find the smallest stream for `a[0..n)`, n >= 1. Uses the scratch's residuals. */
-struct stream_plan stream_plan(const int64_t *a, uint32_t n, struct codec_scratch *s);
+/* Find the smallest stream for `a[0..n)`, n >= 1, of fewer than `limit` bytes; when there is none,
+ * `bytes` is `limit` and the plan must not be used. Uses the scratch's residuals. */
+struct stream_plan stream_plan(const int64_t *a, uint32_t n, size_t limit, struct codec_scratch *s);
 
 /* Append the stream that `plan` (of the same integers) describes. */
 void stream_put(const int64_t *a, uint32_t n, const struct stream_plan *plan,
@@ -43,7 +44,6 @@ struct stream {
     uint64_t divisor, lowest;
     uint8_t order;
     bool zigzag;
-    uint32_t left; /* integers behind the head */
 };
 
 /* Begin reading a stream of `n` > 0 integers from `in`. The first integers, `*head_count` of them

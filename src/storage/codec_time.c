@@ -36,7 +36,6 @@ static uint64_t from_line(const int64_t *t, uint32_t n, uint64_t step, uint64_t 
 static void offer_line(const int64_t *t, uint32_t n, uint64_t step, struct codec_scratch *s,
                        struct time_plan *best)
 {
-    struct pack_cost cost;
     uint64_t first = from_line(t, n, step, s->code), differ = 0;
     size_t head = 1 + varint_size(zigzag((int64_t)first)) + varint_size(step);
     for (uint32_t i = 0; i < n; i++)
@@ -45,11 +44,12 @@ static void offer_line(const int64_t *t, uint32_t n, uint64_t step, struct codec
         *best = (struct time_plan){head, TIME_REGULAR, PACK_PLAIN, first, step, {0}};
     if (differ == 0)
         return;
-    pack_measure(s->code, n, &cost);
-    for (unsigned k = 0; k < PACK_KINDS; k++)
-        if (head + cost.bytes[k] < best->bytes)
-            *best = (struct time_plan){
-                head + cost.bytes[k], TIME_LINEAR, (enum pack_kind)k, first, step, {0}};
+    if (head >= best->bytes)
+        return;
+    struct time_plan plan = {.form = TIME_LINEAR, .first = first, .step = step};
+    plan.bytes = head + pack_choose(s->code, n, best->bytes - head, &plan.kind);
+    if (plan.bytes < best->bytes)
+        *best = plan;
 }
 
 /* Steps to try: the first one, the mean, the mean in whole seconds. */
@@ -96,7 +96,7 @@ void time_encode(const int64_t *ts_ms, uint32_t n, struct codec_scratch *s, stru
     else
         offer_lines(ts_ms, n, s, &best);
     if (best.form != TIME_REGULAR) {
-        struct stream_plan plan = stream_plan(ts_ms, n, s);
+        struct stream_plan plan = stream_plan(ts_ms, n, best.bytes - 1, s);
         if (1 + plan.bytes < best.bytes)
             best = (struct time_plan){.form = TIME_STREAM, .stream = plan};
     }

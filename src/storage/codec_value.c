@@ -182,7 +182,7 @@ static void offer_ints(struct encoder *e, enum value_form form, int param)
     }
     if (c.bytes >= e->best.bytes)
         return;
-    c.plan = stream_plan(ints_of(e, half), e->n, e->s);
+    c.plan = stream_plan(ints_of(e, half), e->n, e->best.bytes - c.bytes, e->s);
     c.bytes += c.plan.bytes;
     if (c.bytes < e->best.bytes)
         e->best = c;
@@ -434,8 +434,11 @@ static void offer_corrected(struct encoder *e, unsigned decimals)
         c[i] = correction(e->v[i], a[i], decimals);
     }
     struct candidate next = {.form = FORM_CORRECT, .param = (int)decimals, .at = half};
-    next.plan = stream_plan(a, e->n, e->s);
-    next.correction = stream_plan(c, e->n, e->s);
+    size_t limit = e->best.bytes - 1;
+    next.plan = stream_plan(a, e->n, limit, e->s);
+    if (next.plan.bytes >= limit)
+        return;
+    next.correction = stream_plan(c, e->n, limit - next.plan.bytes, e->s);
     next.bytes = 1 + next.plan.bytes + next.correction.bytes;
     if (next.bytes < e->best.bytes)
         e->best = next;

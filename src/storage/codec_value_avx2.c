@@ -93,35 +93,40 @@ KERNEL void put_doubles(__m128i x, __m256d divisor, __m256d base, __m256d factor
     _mm256_storeu_pd(out, d);
 }
 
-/* One block; the last arguments are constants at each call, so each call is its own loop. On return
- * `r` holds the sums: of residuals for DELTA, of their sums for DELTA2, whose residuals' sum is
- * returned in `*delta_sum`. */
-KERNEL void decode(const struct stream *s, uint32_t *r, uint32_t n, double factor, double *out,
-                   int32_t *delta_sum, bool zigzag, bool divide, enum stream_order order)
+/* What a block adds up to: its residuals, and for DELTA2 the running sums of those. */
+struct block_sums {
+    int32_t first, second;
+};
+
+/* One block; the last arguments are constants at each call, so each call is its own loop. Sums are
+ * carried from eight lanes to the next by an addition only, so that the lanes' own sums overlap. */
+KERNEL struct block_sums decode(const struct stream *s, const uint32_t *r, uint32_t n,
+                                double factor, double *out, bool zigzag, bool divide,
+                                enum stream_order order)
 {
     const __m256i lowest = _mm256_set1_epi32((int)s->lowest);
     const __m256d divisor = _mm256_set1_pd((double)s->divisor), scale = _mm256_set1_pd(factor);
     const __m256d ramp_step = _mm256_set1_pd((double)(int64_t)s->delta * LANES);
     __m256d base = _mm256_set1_pd((double)(int64_t)s->last), base_high = base;
-    __m256i sum = _mm256_setzero_si256(), sum2 = sum;
-    uint32_t sums[PACK_BLOCK];
+    __m256i carry = _mm256_setzero_si256(), carry2 = carry, x = carry, first = carry;
     if (order == ORDER_DELTA2) {
         const __m256d delta = _mm256_set1_pd((double)(int64_t)s->delta);
         base = _mm256_add_pd(base, _mm256_mul_pd(delta, _mm256_setr_pd(1, 2, 3, 4)));
         base_high = _mm256_add_pd(base_high, _mm256_mul_pd(delta, _mm256_setr_pd(5, 6, 7, 8)));
     }
     for (uint32_t j = 0; j < n; j += LANES) {
-        __m256i x = to_residual(load(r + j), zigzag, lowest);
+        x = to_residual(load(r + j), zigzag, lowest);
         if (order != ORDER_VALUE) {
-            x = _mm256_add_epi32(prefix_sum(x), sum);
-            sum = last_lane(x);
+            __m256i sums = prefix_sum(x);
+            x = _mm256_add_epi32(sums, carry);
+            carry = _mm256_add_epi32(carry, last_lane(sums));
         }
         if (order == ORDER_DELTA2) {
-            _mm256_storeu_si256((void *)(sums + j), x);
-            x = _mm256_add_epi32(prefix_sum(x), sum2);
-            sum2 = last_lane(x);
+            __m256i sums = prefix_sum(x);
+            first = x;
+            x = _mm256_add_epi32(sums, carry2);
+            carry2 = _mm256_add_epi32(carry2, last_lane(sums));
         }
-        _mm256_storeu_si256((void *)(r + j), x);
         put_doubles(_mm256_castsi256_si128(x), divisor, base, scale, divide, out + j);
         put_doubles(_mm256_extracti128_si256(x, 1), divisor, base_high, scale, divide, out + j + 4);
         if (order == ORDER_DELTA2) {
@@ -129,20 +134,25 @@ KERNEL void decode(const struct stream *s, uint32_t *r, uint32_t n, double facto
             base_high = _mm256_add_pd(base_high, ramp_step);
         }
     }
-    *delta_sum = order == ORDER_DELTA2 ? (int32_t)sums[n - 1] : 0;
+    __m256i last = _mm256_set1_epi32((int)((n - 1) % LANES));
+    x = _mm256_permutevar8x32_epi32(x, last);
+    first = _mm256_permutevar8x32_epi32(first, last);
+    if (order != ORDER_DELTA2)
+        return (struct block_sums){_mm256_cvtsi256_si32(x), 0};
+    return (struct block_sums){_mm256_cvtsi256_si32(first), _mm256_cvtsi256_si32(x)};
 }
 
-KERNEL void decode_order(const struct stream *s, uint32_t *r, uint32_t n, const struct scale *scale,
-                         double *out, int32_t *delta_sum, enum stream_order order)
+KERNEL struct block_sums decode_order(const struct stream *s, const uint32_t *r, uint32_t n,
+                                      const struct scale *scale, double *out,
+                                      enum stream_order order)
 {
     if (s->zigzag && scale->divide)
-        decode(s, r, n, scale->factor, out, delta_sum, true, true, order);
-    else if (s->zigzag)
-        decode(s, r, n, scale->factor, out, delta_sum, true, false, order);
-    else if (scale->divide)
-        decode(s, r, n, scale->factor, out, delta_sum, false, true, order);
-    else
-        decode(s, r, n, scale->factor, out, delta_sum, false, false, order);
+        return decode(s, r, n, scale->factor, out, true, true, order);
+    if (s->zigzag)
+        return decode(s, r, n, scale->factor, out, true, false, order);
+    if (scale->divide)
+        return decode(s, r, n, scale->factor, out, false, true, order);
+    return decode(s, r, n, scale->factor, out, false, false, order);
 }
 
 static bool within(uint64_t v, unsigned bits)
@@ -190,19 +200,20 @@ AVX2 static void decode_block(struct stream *s, const struct pack_block *b,
                               const struct scale *scale, double *out)
 {
     uint32_t r[PACK_BLOCK];
-    int32_t delta_sum;
+    struct block_sums sums;
     unpack(b, r);
     if (s->order == ORDER_VALUE) {
-        decode_order(s, r, b->n, scale, out, &delta_sum, ORDER_VALUE);
+        (void)decode_order(s, r, b->n, scale, out, ORDER_VALUE);
         return;
     }
-    uint64_t ramp = s->delta * b->n;
-    if (s->order == ORDER_DELTA)
-        decode_order(s, r, b->n, scale, out, &delta_sum, ORDER_DELTA);
-    else
-        decode_order(s, r, b->n, scale, out, &delta_sum, ORDER_DELTA2);
-    s->last += ramp + (uint64_t)(int32_t)r[b->n - 1] * s->divisor;
-    s->delta += (uint64_t)delta_sum * s->divisor;
+    if (s->order == ORDER_DELTA) {
+        sums = decode_order(s, r, b->n, scale, out, ORDER_DELTA);
+        s->last += (uint64_t)sums.first * s->divisor;
+        return;
+    }
+    sums = decode_order(s, r, b->n, scale, out, ORDER_DELTA2);
+    s->last += s->delta * b->n + (uint64_t)sums.second * s->divisor;
+    s->delta += (uint64_t)sums.first * s->divisor;
 }
 
 bool value_block_avx2(struct stream *s, const struct pack_block *b, const struct scale *scale,
