@@ -32,6 +32,7 @@ enum wal_sync {
 enum {
     WAL_GROUP_SIZE_MAX = 64 << 20,         /* bytes of a group's body: bounds memory at replay */
     WAL_RECORD_SIZE_MAX = (64 << 20) - 64, /* bytes of one payload: fits a group of its own */
+    WAL_DEFINE_SIZE_MAX = 4 << 20,         /* bytes of a definition */
     WAL_TYPE_DEFINE = 0,                   /* record type of definitions; data uses 1..255 */
 };
 
@@ -47,8 +48,8 @@ struct wal_options { /* zero-initialised: the defaults */
     uint64_t uuid_seed;         /* tests: makes segment ids deterministic; 0: random */
 };
 
-/* What was found damaged. `lost` counts cannot be exact when the header of a group is gone:
- * then records_lost is 0 and groups_lost says how many groups. */
+/* What was found damaged. When the header of a group is gone, nobody knows how many records it had:
+ * then only groups of which nothing is left are counted. */
 struct wal_damage {
     uint32_t segment;
     uint64_t pos, size;      /* bytes of the segment file */
@@ -85,11 +86,11 @@ struct wal_stats {                     /* counters since wal_open() unless said 
     uint64_t replay_torn_tails;  /* unacknowledged ends that were cut */
     uint64_t replay_corruptions; /* damaged places (rot), as reported by `damage` */
     uint64_t replay_groups_lost, replay_records_lost;
-    uint64_t replay_segments_missing; /* gaps in the chain of segments */
-    uint64_t last_seq;                /* of the newest committed or replayed group */
-    uint64_t size_bytes;              /* gauge: of all segment and companion files */
-    uint32_t segments, segment;       /* gauges: how many; number of the current one */
-    bool available;                   /* gauge: do commits have a chance? */
+    uint64_t replay_segments_missing;          /* gaps in the chain of segments */
+    uint64_t last_seq;                         /* of the newest committed or replayed group */
+    uint64_t size_bytes;                       /* gauge: of all segment and companion files */
+    uint32_t segments, first_segment, segment; /* gauges: how many, oldest and current number */
+    bool available;                            /* gauge: do commits have a chance? */
 };
 
 struct wal;
@@ -99,39 +100,43 @@ struct wal;
  * are left alone. Nothing the disk refuses to write keeps the log from opening: it is then
  * unavailable (see wal_available()). `fs` and all strings of `options` are borrowed until
  * wal_close().
- *   ERR_IO  the directory or a segment cannot be read     others  what a callback returned */
+ *   ERR_IO           the directory or a segment cannot be read (more than some bad sectors)
+ *   ERR_UNSUPPORTED  a later version of this program wrote it
+ *   others           what a callback returned */
 MUST_USE err wal_open(struct fs *fs, const char *dir, const struct wal_options *options,
                       const struct wal_replay *replay, struct wal **out);
 
-/* Seal the current segment and free everything; what was committed is durable then, in every mode,
- * unless an error is returned. NULL is allowed. */
+/* Seal the current segment and free everything; what was committed is durable then (in
+ * WAL_SYNC_OFF: what the current segment holds), unless an error is returned. NULL is allowed. */
 err wal_close(struct wal *w);
 
-/* Start a group; what an earlier wal_begin() gathered without a commit is dropped (the owner must
- * then not trust definitions of that group: it never needs this). Fixes wal_segment() for the
- * group: a full or failed segment is replaced here. ERR_IO, ERR_NOSPACE  the log is unavailable
- * (see wal_try_recover()); nothing started */
+/* Start a group; the one before must be committed. Fixes wal_segment() for the group: a full or
+ * failed segment is replaced here.
+ *   ERR_IO, ERR_NOSPACE  the log is unavailable (see wal_try_recover()); nothing started */
 MUST_USE err wal_begin(struct wal *w);
 
-/* The number of the segment the group begun goes to; grows by one or more at each change. */
+/* The number of the segment the group begun goes to; grows by one or more at each change. 0: none
+ * could be started yet. */
 uint32_t wal_segment(const struct wal *w);
 
 /* Add the meaning of `id` to the group, before the records that use it. `payload` is copied.
  *   ERR_FULL   the group has no room: commit it and begin another
- *   ERR_LIMIT  the payload exceeds WAL_RECORD_SIZE_MAX */
+ *   ERR_LIMIT  the payload exceeds WAL_DEFINE_SIZE_MAX */
 MUST_USE err wal_define(struct wal *w, uint32_t id, slice payload);
 
 /* Add one record to the group. Requires `type` != WAL_TYPE_DEFINE. `payload` is copied.
- *   ERR_FULL, ERR_LIMIT  as wal_define() */
+ *   ERR_FULL   as wal_define()       ERR_LIMIT  the payload exceeds WAL_RECORD_SIZE_MAX */
 MUST_USE err wal_append(struct wal *w, uint8_t type, slice payload);
 
-/* Bytes the group holds so far, and how many more fit. */
+/* Bytes of the group so far; WAL_GROUP_SIZE_MAX is the most. */
 size_t wal_group_size(const struct wal *w);
 
 /* Write the group and, as the mode says, sync it. An empty group is OK and does nothing. On success
  * `seq` (may be NULL) is the group's number. On any error no record of the group is acknowledged:
- * it may or may not be seen after a crash, wholly, and the next wal_begin() is in another segment.
- *   ERR_IO       the disk failed        ERR_NOSPACE  it is full */
+ * each may or may not be seen after a crash, but wholly; and the next wal_begin() is in another
+ * segment, where nothing is defined yet.
+ *   ERR_IO       the disk failed
+ *   ERR_NOSPACE  it is full */
 MUST_USE err wal_commit(struct wal *w, uint64_t *seq);
 
 /* Housekeeping between commits, best called after a commit's clients were told and when the commit
@@ -139,7 +144,7 @@ MUST_USE err wal_commit(struct wal *w, uint64_t *seq);
  * Failures end the segment; the next wal_begin() deals with it. */
 void wal_tick(struct wal *w);
 
-/* Make everything committed durable now, in every mode (clean shutdown, before a snapshot).
+/* Make everything committed to the current segment durable now, in every mode.
  *   ERR_IO  the sync failed; the segment is ended */
 MUST_USE err wal_flush(struct wal *w);
 
@@ -167,7 +172,7 @@ void wal_stats(const struct wal *w, struct wal_stats *out);
 
 /* Read the log in `dir` as wal_open() does but change nothing, not even `quarantine`: for checks
  * and dumps. `stats` (may be NULL) gets the replay_ counters.   ERR_IO, ERR_NOTFOUND, callbacks' */
-MUST_USE err wal_verify(struct fs *fs, const char *dir, const struct wal_options *options,
-                        const struct wal_replay *replay, struct wal_stats *stats);
+MUST_USE err wal_verify(struct fs *fs, const char *dir, const struct wal_replay *replay,
+                        struct wal_stats *stats);
 
 #endif
