@@ -60,7 +60,8 @@ size_t block_memory_bytes(const struct block *b);
 
 /* ---- Cursor ---- */
 
-/* State of one reading thread, about 20 KB; pins the block and takes the tombstones of this moment.
+/* State of one reading thread, 40 to 150 KB; pins the block and takes the tombstones of this
+ * moment.
  */
 struct block_cursor *block_cursor_open(struct block *b);
 void block_cursor_close(struct block_cursor *c); /* NULL is allowed */

@@ -107,6 +107,16 @@ static void sum_text(slice text, size_t at, char out[SUM_DIGITS + 1])
     (void)snprintf(out, SUM_DIGITS + 1, "%016llx", (unsigned long long)sum);
 }
 
+void block_meta_seal(uint8_t *text, size_t size)
+{
+    size_t at = find_sum((slice){text, size});
+    char sum[SUM_DIGITS + 1];
+    if (at == 0)
+        return;
+    sum_text((slice){text, size}, at, sum);
+    memcpy(text + at, sum, SUM_DIGITS);
+}
+
 void block_meta_encode(const struct block_meta *m, struct buf *out)
 {
     char text[ULID_TEXT_SIZE];
@@ -125,11 +135,7 @@ void block_meta_encode(const struct block_meta *m, struct buf *out)
     put_compaction(m, out);
     put_i64(out, "  ", "version", 1, ",");
     put_own(m, out);
-    slice all = {out->ptr + start, out->len - start};
-    size_t at = find_sum(all);
-    char sum[SUM_DIGITS + 1];
-    sum_text(all, at, sum);
-    memcpy(out->ptr + start + at, sum, SUM_DIGITS);
+    block_meta_seal(out->ptr + start, out->len - start);
 }
 
 /* ---- Decoding: sticky; `bad` names the first key that is missing or out of range ---- */

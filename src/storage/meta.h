@@ -46,6 +46,9 @@ void block_meta_copy(const struct block_meta *m, struct block_meta *out);
 /* Append the JSON text with its checksum to `out`. */
 void block_meta_encode(const struct block_meta *m, struct buf *out);
 
+/* Put the right checksum into a changed text (tools and tests); without its key nothing is done. */
+void block_meta_seal(uint8_t *text, size_t size);
+
 /* Read the text of meta.json; nothing is allocated on error.
  *   ERR_CORRUPT      not JSON, a key missing or out of range, or the checksum does not match
  *   ERR_UNSUPPORTED  a later format */

@@ -8,6 +8,7 @@ enum {
     FULL_SAMPLES =
         BLOCK_CHUNK_SAMPLES_MAX * 3 / 4, /* chunks of this length are copied as they are */
     HISTOGRAM_BYTES_MAX = 1 << 30,       /* of decoded histograms, for each source */
+    PENDING_BYTES_MAX = 16 << 20,        /* of histograms that wait for their chunk */
 };
 
 struct stream { /* one source's chunks of the series */
@@ -202,7 +203,8 @@ static err put_sample(struct series_merge *m, const struct stream *s, size_t i)
 {
     struct pending *p = &m->pending;
     uint8_t kind = chunk_of(s)->kind;
-    if (p->count == BLOCK_CHUNK_SAMPLES_MAX || (p->count > 0 && p->kind != kind))
+    if (p->count == BLOCK_CHUNK_SAMPLES_MAX || (p->count > 0 && p->kind != kind) ||
+        p->arena.used_bytes > PENDING_BYTES_MAX)
         TRY(flush(m));
     p->kind = kind;
     p->ts_ms[p->count] = s->ts_ms[i];
