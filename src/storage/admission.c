@@ -5,7 +5,7 @@
 #include "storage/head_window.h"
 #include "storage/registry_priv.h"
 
-enum { PREFETCH_ROWS = 12, JOURNAL_MIN = 1024 };
+enum { CHUNK = 64, JOURNAL_MIN = 1024 };
 
 struct undo { /* what a series was before a row */
     int64_t last_ts_ms;
@@ -106,20 +106,76 @@ static uint64_t bits_of(const struct registry *r, const struct db_row *row, stru
     return hash64(buf_slice(scratch), r->histogram_seed);
 }
 
-static uint8_t judge(const struct series *s, const struct db_row *row, uint64_t bits, uint8_t kind,
+static uint8_t kind_of(const struct db_row *row)
+{
+    return row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
+}
+
+static bool in_time(const struct db_row *row, const struct admission_rules *rules)
+{
+    return row->ts_ms >= rules->min_ms && row->ts_ms <= rules->max_ms;
+}
+
+/* The verdict on a row that is not simply the next of its series. */
+static uint8_t judge(struct admission *a, const struct series *s, const struct db_row *row,
                      const struct admission_rules *rules)
 {
-    if (UNLIKELY(s->state != SERIES_LIVE))
+    if (s->state != SERIES_LIVE)
         return ADMIT_GONE;
-    if (UNLIKELY(row->ts_ms < rules->min_ms))
-        return ADMIT_TOO_OLD;
-    if (UNLIKELY(row->ts_ms > rules->max_ms))
-        return ADMIT_TOO_NEW;
-    if (LIKELY(row->ts_ms > s->last_ts_ms))
-        return ADMIT_OK;
-    if (row->ts_ms < s->last_ts_ms)
-        return ADMIT_OUT_OF_ORDER;
-    return bits == s->last_bits && kind == s->last_kind ? ADMIT_REPEATED : ADMIT_DUPLICATE;
+    if (!in_time(row, rules))
+        return row->ts_ms < rules->min_ms ? ADMIT_TOO_OLD : ADMIT_TOO_NEW;
+    if (row->ts_ms != s->last_ts_ms)
+        return row->ts_ms > s->last_ts_ms ? ADMIT_OK : ADMIT_OUT_OF_ORDER;
+    bool same =
+        kind_of(row) == s->last_kind && bits_of(a->registry, row, &a->scratch) == s->last_bits;
+    return same ? ADMIT_REPEATED : ADMIT_DUPLICATE;
+}
+
+/* Note what the series was, then mark it as written to. Returns the verdict's flags. */
+static uint8_t touch(struct admission *a, uint32_t id, struct series *s, uint32_t window,
+                     uint32_t log_mark)
+{
+    journal_put(a, id, s);
+    s->active_window = window;
+    if (LIKELY(s->log_mark == log_mark))
+        return 0;
+    s->log_mark = log_mark;
+    return ADMIT_DEFINE;
+}
+
+static void check_chunk(struct admission *a, const struct db_row *rows, size_t count,
+                        const struct admission_rules *rules, uint8_t *verdicts,
+                        struct admission_counts *counts)
+{
+    struct series *lines[CHUNK];
+    uint32_t window = registry_window(a->registry), log_mark = rules->log_mark;
+    size_t other = 0;
+    for (size_t i = 0; i < count; i++) {
+        lines[i] = registry_line(a->registry, rows[i].series);
+        __builtin_prefetch(lines[i], 1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct db_row *row = &rows[i];
+        struct series *s = lines[i];
+        uint8_t verdict = ADMIT_OK;
+        if (UNLIKELY(row->ts_ms <= s->last_ts_ms || !in_time(row, rules) ||
+                     s->state != SERIES_LIVE)) {
+            verdict = judge(a, s, row, rules);
+            counts->of[verdict]++;
+            other++;
+        }
+        if (LIKELY(verdict <= ADMIT_OUT_OF_ORDER)) {
+            uint8_t flags = touch(a, row->series, s, window, log_mark);
+            if (LIKELY(verdict == ADMIT_OK)) {
+                s->last_ts_ms = row->ts_ms;
+                s->last_bits = bits_of(a->registry, row, &a->scratch);
+                s->last_kind = kind_of(row);
+            }
+            verdict |= flags;
+        }
+        verdicts[i] = verdict;
+    }
+    counts->of[ADMIT_OK] += count - other;
 }
 
 void admission_check(struct admission *a, const struct db_row *rows, size_t count,
@@ -127,32 +183,9 @@ void admission_check(struct admission *a, const struct db_row *rows, size_t coun
                      struct admission_counts *counts)
 {
     ASSERT(rules->min_ms > INT64_MIN && rules->log_mark > 0);
-    uint32_t window = registry_window(a->registry);
     journal_reserve(a, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct db_row *row = &rows[i];
-        if (LIKELY(i + PREFETCH_ROWS < count))
-            __builtin_prefetch(registry_line(a->registry, rows[i + PREFETCH_ROWS].series), 1);
-        struct series *s = registry_line(a->registry, row->series);
-        uint64_t bits = bits_of(a->registry, row, &a->scratch);
-        uint8_t kind = row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
-        uint8_t verdict = judge(s, row, bits, kind, rules);
-        counts->of[verdict]++;
-        if (LIKELY(admit_writes(verdict))) {
-            journal_put(a, row->series, s);
-            if (verdict == ADMIT_OK) {
-                s->last_ts_ms = row->ts_ms;
-                s->last_bits = bits;
-                s->last_kind = kind;
-            }
-            if (UNLIKELY(s->log_mark != rules->log_mark)) {
-                s->log_mark = rules->log_mark;
-                verdict |= ADMIT_DEFINE;
-            }
-            s->active_window = window;
-        }
-        verdicts[i] = verdict;
-    }
+    for (size_t i = 0; i < count; i += CHUNK)
+        check_chunk(a, rows + i, MIN(count - i, (size_t)CHUNK), rules, verdicts + i, counts);
 }
 
 void admission_restore(struct registry *r, const struct db_row *rows, size_t count, uint32_t shards)

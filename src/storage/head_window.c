@@ -18,10 +18,9 @@ enum {
     LINE_PAGE_BITS = 10, /* series lines of a page; a page lies within one shard */
     LINE_PAGE = 1 << LINE_PAGE_BITS,
     PAGE_MAX = REGISTRY_IDS_MAX >> LINE_PAGE_BITS,
-    APPLY_CHUNK = 4096, /* rows for which locks are held at a time */
-    READ_CHUNK = 64,    /* series that are copied under one lock at most */
-    PREFETCH_LINES = 16,
-    PREFETCH_TAILS = 6,
+    APPLY_CHUNK = 4096,     /* rows for which locks are held at a time */
+    FETCH_CHUNK = 32,       /* rows whose cache lines are fetched together */
+    READ_CHUNK = 64,        /* series that are copied under one lock at most */
     VALUE_BLOCK_FIRST = 32, /* bytes; enough for a constant series */
     VALUE_BLOCK_NEXT = 64,
     COLUMN_BITS = 29, /* of a column in its public name, between shard and position */
@@ -40,10 +39,9 @@ struct head_line {         /* one series, one cache line; zero: no samples */
     struct head_side_list *side; /* NULL: nothing beside the stream */
     struct time_pos at;          /* times of the stream */
     uint32_t count;              /* values of the stream */
-    uint16_t
-        block_count; /* pieces of the stream; stays below 2^16: a piece takes at least 5 values */
-    uint8_t used;    /* has any sample */
-    uint8_t unused;
+    uint16_t block_count;        /* pieces of the stream */
+    uint8_t used;                /* has any sample */
+    uint8_t tail_words;          /* room of the tail, in 8-byte words */
 };
 static_assert(sizeof(struct head_line) == CACHE_LINE, "one line a series");
 
@@ -114,6 +112,7 @@ static void block_add(struct shard *s, struct head_line *line)
     s->value_bytes += size;
     b->prev = line->tail;
     line->tail = b;
+    line->tail_words = (uint8_t)((size - sizeof(*b)) / 8);
     line->block_count++;
     ASSERT(line->block_count != 0);
 }
@@ -139,9 +138,7 @@ static void append_split(struct shard *s, struct head_line *line, double value, 
 
 static void append_value(struct shard *s, struct head_line *line, double value)
 {
-    uint32_t room = 0;
-    if (LIKELY(line->block_count > 0))
-        room = block_room(line->block_count - 1U) - line->xor.len_bytes;
+    uint32_t room = line->tail_words * 8U - line->xor.len_bytes;
     if (LIKELY(room >= XOR_APPEND_BYTES_MAX))
         xor_append(&line->xor, value, line->tail->bytes);
     else
@@ -185,10 +182,7 @@ static void apply_start(struct shard *s, struct head_line *line, int64_t start_t
 static void apply_row(struct shard *s, struct head_line *line, const struct db_row *row,
                       int64_t start_ts_ms)
 {
-    bool newest = !line->used || row->ts_ms > line->last_ts_ms;
-    s->min_ms = MIN(s->min_ms, row->ts_ms);
-    s->max_ms = MAX(s->max_ms, row->ts_ms);
-    s->series += !line->used;
+    bool newest = row->ts_ms > line->last_ts_ms || !line->used;
     if (LIKELY(newest && row->histogram == NULL && line->block_count < UINT16_MAX)) {
         apply_start(s, line, start_ts_ms);
         line->at = time_tree_advance(&s->times, line->at, row->ts_ms);
@@ -197,9 +191,12 @@ static void apply_row(struct shard *s, struct head_line *line, const struct db_r
     } else {
         apply_side(s, line, row, start_ts_ms);
     }
-    if (newest)
+    if (UNLIKELY(!line->used)) {
+        line->used = 1;
+        s->series++;
+    }
+    if (LIKELY(newest))
         line->last_ts_ms = row->ts_ms;
-    line->used = 1;
 }
 
 static struct head_line *line_of(const struct head_window *w, uint32_t id)
@@ -250,37 +247,67 @@ static void unlock_all(struct head_window *w, uint32_t shards)
     }
 }
 
-static bool is_held(uint32_t held, uint32_t id)
+struct rows { /* part of a call's */
+    const struct db_row *rows;
+    const int64_t *start_ts_ms; /* or NULL */
+    const uint8_t *verdicts;    /* or NULL */
+    size_t count;
+};
+
+static struct rows rows_part(const struct rows *all, size_t from, size_t max)
 {
-    return (held >> head_shard_of(id) & 1) != 0;
+    return (struct rows){
+        all->rows + from,
+        all->start_ts_ms != NULL ? all->start_ts_ms + from : NULL,
+        all->verdicts != NULL ? all->verdicts + from : NULL,
+        MIN(all->count - from, max),
+    };
 }
 
-/* Fetch what rows ahead will touch: their lines, and a little later the ends of their streams. */
-static void prefetch(const struct head_window *w, const struct db_row *rows, size_t i, size_t count,
-                     uint32_t held)
+static bool is_written(const struct rows *r, size_t i, uint32_t held)
 {
-    if (i + PREFETCH_LINES < count && is_held(held, rows[i + PREFETCH_LINES].series))
-        __builtin_prefetch(line_of(w, rows[i + PREFETCH_LINES].series), 1);
-    if (i + PREFETCH_TAILS < count && is_held(held, rows[i + PREFETCH_TAILS].series)) {
-        const struct head_line *line = line_of(w, rows[i + PREFETCH_TAILS].series);
-        if (line != NULL)
-            __builtin_prefetch((const uint8_t *)line->tail + line->xor.len_bytes, 1);
+    return (held >> head_shard_of(r->rows[i].series) & 1) != 0 &&
+           (r->verdicts == NULL || admit_writes(r->verdicts[i]));
+}
+
+/* Three passes, each of which fetches the next one's cache lines: series, ends of streams,
+ * appending. `keeper` is a shard that is held: a window's range of times is that of all its shards,
+ * so any may keep it. */
+static void apply_fetched(struct head_window *w, const struct rows *r, uint32_t held,
+                          struct shard *keeper)
+{
+    struct head_line *lines[FETCH_CHUNK];
+    int64_t min_ms = keeper->min_ms, max_ms = keeper->max_ms;
+    for (size_t i = 0; i < r->count; i++) {
+        uint32_t id = r->rows[i].series;
+        lines[i] = NULL;
+        if (LIKELY(is_written(r, i, held))) {
+            lines[i] = line_make(w, &w->shards[head_shard_of(id)], id);
+            __builtin_prefetch(lines[i], 1);
+            min_ms = MIN(min_ms, r->rows[i].ts_ms);
+            max_ms = MAX(max_ms, r->rows[i].ts_ms);
+        }
     }
+    keeper->min_ms = min_ms;
+    keeper->max_ms = max_ms;
+    for (size_t i = 0; i < r->count; i++)
+        if (LIKELY(lines[i] != NULL && lines[i]->tail != NULL))
+            __builtin_prefetch(lines[i]->tail->bytes + lines[i]->xor.len_bytes, 1);
+    for (size_t i = 0; i < r->count; i++)
+        if (LIKELY(lines[i] != NULL))
+            apply_row(&w->shards[head_shard_of(r->rows[i].series)], lines[i], &r->rows[i],
+                      r->start_ts_ms != NULL ? r->start_ts_ms[i] : 0);
 }
 
-static void apply_chunk(struct head_window *w, const struct db_row *rows,
-                        const int64_t *start_ts_ms, const uint8_t *verdicts, size_t count,
-                        uint32_t shards)
+static void apply_locked(struct head_window *w, const struct rows *r, uint32_t shards)
 {
-    uint32_t held = shards_of(rows, count, shards);
+    uint32_t held = shards_of(r->rows, r->count, shards);
+    if (held == 0)
+        return;
     lock_all(w, held);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t id = rows[i].series;
-        prefetch(w, rows, i, count, held);
-        if (UNLIKELY(!is_held(held, id)) || (verdicts != NULL && !admit_writes(verdicts[i])))
-            continue;
-        struct shard *s = &w->shards[head_shard_of(id)];
-        apply_row(s, line_make(w, s, id), &rows[i], start_ts_ms != NULL ? start_ts_ms[i] : 0);
+    for (size_t i = 0; i < r->count; i += FETCH_CHUNK) {
+        struct rows part = rows_part(r, i, FETCH_CHUNK);
+        apply_fetched(w, &part, held, &w->shards[__builtin_ctz(held)]);
     }
     unlock_all(w, held);
 }
@@ -288,10 +315,11 @@ static void apply_chunk(struct head_window *w, const struct db_row *rows,
 void head_apply(struct head_window *w, const struct db_row *rows, const int64_t *start_ts_ms,
                 const uint8_t *verdicts, size_t count, uint32_t shards)
 {
-    for (size_t i = 0; i < count; i += APPLY_CHUNK)
-        apply_chunk(w, rows + i, start_ts_ms != NULL ? start_ts_ms + i : NULL,
-                    verdicts != NULL ? verdicts + i : NULL, MIN(count - i, (size_t)APPLY_CHUNK),
-                    shards);
+    struct rows all = {rows, start_ts_ms, verdicts, count};
+    for (size_t i = 0; i < count; i += APPLY_CHUNK) {
+        struct rows part = rows_part(&all, i, APPLY_CHUNK);
+        apply_locked(w, &part, shards);
+    }
 }
 
 /* ---- Reading ---- */

@@ -188,14 +188,26 @@ static void blocks_add(struct idset *s, uint32_t id)
     }
 }
 
-void idset_add(struct idset *s, uint32_t id)
+size_t idset_add(struct idset *s, uint32_t id)
 {
+    if (LIKELY(s->cap > IDSET_BLOCK)) {
+        struct idset_blocks *b = s->at.blocks;
+        struct idset_block *last = &b->block[b->count - 1];
+        if (LIKELY(last->last < id && last->count < IDSET_BLOCK)) {
+            last->ids[last->count++] = id;
+            last->last = id;
+            s->count++;
+            return 0;
+        }
+    }
+    size_t before = idset_bytes(s);
     if (s->count == (s->cap == 0 ? IDSET_INLINE : s->cap))
         array_grow(s);
     if (s->cap > IDSET_BLOCK)
         blocks_add(s, id);
     else
         (void)insert(s->cap == 0 ? s->at.few : s->at.ids, &s->count, id);
+    return idset_bytes(s) - before;
 }
 
 static bool bit_is_set(const uint64_t *bitmap, uint32_t id_end, uint32_t id)

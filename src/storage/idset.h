@@ -29,8 +29,8 @@ void idset_fini(struct idset *s);
 /* Heap memory, without the struct itself. */
 size_t idset_bytes(const struct idset *s);
 
-/* Add `id`; nothing changes if it is there already. */
-void idset_add(struct idset *s, uint32_t id);
+/* Add `id`; nothing changes if it is there already. Returns by how much idset_bytes() grew. */
+size_t idset_add(struct idset *s, uint32_t id);
 
 /* Remove the ids whose bit is set in `bitmap`, which covers `id_end` ids. */
 void idset_remove(struct idset *s, const uint64_t *bitmap, uint32_t id_end);

@@ -88,37 +88,41 @@ static bool has_alias(const struct series *s, const hash128 *alias)
     return false;
 }
 
-/* The series of an alias, beginning with candidate `id` found at `pos`. */
-static uint32_t resolve_from(const struct registry *r, const hash128 *alias, uint32_t id,
-                             uint32_t pos)
+/* The series of an alias, looking at every candidate. */
+static uint32_t resolve_one(const struct registry *r, const hash128 *alias)
 {
+    struct id_cursor c;
+    uint32_t id = id_table_first(&r->aliases, alias_tag(alias), &c);
     while (id != ID_NONE) {
         const struct series *s = registry_line(r, id);
         if (s->state == SERIES_LIVE && has_alias(s, alias))
             return id;
-        id = id_table_next(&r->aliases, alias_tag(alias), &pos);
+        id = id_table_next(&r->aliases, alias_tag(alias), &c);
     }
     return SERIES_NONE;
 }
 
-/* Three passes, each of which fetches the next one's cache lines: slots, series, verification. */
+/* Three passes, each of which fetches the next one's cache lines: slots, series, verification. The
+ * first candidate is nearly always the one. */
 static void resolve_chunk(const struct registry *r, const hash128 *aliases, size_t count,
                           uint32_t *out)
 {
-    uint32_t pos[RESOLVE_CHUNK];
+    static const struct series no_series; /* is not live */
+    const struct series *lines[RESOLVE_CHUNK];
     for (size_t i = 0; i < count; i++)
         id_table_prefetch(&r->aliases, alias_tag(&aliases[i]));
     for (size_t i = 0; i < count; i++) {
-        out[i] = id_table_first(&r->aliases, alias_tag(&aliases[i]), &pos[i]);
-        if (LIKELY(out[i] != ID_NONE))
-            __builtin_prefetch(registry_line(r, out[i]));
+        struct id_cursor c;
+        uint32_t id = id_table_first(&r->aliases, alias_tag(&aliases[i]), &c);
+        const struct series *s = LIKELY(id != ID_NONE) ? registry_line(r, id) : &no_series;
+        __builtin_prefetch(s);
+        lines[i] = s;
+        out[i] = id;
     }
     for (size_t i = 0; i < count; i++) {
-        if (UNLIKELY(out[i] == ID_NONE))
-            continue;
-        const struct series *s = registry_line(r, out[i]);
-        if (UNLIKELY(!hash128_eq(s->alias, aliases[i]) || s->state != SERIES_LIVE))
-            out[i] = resolve_from(r, &aliases[i], out[i], pos[i]);
+        const struct series *s = lines[i];
+        if (UNLIKELY(s->state != SERIES_LIVE || !hash128_eq(s->alias, aliases[i])))
+            out[i] = resolve_one(r, &aliases[i]);
     }
 }
 
@@ -156,8 +160,9 @@ static bool labels_are(const struct registry *r, const struct series *s, struct 
 
 static uint32_t find_canonical(const struct registry *r, struct labels labels, hash128 hash)
 {
-    uint32_t pos, id = id_table_first(&r->canonical, canonical_tag(hash), &pos);
-    for (; id != ID_NONE; id = id_table_next(&r->canonical, canonical_tag(hash), &pos)) {
+    struct id_cursor c;
+    uint32_t id = id_table_first(&r->canonical, canonical_tag(hash), &c);
+    for (; id != ID_NONE; id = id_table_next(&r->canonical, canonical_tag(hash), &c)) {
         const struct series *s = registry_line(r, id);
         if (hash128_eq(s->meta->hash, hash) && labels_are(r, s, labels))
             break;
@@ -203,7 +208,9 @@ static err meta_make(struct registry *r, struct labels labels, hash128 hash,
     struct series_meta *m = mem_alloc(meta_size(labels.count));
     m->hash = hash;
     for (size_t i = 0; i < labels.count; i++) {
-        err e = symbols_acquire(&r->symbols, labels.items[i], &m->pairs[i]);
+        /* Neighbours have most labels in common: try the pair of the series created last. */
+        uint32_t guess = i < COUNT_OF(r->last_pairs) ? r->last_pairs[i] : 0;
+        err e = symbols_acquire(&r->symbols, labels.items[i], guess, &m->pairs[i]);
         if (e != OK) {
             while (i-- > 0)
                 symbols_release(&r->symbols, m->pairs[i]);
@@ -211,6 +218,8 @@ static err meta_make(struct registry *r, struct labels labels, hash128 hash,
             return e;
         }
     }
+    size_t guesses = MIN(labels.count, COUNT_OF(r->last_pairs));
+    memcpy(r->last_pairs, m->pairs, guesses * sizeof(uint32_t));
     *out = m;
     return OK;
 }
@@ -219,10 +228,8 @@ static void index_series(struct registry *r, uint32_t id, const struct series_me
                          size_t label_count)
 {
     for (size_t i = 0; i < label_count; i++) {
-        struct idset *set = &symbols_pair(&r->symbols, m->pairs[i])->series;
-        r->postings_bytes -= idset_bytes(set);
-        idset_add(set, id);
-        r->postings_bytes += idset_bytes(set);
+        struct symbol_pair *pair = symbols_pair(&r->symbols, m->pairs[i]);
+        r->postings_bytes += idset_add(&pair->series, id);
     }
 }
 

@@ -124,9 +124,10 @@ static err values_of(struct registry *r, uint32_t name, const struct db_select_a
     size_t count = 0;
     TRY(select_locked(r, args, &ids, &count, NULL));
     size_t slots = symbols_name(&r->symbols, name)->pair_count;
+    unsigned guess = 0;
     uint64_t *seen = mem_zalloc(slots / 64 + 1, sizeof(uint64_t));
     for (size_t i = 0; i < count; i++) {
-        const struct symbol_pair *pair = registry_pair_of(r, ids[i], name);
+        const struct symbol_pair *pair = registry_pair_of(r, ids[i], name, &guess);
         if (pair == NULL)
             continue;
         uint64_t bit = (uint64_t)1 << (pair->slot % 64);

@@ -51,6 +51,7 @@ struct registry {
     struct id_pool ids;
     struct id_table aliases, canonical;
     struct symbols symbols;
+    uint32_t last_pairs[16]; /* of the series created last: guesses for the next one's */
     uint64_t labels_seed, histogram_seed;
     uint32_t series_max;
     uint32_t series_count; /* reachable */

@@ -14,7 +14,11 @@
 
 enum {
     POLL_INTERVAL = 1024, /* steps between looks at the deadline */
-    VALUE_COST = 8,       /* judging a value by regex, in visits of a candidate's labels */
+    /* Estimated costs of the ways to filter, ns: */
+    COST_LABELS = 25,  /* find a label of a candidate */
+    COST_REGEX = 150,  /* match a value */
+    COST_COMPARE = 10, /* compare a value */
+    COST_MARK = 1,     /* enter an id into a bitmap, or look it up */
 };
 
 struct picker { /* one registry_select() */
@@ -53,14 +57,14 @@ static bool is_positive(const struct matcher *m)
     return !m->matches_empty;
 }
 
-/* Strings that an accepted value must be one of, if the matcher says so by itself. */
-static size_t literals_of(const struct matcher *m, const str **out)
+/* The accepted (`wanted`), or else the refused, values if the matcher names them all; else 0. */
+static size_t literals_of(const struct matcher *m, bool wanted, const str **out)
 {
-    if (m->type == MATCH_EQUAL) {
+    if (m->type == (wanted ? MATCH_EQUAL : MATCH_NOT_EQUAL)) {
         *out = &m->value;
         return 1;
     }
-    return m->type == MATCH_REGEX ? regex_literals(m->regex, out) : 0;
+    return m->type == (wanted ? MATCH_REGEX : MATCH_NOT_REGEX) ? regex_literals(m->regex, out) : 0;
 }
 
 static str prefix_of(const struct matcher *m)
@@ -73,7 +77,7 @@ static bool accepts(const struct matcher *m, str prefix, str value)
     return str_starts(value, prefix) && matcher_matches(m, value);
 }
 
-/* Call for every pair of `name` that the matcher accepts (`wanted`) or refuses. */
+/* Called for every pair of a name that the matcher accepts (`wanted`), or else refuses. */
 typedef void (*pair_fn)(void *arg, const struct symbol_pair *pair);
 
 static err each_literal(struct picker *p, uint32_t name, const str *literals, size_t count,
@@ -92,7 +96,7 @@ static err each_pair(struct picker *p, uint32_t name, const struct matcher *m, b
                      pair_fn fn, void *arg)
 {
     const str *literals;
-    size_t literal_count = wanted ? literals_of(m, &literals) : 0;
+    size_t literal_count = literals_of(m, wanted, &literals);
     if (literal_count > 0)
         return each_literal(p, name, literals, literal_count, fn, arg);
     const struct symbol_name *n = symbols_name(&p->r->symbols, name);
@@ -171,7 +175,7 @@ static err candidates_all(struct picker *p)
 static err estimate(struct picker *p, const struct matcher *m, size_t *out)
 {
     const str *literals;
-    size_t count = literals_of(m, &literals);
+    size_t count = literals_of(m, true, &literals);
     uint32_t name = symbols_find_name(&p->r->symbols, m->name);
     *out = 0;
     if (name == ID_NONE)
@@ -248,13 +252,18 @@ static err filter_by_values(struct picker *p, uint32_t name, const struct matche
     return e;
 }
 
-const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name)
+const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name,
+                                           unsigned *guess)
 {
     const struct series *s = registry_line(r, id);
-    for (unsigned i = 0; i < s->label_count; i++) {
-        const struct symbol_pair *pair = symbols_pair(&r->symbols, s->meta->pairs[i]);
-        if (pair->name == name)
+    for (unsigned i = 0, at = *guess; i < s->label_count; i++, at++) {
+        if (at >= s->label_count)
+            at = 0;
+        const struct symbol_pair *pair = symbols_pair(&r->symbols, s->meta->pairs[at]);
+        if (pair->name == name) {
+            *guess = at;
             return pair;
+        }
     }
     return NULL;
 }
@@ -266,10 +275,11 @@ static err filter_by_labels(struct picker *p, uint32_t name, const struct matche
     uint64_t *known = mem_zalloc(words * 2, sizeof(uint64_t)), *good = known + words;
     str prefix = prefix_of(m);
     err e = OK;
+    unsigned guess = 0;
     size_t kept = 0;
     for (size_t i = 0; i < p->count && e == OK; i++) {
         e = step(p);
-        const struct symbol_pair *pair = registry_pair_of(p->r, p->ids[i], name);
+        const struct symbol_pair *pair = registry_pair_of(p->r, p->ids[i], name, &guess);
         bool keep = m->matches_empty;
         if (pair != NULL) {
             size_t word = pair->slot / 64;
@@ -289,6 +299,25 @@ static err filter_by_labels(struct picker *p, uint32_t name, const struct matche
     return e;
 }
 
+/* How long each way would take. */
+static err choose_filter(struct picker *p, uint32_t name, const struct matcher *m, bool *by_labels)
+{
+    const str *literals;
+    size_t literal_count = literals_of(m, is_positive(m), &literals);
+    size_t values = symbols_name(&p->r->symbols, name)->pair_count;
+    size_t judge = m->regex != NULL ? COST_REGEX : COST_COMPARE;
+    size_t marked = p->r->series_count / 2; /* unless known */
+    if (literal_count > 0) {
+        marked = 0;
+        TRY(each_literal(p, name, literals, literal_count, count_pair, &marked));
+    }
+    size_t labels_ns = p->count * COST_LABELS + MIN(p->count, values) * judge;
+    size_t values_ns = (marked + p->count + bitmap_words(p)) * COST_MARK +
+                       (literal_count > 0 ? literal_count : values) * judge;
+    *by_labels = labels_ns < values_ns;
+    return OK;
+}
+
 static err filter(struct picker *p, const struct matcher *m)
 {
     uint32_t name = symbols_find_name(&p->r->symbols, m->name);
@@ -300,9 +329,9 @@ static err filter(struct picker *p, const struct matcher *m)
         filter_equal(p, name, m);
         return OK;
     }
-    size_t values = symbols_name(&p->r->symbols, name)->pair_count;
-    size_t by_values = values * VALUE_COST + p->r->series_count / VALUE_COST;
-    return p->count < by_values ? filter_by_labels(p, name, m) : filter_by_values(p, name, m);
+    bool by_labels;
+    TRY(choose_filter(p, name, m, &by_labels));
+    return by_labels ? filter_by_labels(p, name, m) : filter_by_values(p, name, m);
 }
 
 static int filter_rank(const struct matcher *m)

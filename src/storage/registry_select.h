@@ -14,7 +14,9 @@ MUST_USE err select_poll(const struct db_select_args *args);
 MUST_USE err select_locked(struct registry *r, const struct db_select_args *args, uint32_t **ids,
                            size_t *count, struct diag *d);
 
-/* The series' pair of a label name, or NULL. */
-const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name);
+/* The series' pair of a label name, or NULL. `*guess` is where in the label set it is looked for
+ * first, and then where it was: neighbours mostly agree. */
+const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name,
+                                           unsigned *guess);
 
 #endif

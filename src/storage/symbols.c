@@ -53,16 +53,18 @@ static uint32_t pair_tag(const struct symbols *s, uint32_t name, str value)
 
 static uint32_t find_name(const struct symbols *s, str text, uint32_t tag)
 {
-    uint32_t pos, id = id_table_first(&s->name_table, tag, &pos);
+    struct id_cursor c;
+    uint32_t id = id_table_first(&s->name_table, tag, &c);
     while (id != ID_NONE && !str_eq(symbols_text(symbols_name(s, id)), text))
-        id = id_table_next(&s->name_table, tag, &pos);
+        id = id_table_next(&s->name_table, tag, &c);
     return id;
 }
 
 static uint32_t find_pair(const struct symbols *s, uint32_t name, str value, uint32_t tag)
 {
-    uint32_t pos, id = id_table_first(&s->pair_table, tag, &pos);
-    for (; id != ID_NONE; id = id_table_next(&s->pair_table, tag, &pos)) {
+    struct id_cursor c;
+    uint32_t id = id_table_first(&s->pair_table, tag, &c);
+    for (; id != ID_NONE; id = id_table_next(&s->pair_table, tag, &c)) {
         const struct symbol_pair *p = symbols_pair(s, id);
         if (p->name == name && str_eq(symbols_value(p), value))
             break;
@@ -172,32 +174,56 @@ static void name_detach(struct symbols *s, uint32_t name, uint32_t slot)
         drop_name(s, name);
 }
 
-err symbols_acquire(struct symbols *s, struct label l, uint32_t *pair)
+static bool pair_is(const struct symbols *s, uint32_t pair, struct label l)
 {
-    uint32_t tag = name_tag(s, l.name), name = find_name(s, l.name, tag);
-    if (name != ID_NONE) {
-        uint32_t found = symbols_find_pair(s, name, l.value);
-        if (found != ID_NONE) {
-            symbols_pair(s, found)->refs++;
-            *pair = found;
-            return OK;
-        }
-    }
-    if ((s->pair_free == 0 && s->pair_end == SYMBOL_PAIRS_MAX) ||
-        (name == ID_NONE && s->name_free == 0 && s->name_end == SYMBOL_NAMES_MAX) ||
-        l.name.len > UINT32_MAX || l.value.len > UINT32_MAX)
-        return ERR_LIMIT;
-    if (name == ID_NONE)
-        name = add_name(s, l.name, tag);
+    if (pair >= s->pair_end || symbols_pair(s, pair)->refs == 0)
+        return false;
+    const struct symbol_pair *p = symbols_pair(s, pair);
+    return str_eq(symbols_value(p), l.value) &&
+           str_eq(symbols_text(symbols_name(s, p->name)), l.name);
+}
+
+static bool is_full(const struct symbols *s, uint32_t name)
+{
+    bool pairs = s->pair_free == 0 && s->pair_end == SYMBOL_PAIRS_MAX;
+    bool names = s->name_free == 0 && s->name_end == SYMBOL_NAMES_MAX;
+    return pairs || (names && name == ID_NONE);
+}
+
+static uint32_t add_pair(struct symbols *s, uint32_t name, str value)
+{
     uint32_t id = take_pair_id(s);
-    *symbols_pair(s, id) = (struct symbol_pair){.value = copy_text(s, l.value),
-                                                .value_len = (uint32_t)l.value.len,
+    *symbols_pair(s, id) = (struct symbol_pair){.value = copy_text(s, value),
+                                                .value_len = (uint32_t)value.len,
                                                 .name = name,
                                                 .refs = 1,
                                                 .slot = name_attach(s, name, id)};
-    id_table_add(&s->pair_table, pair_tag(s, name, l.value), id);
+    id_table_add(&s->pair_table, pair_tag(s, name, value), id);
     s->pair_count++;
-    *pair = id;
+    return id;
+}
+
+err symbols_acquire(struct symbols *s, struct label l, uint32_t guess, uint32_t *pair)
+{
+    uint32_t found = ID_NONE, name = ID_NONE, tag = 0;
+    if (pair_is(s, guess, l)) {
+        found = guess;
+    } else {
+        tag = name_tag(s, l.name);
+        name = find_name(s, l.name, tag);
+        if (name != ID_NONE)
+            found = symbols_find_pair(s, name, l.value);
+    }
+    if (found != ID_NONE) {
+        symbols_pair(s, found)->refs++;
+        *pair = found;
+        return OK;
+    }
+    if (is_full(s, name) || l.name.len > UINT32_MAX || l.value.len > UINT32_MAX)
+        return ERR_LIMIT;
+    if (name == ID_NONE)
+        name = add_name(s, l.name, tag);
+    *pair = add_pair(s, name, l.value);
     return OK;
 }
 

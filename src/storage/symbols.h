@@ -83,9 +83,9 @@ static inline str symbols_text(const struct symbol_name *n)
 uint32_t symbols_find_name(const struct symbols *s, str text);
 uint32_t symbols_find_pair(const struct symbols *s, uint32_t name, str value);
 
-/* Find or add a pair and take a reference.
- *   ERR_LIMIT  SYMBOL_NAMES_MAX or SYMBOL_PAIRS_MAX reached; nothing changed */
-MUST_USE err symbols_acquire(struct symbols *s, struct label l, uint32_t *pair);
+/* Find or add a pair and take a reference. `guess` is any number; if it is the pair's id, this is
+ * fast. ERR_LIMIT  SYMBOL_NAMES_MAX or SYMBOL_PAIRS_MAX reached; nothing changed */
+MUST_USE err symbols_acquire(struct symbols *s, struct label l, uint32_t guess, uint32_t *pair);
 
 /* Give back a reference. With the last one the pair goes; its `series` must be empty then. */
 void symbols_release(struct symbols *s, uint32_t pair);

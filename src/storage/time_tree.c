@@ -83,8 +83,9 @@ static uint32_t child_tag(const struct time_tree *t, struct time_pos at, int64_t
 /* The child that branches off at `at` with `ts_ms`; made if there is none. */
 static struct time_pos branch(struct time_tree *t, struct time_pos at, int64_t ts_ms)
 {
-    uint32_t pos, tag = child_tag(t, at, ts_ms), id = id_table_first(&t->children, tag, &pos);
-    for (; id != ID_NONE; id = id_table_next(&t->children, tag, &pos)) {
+    struct id_cursor search;
+    uint32_t tag = child_tag(t, at, ts_ms), id = id_table_first(&t->children, tag, &search);
+    for (; id != ID_NONE; id = id_table_next(&t->children, tag, &search)) {
         const struct time_column *c = column_at(t, id);
         if (c->parent.column == at.column && c->parent.pos == at.pos && c->base_ms == ts_ms)
             return (struct time_pos){id, 1};

@@ -47,7 +47,7 @@ static void test_symbols__model(void **state)
         bool grow = step < 60000 && rng_u64(&r) % 100 < (step / 5000 % 2 == 0 ? 60 : 40);
         if (grow) {
             uint32_t id;
-            assert_int_equal(symbols_acquire(&s, l, &id), OK);
+            assert_int_equal(symbols_acquire(&s, l, (uint32_t)(rng_u64(&r) % 400), &id), OK);
             if (refs[n][v]++ == 0) {
                 ids[n][v] = id;
                 pairs++;
@@ -118,11 +118,13 @@ static void test_idset__model(void **state)
     for (unsigned phase = 0; phase < 60; phase++) {
         unsigned adds = (unsigned)(rng_u64(&r) % (phase % 3 == 0 ? 4000 : 20));
         uint32_t next = (uint32_t)(rng_u64(&r) % IDS);
+        size_t bytes = idset_bytes(&s);
         for (unsigned i = 0; i < adds; i++) {
             uint32_t id = phase % 2 == 0 ? next++ % IDS : (uint32_t)(rng_u64(&r) % IDS);
-            idset_add(&s, id);
+            bytes += idset_add(&s, id);
             in[id] = true;
         }
+        assert_int_equal(idset_bytes(&s), bytes);
         check_set(&s, in, scratch, &r);
         unsigned keep = (unsigned)(rng_u64(&r) % 4);
         uint32_t end = (uint32_t)(rng_u64(&r) % (IDS + 1));
@@ -180,8 +182,9 @@ static void test_id_table__model(void **state)
         assert_int_equal(t.count, count);
         for (unsigned probe = 0; probe < 3; probe++) {
             unsigned q = (unsigned)(rng_u64(&r) % KEYS), hits = 0;
-            uint32_t pos, id = id_table_first(&t, tag[q], &pos);
-            for (; id != ID_NONE; id = id_table_next(&t, tag[q], &pos)) {
+            struct id_cursor c;
+            uint32_t id = id_table_first(&t, tag[q], &c);
+            for (; id != ID_NONE; id = id_table_next(&t, tag[q], &c)) {
                 assert_int_equal(tag[id], tag[q]);
                 assert_true(in[id]);
                 hits += id == q;
@@ -198,6 +201,33 @@ static void test_id_table__model(void **state)
 }
 
 /* ---- Pool of ids ---- */
+
+/* Searches find everything at every moment of growing. */
+static void test_id_table__grows_little_by_little(void **state)
+{
+    (void)state;
+    enum { KEYS = 20000 };
+    static uint32_t tag[KEYS];
+    struct rng r = rng_of(print_seed());
+    struct id_table t;
+    unsigned growing = 0;
+    id_table_init(&t);
+    for (unsigned i = 0; i < KEYS; i++) {
+        tag[i] = (uint32_t)rng_u64(&r) | (i % 4 == 0 ? 0xffff0000 : 0);
+        id_table_add(&t, tag[i], i);
+        growing += t.old.at != NULL;
+        for (unsigned probe = 0; probe < 20; probe++) {
+            unsigned q = (unsigned)(rng_u64(&r) % (i + 1));
+            struct id_cursor c;
+            uint32_t id = id_table_first(&t, tag[q], &c);
+            while (id != ID_NONE && id != q)
+                id = id_table_next(&t, tag[q], &c);
+            assert_int_equal(id, q);
+        }
+    }
+    assert_true(growing > KEYS / 100);
+    id_table_fini(&t);
+}
 
 static void test_id_pool__model(void **state)
 {
@@ -242,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_idset__appending_wastes_little),
         cmocka_unit_test(test_id_table__model),
         cmocka_unit_test(test_id_pool__model),
+        cmocka_unit_test(test_id_table__grows_little_by_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
