@@ -74,6 +74,12 @@ static void move_some(struct id_table *t, uint32_t count)
     }
 }
 
+bool id_table_move(struct id_table *t, uint32_t count)
+{
+    move_some(t, count);
+    return t->old.at == NULL;
+}
+
 static void begin_resize(struct id_table *t, uint32_t log2)
 {
     move_some(t, UINT32_MAX);

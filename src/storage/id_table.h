@@ -48,12 +48,24 @@ size_t id_table_bytes(const struct id_table *t);
 /* Add `id` < ID_NONE under `tag`. Requires fewer than 2^30 ids. */
 void id_table_add(struct id_table *t, uint32_t tag, uint32_t id);
 
+/* Go on growing: move `count` slots or more. Returns whether there is nothing left to move. */
+bool id_table_move(struct id_table *t, uint32_t count);
+
 /* Remove `id` under `tag`; false if it is not there. Gives memory back when the table is mostly
  * empty. */
 bool id_table_remove(struct id_table *t, uint32_t tag, uint32_t id);
 
+/* May `tag` be in the old array still? */
+static inline bool id_table_in_old(const struct id_table *t, uint32_t tag)
+{
+    return t->old.at != NULL &&
+           (((tag >> t->old.shift) - t->old_start) & t->old.mask) > t->old_moved;
+}
+
 static inline void id_table_prefetch(const struct id_table *t, uint32_t tag)
 {
+    if (UNLIKELY(id_table_in_old(t, tag)))
+        __builtin_prefetch(&t->old.at[tag >> t->old.shift]);
     __builtin_prefetch(&t->now.at[tag >> t->now.shift]);
 }
 
@@ -68,13 +80,6 @@ static inline uint32_t id_slots_find(const struct id_slots *s, uint32_t tag, uin
             return slot.id1 - 1;
         }
     }
-}
-
-/* May `tag` be in the old array still? */
-static inline bool id_table_in_old(const struct id_table *t, uint32_t tag)
-{
-    return t->old.at != NULL &&
-           (((tag >> t->old.shift) - t->old_start) & t->old.mask) > t->old_moved;
 }
 
 /* The first id under `tag`, ID_NONE if there is none; `c` is where id_table_next() goes on. */

@@ -348,6 +348,25 @@ struct labels registry_labels(const struct registry *r, uint32_t series, struct 
     return (struct labels){items, pairs.count};
 }
 
+static err labels_copy_locked(const struct registry *r, uint32_t series, struct arena *a,
+                              struct labels *out)
+{
+    if (series >= r->ids.id_end || !id_pool_used(&r->ids, series))
+        return ERR_NOTFOUND;
+    struct label *items = ARENA_ARRAY(a, struct label, registry_label_count(r, series) + 1);
+    if (items == NULL)
+        return ERR_LIMIT;
+    return labels_copy(registry_labels(r, series, items), a, out);
+}
+
+err registry_labels_copy(struct registry *r, uint32_t series, struct arena *a, struct labels *out)
+{
+    rwlock_read(&r->lock);
+    err e = labels_copy_locked(r, series, a, out);
+    rwlock_unlock(&r->lock);
+    return e;
+}
+
 hash128 registry_hash(const struct registry *r, uint32_t series)
 {
     return registry_line(r, series)->meta->hash;

@@ -91,6 +91,11 @@ size_t registry_label_count(const struct registry *r, uint32_t series);
  */
 struct labels registry_labels(const struct registry *r, uint32_t series, struct label *items);
 
+/* The same for any id, copied into `a` under the read lock.
+ *   ERR_NOTFOUND  no such series      ERR_LIMIT  the arena's budget */
+MUST_USE err registry_labels_copy(struct registry *r, uint32_t series, struct arena *a,
+                                  struct labels *out);
+
 /* labels_hash(labels, labels_seed), stored. */
 hash128 registry_hash(const struct registry *r, uint32_t series);
 

@@ -7,6 +7,7 @@
 
 enum {
     FORGET_CHUNK = 1 << 15, /* series for which the write lock is held at a time */
+    SETTLE_SLOTS = 1 << 16, /* table slots, likewise */
     HEAP_OVERHEAD = 8,
 };
 
@@ -181,6 +182,20 @@ static void forget_chunk(struct registry *r, const uint32_t *ids, uint32_t count
     rwlock_unlock(&r->lock);
 }
 
+/* Creating moves the tables' slots while they grow; when it stops on the way, this does the rest.
+ */
+static void settle_tables(struct registry *r)
+{
+    struct id_table *tables[] = {&r->aliases, &r->canonical, &r->symbols.name_table,
+                                 &r->symbols.pair_table};
+    for (size_t i = 0; i < COUNT_OF(tables);) {
+        rwlock_write(&r->lock);
+        i += id_table_move(tables[i], SETTLE_SLOTS);
+        registry_publish(r);
+        rwlock_unlock(&r->lock);
+    }
+}
+
 size_t registry_forget(struct registry *r, uint32_t windows)
 {
     ASSERT(windows > 0);
@@ -199,5 +214,6 @@ size_t registry_forget(struct registry *r, uint32_t windows)
         *end = l;
     }
     epoch_next(r);
+    settle_tables(r);
     return count;
 }

@@ -430,6 +430,14 @@ static void test_registry__pin_keeps_labels_and_ids(void **state)
     registry_usage_of(r, &u);
     assert_int_equal(u.series_forgotten, 0); /* the later pin could not find them */
     registry_unpin(r, &later);
+    struct arena a;
+    arena_init(&a, 1 << 16);
+    assert_int_equal(registry_labels_copy(r, id, &a, &ls), ERR_NOTFOUND);
+    assert_int_equal(registry_labels_copy(r, 1u << 27, &a, &ls), ERR_NOTFOUND);
+    id = create_one(r, 77, "copied");
+    assert_int_equal(registry_labels_copy(r, id, &a, &ls), OK);
+    assert_true(str_eq(labels_get(ls, STR("i")), STR("v77")));
+    arena_fini(&a);
     registry_close(r);
 }
 
@@ -598,7 +606,7 @@ static void test_registry__threads(void **state)
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(
             pthread_create(&threads[i], NULL, i == 0 ? crowd_creator : crowd_reader, &c), 0);
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < 40; i++) {
         for (unsigned k = 0; k < 50; k++) {
             struct db_row row = {.ts_ms = i, .value = k, .series = create_one(c.r, k * 7, "crowd")};
             struct admission_counts counts = {0};
