@@ -157,7 +157,6 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         {"type-and-unit-labels", type_and_unit},
     };
     static const char *const ACCEPTED[] = {
-        "use-start-timestamps",
         "promql-duration-expr",
         "native-histograms",
         "ooo-native-histograms",
