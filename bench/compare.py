@@ -62,7 +62,7 @@ class Server:
         data = os.path.join(self.folder, "data")
         address = f"127.0.0.1:{self.port}"
         if self.kind == "varve":
-            return [os.path.join(BUILD, "varve"), "serve", f"--storage.tsdb.path={data}",
+            return [os.environ.get("VARVE", os.path.join(BUILD, "varve")), "serve", f"--storage.tsdb.path={data}",
                     f"--web.listen-address={address}", "--storage.tsdb.retention.time=0s",
                     "--query.max-samples=1000000000", "--web.enable-admin-api"]
         if self.kind == "prometheus":
@@ -260,4 +260,5 @@ def main():
             json.dump(rows, f, indent=1)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -25,44 +25,23 @@ static err copy_text(struct parser *p, struct token t, str *out)
     return out->ptr != NULL ? OK : parser_no_memory(p);
 }
 
-struct matchers {
-    struct matcher *items;
-    size_t count, cap;
-};
-
-/* Room for one more matcher, uninitialised. */
-static err matchers_grow(struct parser *p, struct matchers *ms)
-{
-    if (++p->matcher_count > PROMQL_MATCHERS_MAX)
-        return parser_fail(p, p->last_end, p->last_end,
-                           "query has more than the limit of %d label matchers",
-                           PROMQL_MATCHERS_MAX);
-    if (ms->count < ms->cap)
-        return OK;
-    size_t cap = ms->cap > 0 ? ms->cap * 2 : 4;
-    struct matcher *items = arena_grow(p->arena, ms->items, ms->count, cap, sizeof(*items));
-    if (items == NULL)
-        return parser_no_memory(p);
-    ms->items = items;
-    ms->cap = cap;
-    return OK;
-}
-
 /* Append a matcher; [start, end) is where it stands in the query. */
-static err add_matcher(struct parser *p, struct matchers *ms, enum matcher_type type, str name,
+static err add_matcher(struct parser *p, struct list *ms, enum matcher_type type, str name,
                        str value, uint32_t start, uint32_t end)
 {
     struct diag why = {0};
     bool regex = type == MATCH_REGEX || type == MATCH_NOT_REGEX;
-    TRY(matchers_grow(p, ms));
+    if (++p->matcher_count > PROMQL_MATCHERS_MAX)
+        return parser_fail(p, start, end, "query has more than the limit of %d label matchers",
+                           PROMQL_MATCHERS_MAX);
     err e = regex ? parser_poll(p) : OK;
     if (e != OK)
         return parser_interrupted(p, e);
-    struct matcher *m = &ms->items[ms->count];
-    e = matcher_init(m, type, name, value, &why);
-    if (e != OK)
+    struct matcher *m = parser_push(p, ms, sizeof(*m));
+    if (m == NULL)
+        return parser_no_memory(p);
+    if (matcher_init(m, type, name, value, &why) != OK)
         return parser_fail(p, start, end, "%s", why.text);
-    ms->count++;
     if (m->regex != NULL)
         buf_put(&p->regexes, &m->regex, sizeof(m->regex));
     return OK;
@@ -89,7 +68,7 @@ static bool matcher_type_of(enum token_type t, enum matcher_type *out)
 }
 
 /* label op "value", "label" op "value", or "metric" */
-static err parse_matcher(struct parser *p, struct matchers *ms)
+static err parse_matcher(struct parser *p, struct list *ms)
 {
     enum matcher_type type;
     str name, value;
@@ -115,7 +94,7 @@ static err parse_matcher(struct parser *p, struct matchers *ms)
 }
 
 /* "{" [matcher {"," matcher} [","]] "}" */
-static err parse_matchers(struct parser *p, struct matchers *ms)
+static err parse_matchers(struct parser *p, struct list *ms)
 {
     (void)parser_take(p);
     while (!parser_accept(p, TOKEN_RIGHT_BRACE)) {
@@ -130,7 +109,7 @@ static err parse_matchers(struct parser *p, struct matchers *ms)
 
 err parse_vector_selector(struct parser *p, const struct token *name, struct expr **out)
 {
-    struct matchers ms = {0};
+    struct list ms = {0};
     str metric = STR("");
     uint32_t start = name != NULL ? name->start : 0;
     struct expr *e;
@@ -147,25 +126,6 @@ err parse_vector_selector(struct parser *p, const struct token *name, struct exp
     e->vector =
         (struct expr_vector){.name = metric, .matchers = ms.items, .matcher_count = ms.count};
     *out = e;
-    return OK;
-}
-
-struct names {
-    str *items;
-    size_t count, cap;
-};
-
-static err add_name(struct parser *p, struct names *names, str name)
-{
-    if (names->count == names->cap) {
-        size_t cap = names->cap > 0 ? names->cap * 2 : 4;
-        str *items = arena_grow(p->arena, names->items, names->count, cap, sizeof(*items));
-        if (items == NULL)
-            return parser_no_memory(p);
-        names->items = items;
-        names->cap = cap;
-    }
-    names->items[names->count++] = name;
     return OK;
 }
 
@@ -188,13 +148,15 @@ static err parse_label(struct parser *p, str *out)
 
 err parse_labels(struct parser *p, struct label_list *out)
 {
-    struct names names = {0};
-    str name;
+    struct list names = {0};
+    str name, *slot;
     if (!parser_accept(p, TOKEN_LEFT_PAREN))
         return parser_unexpected(p, GROUPING, "\"(\"");
     while (!parser_accept(p, TOKEN_RIGHT_PAREN)) {
         TRY(parse_label(p, &name));
-        TRY(add_name(p, &names, name));
+        if ((slot = parser_push(p, &names, sizeof(name))) == NULL)
+            return parser_no_memory(p);
+        *slot = name;
         if (parser_accept(p, TOKEN_RIGHT_PAREN))
             break;
         if (!parser_accept(p, TOKEN_COMMA))

@@ -21,9 +21,9 @@ enum {
     PROMQL_MATCHERS_MAX = 10000, /* of one query: each regular expression costs memory and time */
 };
 
-struct promql_options {          /* zero-initialised is Prometheus' default but for the last two */
-    bool experimental_functions; /* promql-experimental-functions */
-    bool fill_modifiers;         /* promql-binop-fill-modifiers */
+struct promql_options { /* zero-initialised is Prometheus' default, without a limit of time */
+    bool experimental_functions;   /* promql-experimental-functions */
+    bool fill_modifiers;           /* promql-binop-fill-modifiers */
     bool extended_range_selectors; /* promql-extended-range-selectors: anchored, smoothed */
     uint64_t deadline_mono_ns;     /* give up then; 0: never */
     const atomic_bool

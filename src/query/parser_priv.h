@@ -66,8 +66,22 @@ MUST_USE err parser_node(struct parser *p, enum expr_kind kind, uint32_t start, 
 /* `e` got another child: make it higher if need be. */
 MUST_USE err parser_raise(struct parser *p, struct expr *e, const struct expr *child);
 
+/* An array that grows in the arena. */
+struct list {
+    void *items;
+    size_t count, cap;
+};
+
+/* Room for one more item of `size` bytes at the end of `l`; NULL when over budget. */
+MUST_USE void *parser_push(struct parser *p, struct list *l, size_t size);
+
 /* parser.c: operators of at least `level` and what they connect. */
 MUST_USE err parse_expr(struct parser *p, int level, struct expr **out);
+
+/* parse_call.c: a call whose name was taken, "(" is next; an aggregation whose operator was taken,
+ * with the grouping before or after its arguments. */
+MUST_USE err parse_call(struct parser *p, struct token name, struct expr **out);
+MUST_USE err parse_aggregate(struct parser *p, struct token name, struct expr **out);
 
 /* parse_selector.c: a selector whose name, if it has one before the braces, was taken; a list of
  * labels in parentheses; the value of a string token. */

@@ -124,7 +124,7 @@ static const struct {
      "w_start:start w_end:end w_step:step w_range:range w_min_of:min_of w_max_of:max_of"},
     {"fill fill_left fill_right", "id:fill id:fill_left id:fill_right"},
     {"fill( fill_left (1) fill_right\n())", "k_fill:fill (:( k_fill_left:fill_left (:( num:1 ):) "
-                                           "k_fill_right:fill_right (:( ):) ):)"},
+                                            "k_fill_right:fill_right (:( ):) ):)"},
     {"Inf nAn inFinity", "num:Inf num:nAn id:inFinity"},
     {"1 2.5 .5 5. 1e3 1E-3 0x1F 017 1_000", "num:1 num:2.5 num:.5 num:5. num:1e3 num:1E-3 num:0x1F "
                                             "num:017 num:1_000"},
