@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/assert.h"
+#include "base/hash_priv.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -14,9 +15,40 @@ uint64_t hash64(slice bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
 }
 
+/* Long inputs are hashed with a secret derived from the seed. Deriving it costs as much as hashing
+ * some hundred bytes, so each thread keeps the last one. The result is that of
+ * XXH3_128bits_withSeed(), as xxhash.h promises for XXH3_generateSecret_fromSeed(). */
+struct long_secret {
+    uint64_t seed;
+    bool made;
+    uint8_t bytes[XXH3_SECRET_DEFAULT_SIZE] __attribute__((aligned(64)));
+};
+
+static const uint8_t *secret_of(uint64_t seed)
+{
+    static _Thread_local struct long_secret secret;
+    if (UNLIKELY(!secret.made || secret.seed != seed)) {
+        XXH3_generateSecret_fromSeed(secret.bytes, seed);
+        secret.seed = seed;
+        secret.made = true;
+    }
+    return secret.bytes;
+}
+
 hash128 hash128_of(slice bytes, uint64_t seed)
 {
+    if (bytes.len > XXH3_MIDSIZE_MAX)
+        return hash128_long(bytes, secret_of(seed));
     XXH128_hash_t h = XXH3_128bits_withSeed(bytes.ptr, bytes.len, seed);
+    return (hash128){h.low64, h.high64};
+}
+
+hash128 hash128_long(slice bytes, const uint8_t *secret)
+{
+    if (hash128_long_avx2_usable())
+        return hash128_long_avx2(bytes, secret);
+    XXH128_hash_t h =
+        XXH3_128bits_withSecret(bytes.ptr, bytes.len, secret, XXH3_SECRET_DEFAULT_SIZE);
     return (hash128){h.low64, h.high64};
 }
 

@@ -136,29 +136,25 @@ static size_t grown(size_t cap)
     return cap < 64 ? 64 : cap * 2;
 }
 
-struct rw_item *rw_add_item(struct remote_write *w)
+bool rw_grow_items(struct remote_write *w)
 {
-    if (w->item_count == DB_BATCH_ROWS_MAX)
-        return NULL;
-    if (w->item_count == w->item_cap) {
-        w->item_cap = grown(w->item_cap);
-        w->items = mem_resize(w->items, w->item_cap, sizeof(*w->items));
-        w->aliases = mem_resize(w->aliases, w->item_cap, sizeof(*w->aliases));
-        w->series = mem_resize(w->series, w->item_cap, sizeof(*w->series));
-    }
-    return &w->items[w->item_count++];
+    if (w->item_cap >= DB_BATCH_ROWS_MAX)
+        return false;
+    w->item_cap = MIN(grown(w->item_cap), (size_t)DB_BATCH_ROWS_MAX);
+    w->items = mem_resize(w->items, w->item_cap, sizeof(*w->items));
+    w->aliases = mem_resize(w->aliases, w->item_cap, sizeof(*w->aliases));
+    w->series = mem_resize(w->series, w->item_cap, sizeof(*w->series));
+    return true;
 }
 
-struct db_row *rw_add_row(struct remote_write *w)
+bool rw_grow_rows(struct remote_write *w)
 {
-    if (w->row_count == DB_BATCH_ROWS_MAX)
-        return NULL;
-    if (w->row_count == w->row_cap) {
-        w->row_cap = grown(w->row_cap);
-        w->rows = mem_resize(w->rows, w->row_cap, sizeof(*w->rows));
-        w->start_ts_ms = mem_resize(w->start_ts_ms, w->row_cap, sizeof(*w->start_ts_ms));
-    }
-    return &w->rows[w->row_count++];
+    if (w->row_cap >= DB_BATCH_ROWS_MAX)
+        return false;
+    w->row_cap = MIN(grown(w->row_cap), (size_t)DB_BATCH_ROWS_MAX);
+    w->rows = mem_resize(w->rows, w->row_cap, sizeof(*w->rows));
+    w->start_ts_ms = mem_resize(w->start_ts_ms, w->row_cap, sizeof(*w->start_ts_ms));
+    return true;
 }
 
 struct db_exemplar_row *rw_add_exemplar(struct remote_write *w)

@@ -66,9 +66,23 @@ void rw_error(struct remote_write *w, const char *format, ...) PRINTF_LIKE(2, 3)
 
 /* Grow the arrays by one and return the new element (not initialised); NULL over DB_BATCH_ROWS_MAX.
  */
-struct rw_item *rw_add_item(struct remote_write *w);
-struct db_row *rw_add_row(struct remote_write *w);
+bool rw_grow_items(struct remote_write *w);
+bool rw_grow_rows(struct remote_write *w);
 struct db_exemplar_row *rw_add_exemplar(struct remote_write *w);
+
+static inline struct rw_item *rw_add_item(struct remote_write *w)
+{
+    if (UNLIKELY(w->item_count == w->item_cap) && !rw_grow_items(w))
+        return NULL;
+    return &w->items[w->item_count++];
+}
+
+static inline struct db_row *rw_add_row(struct remote_write *w)
+{
+    if (UNLIKELY(w->row_count == w->row_cap) && !rw_grow_rows(w))
+        return NULL;
+    return &w->rows[w->row_count++];
+}
 
 /* Queue metadata of `metric` unless the same was stored lately. Strings are copied. */
 void rw_add_metadata(struct remote_write *w, str metric, const struct metadata *m);

@@ -137,41 +137,42 @@ static err read_values(struct remote_write *w, struct pb *p, uint32_t tag, bool 
     return p->bad ? diag_set(d, ERR_INVALID, "proto: malformed TimeSeries") : OK;
 }
 
-/* The common shape, `labels... sample{value, timestamp}`, read without a function call a field.
+/* Read a timestamp field that ends exactly at `end`: 10 varint. 0 when it is anything else. */
+static inline uint64_t plain_time(const uint8_t *p, const uint8_t *end)
+{
+    size_t size = (size_t)(end - p) - 1;
+    if (UNLIKELY(*p != 0x10 || size < 1 || size > 8))
+        return 0;
+    uint64_t ts = 0;
+    unsigned more = 1;
+    for (size_t i = 0; i < size; i++) {
+        more = p[i + 1] >> 7;
+        if (UNLIKELY((more == 0) != (i + 1 == size)))
+            return 0;
+        ts |= (uint64_t)(p[i + 1] & 0x7f) << (7 * i);
+    }
+    return ts;
+}
+
+/* The common shape, `labels... sample{value, timestamp}`, read without a call for each field.
  * Returns false, with nothing changed, for any other shape. */
-static bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
+static inline bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
 {
     const uint8_t *p = message.ptr, *end = p + message.len;
-    while (end - p >= 2 && p[0] == 0x0a && p[1] < 0x80) {
-        if (p[1] > end - p - 2)
-            return false;
+    while (end - p >= 2 && p[0] == 0x0a && p[1] < 0x80 && p[1] <= end - p - 2)
         p += 2 + p[1];
-    }
-    *labels = (slice){message.ptr, (size_t)(p - message.ptr)};
-    /* sample: 12 LEN [09 f64] 10 varint; its end is the message's end */
-    if (end - p < 4 || p[0] != 0x12 || p[1] != end - p - 2)
+    if (UNLIKELY(end - p < 5 || p[0] != 0x12 || p[1] != end - p - 2))
         return false;
+    *labels = (slice){message.ptr, (size_t)(p - message.ptr)};
     p += 2;
     double value = 0;
-    if (p[0] == 0x09) {
-        if (end - p < 11)
-            return false;
+    if (LIKELY(p[0] == 0x09 && end - p >= 11)) {
         value = f64_from_bits(load_u64(p + 1));
         p += 9;
     }
-    if (*p++ != 0x10)
-        return false;
-    uint64_t ts = 0;
-    for (unsigned shift = 0; p < end && shift < 63; shift += 7) {
-        uint8_t b = *p++;
-        ts |= (uint64_t)(b & 0x7f) << shift;
-        if (b < 0x80)
-            break;
-    }
-    if (p != end || p[-1] >= 0x80)
-        return false;
-    struct db_row *row = rw_add_row(w);
-    if (row == NULL)
+    uint64_t ts = plain_time(p, end);
+    struct db_row *row = ts != 0 ? rw_add_row(w) : NULL;
+    if (UNLIKELY(row == NULL))
         return false;
     *row = (struct db_row){.ts_ms = (int64_t)ts, .value = value, .tag = tag};
     return true;
