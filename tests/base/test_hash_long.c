@@ -9,9 +9,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/compiler.h"
 #include "base/hash_priv.h"
 
-enum { SIZE_MAX_TESTED = 3000 };
+#define SIZE_MAX_TESTED ((size_t)3000)
 
 static void test_hash_long__equals_the_library(void **state)
 {
