@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/compiler.h"
 
 enum { BITS_PACK_OVERSHOOT = 8 }; /* bytes that bits_pack() may write beyond its result */
 
@@ -35,6 +36,32 @@ static inline uint64_t bits_at(const uint8_t *p, size_t at, unsigned width)
     if (width > 57 && shift > 0)
         v |= (uint64_t)p[(at >> 3) + 8] << (64 - shift);
     return v & low_bits(width);
+}
+
+/* As read_varint(), for input with CODEC_PAD_BYTES behind it: numbers of up to 8 bytes take no
+ * branch on their length, which nothing predicts in a column's head. */
+static inline uint64_t read_varint_padded(struct reader *r)
+{
+    uint64_t x = load_u64(r->pos);
+    uint64_t stops = ~x & UINT64_C(0x8080808080808080);
+    if (UNLIKELY(stops == 0))
+        return read_varint(r);
+    unsigned last = (unsigned)__builtin_ctzll(stops); /* bit 7 of the last byte */
+    size_t bytes = last / 8 + 1;
+    if (UNLIKELY(r->overrun || bytes > reader_left(r))) {
+        r->overrun = true;
+        return 0;
+    }
+    r->pos += bytes;
+    x &= low_bits(last);
+    x = (x & UINT64_C(0x007f007f007f007f)) | (x & UINT64_C(0x7f007f007f007f00)) >> 1;
+    x = (x & UINT64_C(0x00003fff00003fff)) | (x & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (x & UINT64_C(0x000000000fffffff)) | (x & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+static inline int64_t read_zigzag_padded(struct reader *r)
+{
+    return unzigzag(read_varint_padded(r));
 }
 
 /* Pack `v[0..n)`, each of at most `width` bits, at `out`; returns packed_bytes(n, width). */

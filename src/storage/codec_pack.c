@@ -281,7 +281,7 @@ static bool sparse_step(struct unpacker *u, uint32_t room)
 
 static err open_sparse(struct unpacker *u)
 {
-    uint64_t head = read_varint(u->in);
+    uint64_t head = read_varint_padded(u->in);
     uint64_t count = head >> GAP_WIDTH_BITS;
     u->gap_width = head & ((1 << GAP_WIDTH_BITS) - 1);
     u->width = read_u8(u->in);
@@ -337,18 +337,19 @@ static err next_sparse(struct unpacker *u, struct pack_block *b)
 static err read_patches(struct reader *in, struct pack_block *b, uint32_t count,
                         unsigned high_width)
 {
-    const uint8_t *p = read_bytes(in, packed_bytes(count, POSITION_BITS + high_width)).ptr;
-    if (in->overrun)
-        return ERR_CORRUPT;
-    bits_unpack(p, b->value, count, POSITION_BITS + high_width);
+    unsigned width = POSITION_BITS + high_width;
+    const uint8_t *p = read_bytes(in, packed_bytes(count, width)).ptr;
     uint32_t next = 0;
     bool ascending = true;
+    if (in->overrun)
+        return ERR_CORRUPT;
     for (uint32_t k = 0; k < count; k++) {
-        uint32_t at = b->value[k] & (PACK_BLOCK - 1);
+        uint64_t patch = bits_at(p, (size_t)k * width, width);
+        uint32_t at = patch & (PACK_BLOCK - 1);
         ascending &= at >= next;
         next = at + 1;
         b->at[k] = (uint8_t)at;
-        b->value[k] = b->value[k] >> POSITION_BITS << b->width;
+        b->value[k] = patch >> POSITION_BITS << b->width;
     }
     b->patch_count = count;
     b->patch_width = b->width + high_width;

@@ -202,7 +202,7 @@ err stream_open(struct stream *s, uint32_t n, struct reader *in, int64_t head[2]
     uint8_t bits = read_u8(in);
     unsigned order = bits & HEAD_ORDER, kind = bits >> HEAD_KIND_SHIFT & HEAD_KIND;
     *s = (struct stream){.order = (uint8_t)order, .zigzag = bits & HEAD_ZIGZAG, .divisor = 1};
-    s->last = (uint64_t)read_zigzag(in);
+    s->last = (uint64_t)read_zigzag_padded(in);
     head[0] = (int64_t)s->last;
     *head_count = 1;
     if (order == ORDER_EQUAL) {
@@ -211,15 +211,15 @@ err stream_open(struct stream *s, uint32_t n, struct reader *in, int64_t head[2]
     if (bits & HEAD_UNUSED || kind >= PACK_KINDS || order >= n)
         return ERR_CORRUPT;
     if (bits & HEAD_DIVISOR)
-        s->divisor = read_varint(in);
+        s->divisor = read_varint_padded(in);
     if (order == ORDER_DELTA2) {
-        s->delta = (uint64_t)read_zigzag(in) * s->divisor;
+        s->delta = (uint64_t)read_zigzag_padded(in) * s->divisor;
         s->last += s->delta;
         head[1] = (int64_t)s->last;
     }
     *head_count = order;
     if (!s->zigzag)
-        s->lowest = (uint64_t)read_zigzag(in);
+        s->lowest = (uint64_t)read_zigzag_padded(in);
     if (in->overrun)
         return ERR_CORRUPT;
     return unpack_open(&s->residuals, (enum pack_kind)kind, n - order, in);

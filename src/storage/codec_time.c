@@ -103,11 +103,12 @@ void time_encode(const int64_t *ts_ms, uint32_t n, struct codec_scratch *s, stru
     put_plan(ts_ms, n, &best, s, out);
 }
 
-static void decode_line(uint32_t from, uint32_t n, uint64_t first, uint64_t step, const uint64_t *u,
-                        int64_t *out)
+/* out[i] = line + i * step + u[i] */
+HOT_CLONES static void add_line(uint64_t line, uint64_t step, const uint64_t *u, uint32_t n,
+                                int64_t *out)
 {
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = (int64_t)(first + (from + i) * step + u[i]);
+    for (uint32_t i = 0; i < n; i++, line += step)
+        out[i] = (int64_t)(line + u[i]);
 }
 
 static err read_linear(struct reader *in, unsigned form, unsigned kind, uint32_t n, int64_t *out)
@@ -117,8 +118,8 @@ static err read_linear(struct reader *in, unsigned form, unsigned kind, uint32_t
     if (in->overrun || kind >= PACK_KINDS)
         return ERR_CORRUPT;
     if (form == TIME_REGULAR) {
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = (int64_t)(first + i * step);
+        for (uint32_t i = 0; i < n; i += PACK_BLOCK)
+            add_line(first + i * step, step, u, MIN(n - i, (uint32_t)PACK_BLOCK), out + i);
         return kind == 0 ? OK : ERR_CORRUPT;
     }
     struct unpacker r;
@@ -127,12 +128,12 @@ static err read_linear(struct reader *in, unsigned form, unsigned kind, uint32_t
     for (uint32_t i = 0; i < n; i += b.n) {
         TRY(unpack_next(&r, &b));
         pack_block_values(&b, u);
-        decode_line(i, b.n, first, step, u, out + i);
+        add_line(first + i * step, step, u, b.n, out + i);
     }
     return OK;
 }
 
-static bool increasing(const int64_t *t, uint32_t n)
+HOT_CLONES static bool increasing(const int64_t *t, uint32_t n)
 {
     unsigned bad = 0;
     for (uint32_t i = 1; i < n; i++)

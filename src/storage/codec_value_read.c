@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "storage/codec_bits_priv.h"
 #include "storage/codec_value.h"
 #include "storage/codec_value_priv.h"
 #include "storage/codec_xor.h"
@@ -39,7 +40,7 @@ static err read_param(struct reader *in, uint8_t tag, int sign, int64_t low, int
                       int64_t *param)
 {
     int64_t v = tag >> TAG_PARAM_SHIFT;
-    v = v == PARAM_LONG ? read_zigzag(in) : sign * v;
+    v = v == PARAM_LONG ? read_zigzag_padded(in) : sign * v;
     if (in->overrun || v < low || v > high)
         return ERR_CORRUPT;
     *param = v;
@@ -69,7 +70,7 @@ static err read_number(struct reader *in, uint8_t tag, uint32_t n, double *out)
     int64_t e, a = 0;
     TRY(read_param(in, tag, 1, 0, DECIMALS_MAX, &e));
     if (!(tag & TAG_ZERO))
-        a = read_zigzag(in);
+        a = read_zigzag_padded(in);
     fill_padded(out, n, (double)a / power10[e]);
     return in->overrun ? ERR_CORRUPT : OK;
 }
@@ -127,15 +128,15 @@ static err read_scaled(struct reader *in, uint32_t n, const struct scale *scale,
 /* Each exception: a gap to the one before, a code, perhaps a run of equal ones. */
 static err read_exceptions(struct reader *in, uint32_t n, double *out)
 {
-    uint64_t count = read_varint(in), at = 0;
+    uint64_t count = read_varint_padded(in), at = 0;
     if (count > n)
         return ERR_CORRUPT;
     for (uint64_t k = 0; k < count; k++) {
-        uint64_t head = read_varint(in), run = 1;
+        uint64_t head = read_varint_padded(in), run = 1;
         double v;
         at += head >> EXCEPTION_GAP_SHIFT;
         if (head & EXCEPTION_RUN)
-            run = read_varint(in);
+            run = read_varint_padded(in);
         TRY(read_special(in, head & EXCEPTION_CODE, &v));
         if (at >= n || run > n - at)
             return ERR_CORRUPT;

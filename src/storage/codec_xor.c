@@ -13,7 +13,7 @@ enum {
     LEAD_MAX = 31,
     NEW_HEAD_BITS = 13,
     STALE_CODE = 0x1fff,
-    WINDOW_SLACK_BITS = 24, /* a reused window may be so much wider than needed */
+    WINDOW_SLACK_BITS = 11, /* a reused window may be so much wider than needed: a new head */
     VALUE_BYTES_MAX = (XOR_VALUE_BITS_MAX + 7) / 8,
     TAIL_BYTES = 32, /* the decoder leaves its fast path so close to the end */
 };
