@@ -12,7 +12,8 @@
 #include "storage/block_writer.h"
 
 enum {
-    SYMBOLS_IDLE_MAX = 1 << 20, /* bytes of symbols a block keeps while nothing pins it */
+    SYMBOLS_IDLE_MAX = 1 << 20, /* bytes of symbols a block keeps while nothing pins it, and
+                                 * that mere searching loads */
     SUMS_SIZE_MAX = 1 << 30,    /* bytes of the file */
 };
 
@@ -321,47 +322,36 @@ err block_symbol(struct block_cursor *c, uint32_t id, str *out, struct diag *d)
     return symbol_in(b, p, (uint32_t)(id - p->first), out, d);
 }
 
-/* The last page whose first symbol is <= `s`; SIZE_MAX: none. */
-static err symbol_page_floor(struct block *b, str s, size_t *out, struct diag *d)
+err block_symbol_peek(struct block_cursor *c, uint32_t id, str *out, struct diag *d)
 {
-    size_t lo = 0, hi = kv_count(b->kv, KV_SYMBOLS);
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        const struct symbol_page *p;
-        str first = STR("");
-        TRY(symbol_page_of(b, mid, &p, d));
-        TRY(symbol_in(b, p, 0, &first, d));
-        if (str_cmp(first, s) <= 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    *out = lo > 0 ? lo - 1 : SIZE_MAX;
+    struct block *b = c->b;
+    size_t i = kv_floor(b->kv, KV_SYMBOLS, id);
+    if (i == SIZE_MAX ||
+        atomic_load_explicit(&b->symbol_pages[i].page, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&b->symbol_bytes, memory_order_relaxed) < SYMBOLS_IDLE_MAX)
+        return block_symbol(c, id, out, d);
+    TRY(cursor_page(c, KV_SYMBOLS, i, &c->symbols, d));
+    uint64_t at = id - kv_key(b->kv, KV_SYMBOLS, i);
+    slice s;
+    if (at >= c->symbols.page.count || !page_get(&c->symbols.page, (uint32_t)at, &s))
+        return block_corrupt(b, d, "index.mdb: symbol %u is malformed", id);
+    *out = slice_text(s);
     return OK;
 }
 
 err block_symbol_bound(struct block_cursor *c, str s, uint64_t *out, struct diag *d)
 {
-    struct block *b = c->b;
-    const struct symbol_page *p;
-    size_t page;
-    TRY(symbol_page_floor(b, s, &page, d));
-    if (page == SIZE_MAX) {
-        *out = 0;
-        return OK;
-    }
-    TRY(symbol_page_of(b, page, &p, d));
-    uint32_t lo = 0, hi = p->page.count;
+    uint64_t lo = 0, hi = c->b->meta.symbols;
     while (lo < hi) {
-        uint32_t mid = (lo + hi) / 2;
+        uint64_t mid = lo + (hi - lo) / 2;
         str at = STR("");
-        TRY(symbol_in(b, p, mid, &at, d));
+        TRY(block_symbol_peek(c, (uint32_t)mid, &at, d));
         if (str_cmp(at, s) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    *out = p->first + lo;
+    *out = lo;
     return OK;
 }
 
@@ -372,7 +362,7 @@ err block_symbol_find(struct block_cursor *c, str s, uint32_t *out, struct diag 
     TRY(block_symbol_bound(c, s, &id, d));
     if (id >= c->b->meta.symbols)
         return ERR_NOTFOUND;
-    TRY(block_symbol(c, (uint32_t)id, &at, d));
+    TRY(block_symbol_peek(c, (uint32_t)id, &at, d));
     if (!str_eq(at, s))
         return ERR_NOTFOUND;
     *out = (uint32_t)id;

@@ -15,7 +15,7 @@ struct block_cursor *block_cursor_open(struct block *b)
     block_pin(b);
     c->b = b;
     c->tombstones = block_tombstones(b);
-    c->series.index = c->postings.index = SIZE_MAX;
+    c->series.index = c->postings.index = c->symbols.index = SIZE_MAX;
     for (int i = 0; i < COLUMN_SLOTS; i++)
         c->columns[i].index = SIZE_MAX;
     c->pairs = mem_resize(NULL, BLOCK_SERIES_LABELS_MAX, 2 * sizeof(*c->pairs));
@@ -30,6 +30,7 @@ void block_cursor_close(struct block_cursor *c)
         mem_free(c->columns[i].items);
     buf_fini(&c->series.bytes);
     buf_fini(&c->postings.bytes);
+    buf_fini(&c->symbols.bytes);
     buf_fini(&c->value);
     buf_fini(&c->payload);
     buf_fini(&c->times);

@@ -110,6 +110,36 @@ err block_dir_quarantine(struct fs *fs, const char *blocks_dir, const char *quar
     return e;
 }
 
+static err link_files(struct fs *fs, const char *from, const char *to)
+{
+    static const char *const NAMES[] = {BLOCK_TOMBSTONES_NAME, "index.mdb", "chunks",
+                                        BLOCK_SUMS_NAME, BLOCK_META_NAME};
+    err e = fs_mkdir(fs, to);
+    for (size_t i = 0; i < COUNT_OF(NAMES) && e == OK; i++) {
+        struct buf a = {0}, b = {0};
+        e = fs_link(fs, fs_join(&a, from, NAMES[i]), fs_join(&b, to, NAMES[i]));
+        buf_fini(&a);
+        buf_fini(&b);
+    }
+    return e == OK ? fs_sync_dir(fs, to) : e;
+}
+
+err block_dir_link(struct fs *fs, const char *blocks_dir, const char *to_dir, ulid u)
+{
+    struct buf from = {0}, to = {0};
+    char name[ULID_TEXT_SIZE];
+    ulid_format(u, name);
+    (void)fs_join(&from, blocks_dir, name);
+    err e = link_files(fs, buf_cstr(&from), fs_join(&to, to_dir, name));
+    if (e == OK)
+        e = fs_sync_dir(fs, to_dir);
+    if (e != OK)
+        remove_leftover(fs, buf_cstr(&to));
+    buf_fini(&from);
+    buf_fini(&to);
+    return e;
+}
+
 /* ---- Scan ---- */
 
 static void read_meta(struct fs *fs, const char *blocks_dir, const char *name,

@@ -43,6 +43,11 @@ MUST_USE err block_dir_remove(struct fs *fs, const char *blocks_dir, ulid u);
 MUST_USE err block_dir_quarantine(struct fs *fs, const char *blocks_dir, const char *quarantine_dir,
                                   ulid u);
 
+/* Hard-link the files of block `u` into TO/<ULID> (TO exists) and make them durable. Deletions
+ * later do not show there: the file of deletions is replaced, not changed.
+ *   ERR_IO, ERR_NOSPACE  the copy is removed again as far as possible */
+MUST_USE err block_dir_link(struct fs *fs, const char *blocks_dir, const char *to_dir, ulid u);
+
 /* Does block `y` make block `x` superfluous? True when y names x as a parent, or holds all of x's
  * sources and either more, or the same and is newer. Only blocks of one resolution replace one
  * another. */

@@ -63,7 +63,7 @@ struct value_page { /* a page of the index, copied and verified */
 struct block_cursor {
     struct block *b;
     struct tombstones *tombstones;
-    struct value_page series, postings;
+    struct value_page series, postings, symbols;
     struct column_page columns[COLUMN_SLOTS];
     struct buf value;          /* a bitmap, or a page on its way */
     struct buf payload, times; /* bytes of a chunk */
@@ -96,6 +96,10 @@ MUST_USE err cursor_bytes(struct block_cursor *c, uint64_t pos, uint32_t size, s
  * next page. */
 MUST_USE err cursor_series(struct block_cursor *c, uint32_t id, hash128 *hash, size_t *pair_count,
                            size_t *chunk_count, struct reader *refs, struct diag *d);
+
+/* As block_symbol(), but the string lives only until the cursor's next symbol: walking all
+ * values of a label must not load them into memory for good. */
+MUST_USE err block_symbol_peek(struct block_cursor *c, uint32_t id, str *out, struct diag *d);
 
 /* Id of the first symbol not less than `s`; the number of symbols when there is none. */
 MUST_USE err block_symbol_bound(struct block_cursor *c, str s, uint64_t *out, struct diag *d);

@@ -135,7 +135,7 @@ static err collect_by_walk(struct block_cursor *c, const struct matcher *m, uint
         str value;
         if (p.value == POSTING_ANY_VALUE)
             continue;
-        TRY(block_symbol(c, p.value, &value, d));
+        TRY(block_symbol_peek(c, p.value, &value, d));
         if (prefix.len > 0 && !str_starts(value, prefix))
             break;
         if (decides(m, value))
@@ -223,7 +223,7 @@ static err filter(struct block_cursor *c, const struct matcher *m, struct postin
         if (value != last) {
             str text = STR("");
             if (value != POSTING_ANY_VALUE)
-                TRY(block_symbol(c, value, &text, d));
+                TRY(block_symbol_peek(c, value, &text, d));
             last_ok = matcher_matches(m, text);
             last = value;
         }

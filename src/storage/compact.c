@@ -17,7 +17,7 @@ struct source {
     uint32_t *symbols; /* old id -> new id */
     uint8_t *used;     /* a bit for each symbol; NULL: all count as used */
     uint64_t next;     /* symbol or series that comes next */
-    str symbol;        /* the text of symbol `next` */
+    str symbol;        /* the text of symbol `next`, until the cursor's next one */
     struct block_series series;
     uint32_t *pairs; /* of the series, in new ids */
     size_t pair_cap;
@@ -31,6 +31,7 @@ struct merge {
     struct block_writer *w;
     struct series_merge *series;
     struct merge_heap heap;
+    struct buf last_symbol; /* written last */
     struct diag *d;
 };
 
@@ -107,7 +108,7 @@ static err next_symbol(struct merge *m, struct source *s, bool *more)
     while (s->next < s->b->meta.symbols && !is_used(s, s->next))
         s->symbols[s->next++] = UINT32_MAX;
     *more = s->next < s->b->meta.symbols;
-    return *more ? block_symbol(s->c, (uint32_t)s->next, &s->symbol, m->d) : OK;
+    return *more ? block_symbol_peek(s->c, (uint32_t)s->next, &s->symbol, m->d) : OK;
 }
 
 static bool symbol_before(void *arg, size_t a, size_t b)
@@ -118,14 +119,14 @@ static bool symbol_before(void *arg, size_t a, size_t b)
 
 static err merge_symbols(struct merge *m)
 {
-    str last = STR("");
     uint32_t count = 0;
     while (m->heap.count > 0) {
         struct source *s = &m->sources[merge_heap_top(&m->heap)];
         bool more;
-        if (count == 0 || !str_eq(s->symbol, last)) {
+        if (count == 0 || !str_eq(s->symbol, buf_str(&m->last_symbol))) {
             TRY(block_writer_symbol(m->w, s->symbol));
-            last = s->symbol; /* lives while the block is pinned */
+            buf_reset(&m->last_symbol);
+            buf_put_str(&m->last_symbol, s->symbol);
             count++;
         }
         s->symbols[s->next++] = count - 1;
@@ -355,6 +356,7 @@ static void close_sources(struct merge *m)
         mem_free(m->sources[i].pairs);
     }
     merge_heap_fini(&m->heap);
+    buf_fini(&m->last_symbol);
     mem_free(m->sources);
     mem_free((void *)m->cursors);
 }

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
+#include "storage/block_dir.h"
 #include "storage/block_verify.h"
 #include "support/block_model.h"
 #include "support/fs_sim.h"
@@ -245,6 +247,49 @@ static void test_block__lists_names_and_values(void **state)
     fixture_close(&f);
 }
 
+/* More symbols than a block keeps in memory for searching: pages are read on the way. */
+static void test_block__searches_large_symbol_tables(void **state)
+{
+    (void)state;
+    enum { SERIES = 6000, SIZE = 300 };
+    struct fixture f = {.rng = {1}};
+    struct diag d = {0};
+    char value[SIZE + 1];
+    f.sim = fs_sim_new(1);
+    f.fs = fs_sim_fs(f.sim);
+    assert_int_equal(fs_mkdir(f.fs, DIR_SIM), OK);
+    model_init(&f.model);
+    for (int i = 0; i < SERIES; i++) {
+        (void)snprintf(value, sizeof(value), "%0*d", SIZE, i);
+        struct label items[] = {{LABEL_NAME, STR("m")}, {STR("pod"), str_from(value)}};
+        model_put(model_add(&f.model, (struct labels){items, 2}),
+                  (struct model_sample){.ts_ms = i});
+    }
+    model_sort(&f.model);
+    f.ulid = ulid_new();
+    assert_int_equal(model_write(&f.model, f.fs, DIR_SIM, f.ulid, NULL, &d), OK);
+    assert_int_equal(block_open(f.fs, model_path(DIR_SIM, f.ulid), &f.block, &d), OK);
+    static const char *const VALUES[] = {".*7", "0+5.*", "[0-9]*", ".*99|x"};
+    size_t idle = block_memory_bytes(f.block);
+    for (size_t i = 0; i < 2 * COUNT_OF(VALUES); i++) {
+        struct matcher m;
+        make_matcher(&m, i % 2 == 0 ? MATCH_REGEX : MATCH_NOT_REGEX, "pod", VALUES[i / 2]);
+        check_select(&f, &m, 1);
+        matcher_fini(&m);
+    }
+    for (int i = 0; i < SERIES; i += 97) {
+        struct matcher m;
+        (void)snprintf(value, sizeof(value), "%0*d", SIZE, i);
+        make_matcher(&m, MATCH_EQUAL, "pod", value);
+        check_select(&f, &m, 1);
+        matcher_fini(&m);
+    }
+    assert_true(block_memory_bytes(f.block) < idle + (1 << 20) + 8192);
+    model_check(&f.model, f.block);                      /* hands out all of them */
+    assert_int_equal(block_memory_bytes(f.block), idle); /* and nobody holds them any more */
+    fixture_close(&f);
+}
+
 /* ---- Ranges, deletions ---- */
 
 static void test_block__series_read_keeps_only_chunks_in_the_range(void **state)
@@ -330,6 +375,25 @@ static void test_block__failed_deletion_changes_nothing(void **state)
         model_delete(&f.model, i, (struct interval){0, 5000});
     model_check(&f.model, f.block);
     postings_free(all);
+    fixture_close(&f);
+}
+
+static void test_block_dir__linked_copy_keeps_what_is_deleted_later(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct diag d = {0};
+    struct block *copy;
+    fixture_open(&f, &(struct model_options){.series = 20, .samples_max = 100, .step_ms = 100});
+    assert_int_equal(fs_mkdir(f.fs, "/snapshot"), OK);
+    assert_int_equal(block_dir_link(f.fs, DIR_SIM, "/snapshot", f.ulid), OK);
+    struct postings *all = postings_range((uint32_t)f.model.count);
+    assert_int_equal(block_delete(f.block, all, (struct interval){0, 5000}, &d), OK);
+    postings_free(all);
+    assert_int_equal(block_open(f.fs, model_path("/snapshot", f.ulid), &copy, &d), OK);
+    model_check(&f.model, copy);
+    block_close(copy);
+    model_verify(f.fs, model_path("/snapshot", f.ulid));
     fixture_close(&f);
 }
 
@@ -496,6 +560,68 @@ static void test_block__index_stays_small(void **state)
     fs_sim_free(sim);
 }
 
+/* ---- Threads ---- */
+
+struct reading {
+    struct fixture *f;
+    uint64_t seed;
+    unsigned series; /* read */
+};
+
+static void *read_some(void *arg)
+{
+    struct reading *r = arg;
+    struct model_rng rng = {r->seed};
+    struct arena a;
+    arena_init(&a, 1 << 24);
+    for (int i = 0; i < 20; i++) {
+        struct block_cursor *c = block_cursor_open(r->f->block);
+        struct matcher m;
+        struct postings *p;
+        struct diag d = {0};
+        if (matcher_init(&m, MATCH_REGEX, STR("instance"), STR("instance[0-9].*"), &d) != OK ||
+            block_select(c, &m, 1, &p, &d) != OK)
+            break;
+        for (int k = 0; k < 50; k++) {
+            struct labels ls;
+            uint32_t id = (uint32_t)model_below(&rng, r->f->model.count);
+            if (block_series_labels(c, id, &a, &ls, &d) == OK &&
+                labels_eq(ls, r->f->model.series[id].labels))
+                r->series++;
+        }
+        postings_free(p);
+        matcher_fini(&m);
+        block_cursor_close(c);
+        arena_reset(&a);
+    }
+    arena_fini(&a);
+    return NULL;
+}
+
+static void test_block__threads_share_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct diag d = {0};
+    struct reading r[4];
+    pthread_t threads[4];
+    fixture_open(&f, &(struct model_options){.series = 900, .samples_max = 20, .step_ms = 10});
+    for (int i = 0; i < 4; i++) {
+        r[i] = (struct reading){&f, (uint64_t)i, 0};
+        assert_int_equal(thread_start(&threads[i], "reader", read_some, &r[i]), OK);
+    }
+    for (uint32_t i = 0; i < 20; i++) { /* deletions meanwhile */
+        struct postings *p = postings_from(&i, 1);
+        assert_int_equal(block_delete(f.block, p, (struct interval){0, 50}, &d), OK);
+        postings_free(p);
+    }
+    for (int i = 0; i < 4; i++) {
+        thread_join(threads[i]);
+        assert_int_equal(r[i].series, 20 * 50);
+    }
+    fixture_close(&f);
+}
+
 static void test_block__scrubbing_reads_all_of_it(void **state)
 {
     (void)state;
@@ -522,14 +648,17 @@ int main(void)
         cmocka_unit_test(test_block__on_a_real_disk),
         cmocka_unit_test(test_block__matchers_select_as_the_naive_way),
         cmocka_unit_test(test_block__lists_names_and_values),
+        cmocka_unit_test(test_block__searches_large_symbol_tables),
         cmocka_unit_test(test_block__series_read_keeps_only_chunks_in_the_range),
         cmocka_unit_test(test_block__deletions_hide_samples_and_survive_reopening),
         cmocka_unit_test(test_block__failed_deletion_changes_nothing),
+        cmocka_unit_test(test_block_dir__linked_copy_keeps_what_is_deleted_later),
         cmocka_unit_test(test_block_writer__refuses_what_is_out_of_order),
         cmocka_unit_test(test_block_writer__leaves_nothing_when_there_are_no_samples),
         cmocka_unit_test(test_block__strings_live_while_it_is_pinned),
         cmocka_unit_test(test_block__reads_without_a_map),
         cmocka_unit_test(test_block__index_stays_small),
+        cmocka_unit_test(test_block__threads_share_it),
         cmocka_unit_test(test_block__scrubbing_reads_all_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
