@@ -57,10 +57,8 @@ static struct text *texts;
 static size_t text_count;
 static struct arena arena;
 
-static uint32_t add_text(const char *format, unsigned i)
+static uint32_t add_text(const char *line)
 {
-    char line[128];
-    (void)snprintf(line, sizeof(line), format, i);
     texts[text_count] = (struct text){arena_str(&arena, str_from(line)), (uint32_t)text_count};
     return (uint32_t)text_count++;
 }
@@ -73,15 +71,17 @@ static void make_texts(void)
 {
     texts = mem_resize(NULL, 1 << 20, sizeof(*texts));
     arena_init(&arena, (size_t)1 << 30);
-    names[0] = add_text("__name__", 0);
-    for (unsigned i = 1; i < LABELS; i++)
-        names[i] = add_text("a_label_name_%02u", i);
+    char line[64];
+    names[0] = add_text("__name__");
+    for (unsigned i = 1; i < LABELS; i++) {
+        (void)snprintf(line, sizeof(line), "a_label_name_%02u", i);
+        names[i] = add_text(line);
+    }
     for (unsigned i = 0; i < LABELS; i++) {
         first_value[i] = (uint32_t)text_count;
         for (unsigned k = 0; k < VALUES[i]; k++) {
-            char format[64];
-            (void)snprintf(format, sizeof(format), "value_of_label_%02u_%%07u", i);
-            (void)add_text(format, k);
+            (void)snprintf(line, sizeof(line), "value_of_label_%02u_%07u", i, k);
+            (void)add_text(line);
         }
     }
     sorted_ids = mem_resize(NULL, text_count, sizeof(*sorted_ids));

@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/block.h"
 #include "storage/block_file.h"
-#include "storage/block_verify.h"
 
 enum { QUARANTINE_TRIES = 1000 };
 
@@ -193,16 +193,19 @@ static void scan_name(struct fs *fs, const char *blocks_dir, const char *name,
     }
 }
 
-/* Is block `y` whole? Checked once; only asked when its predecessors are still there. */
+/* Does block `y` open? Checked once; only asked when its predecessors are still there. All of it
+ * was read back before it got its name, so this need not read the chunks again. */
 static bool is_whole(struct fs *fs, const char *blocks_dir, const struct block_found *y,
                      int8_t *known)
 {
     if (*known == 0) {
         struct buf path = {0};
         struct diag d = {0};
+        struct block *b = NULL;
         char name[ULID_TEXT_SIZE];
         ulid_format(y->ulid, name);
-        err e = block_check_files(fs, fs_join(&path, blocks_dir, name), &d);
+        err e = block_open(fs, fs_join(&path, blocks_dir, name), &b, &d);
+        block_close(b);
         if (e != OK)
             log_error("a merged block is damaged, its predecessors are kept",
                       LOG_CSTR("block", name), LOG_CSTR("reason", d.text));

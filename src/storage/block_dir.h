@@ -27,8 +27,8 @@ struct block_list {
 void block_list_fini(struct block_list *l);
 
 /* The blocks of `blocks_dir`, after cleaning up: tmp-* and del-* are removed, then the blocks
- * that another block replaces (crash between publishing a merge and removing its sources), which
- * is read and checked as a whole before. Damaged blocks are listed with their status and not
+ * that another block replaces (crash between publishing a merge and removing its sources), if that
+ * one opens. Damaged blocks are listed with their status and not
  * touched. Names of no known form are left alone and logged; so is what cannot be removed.
  *   ERR_IO, ERR_NOTFOUND  the directory itself cannot be read */
 MUST_USE err block_dir_scan(struct fs *fs, const char *blocks_dir, struct block_list *out);

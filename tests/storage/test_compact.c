@@ -161,7 +161,7 @@ static void test_compact__a_damaged_successor_does_not_cost_its_sources(void **s
     ulid u = ulid_new();
     assert_int_equal(merge(&f, u, &meta, &d), OK);
     block_meta_fini(&meta);
-    (void)snprintf(path, sizeof(path), "%s/chunks", model_path(DIR, u));
+    (void)snprintf(path, sizeof(path), "%s/index.mdb", model_path(DIR, u));
     fs_sim_flip(f.sim, path, 8 * 50);
     assert_int_equal(block_dir_scan(f.fs, DIR, &l), OK);
     assert_int_equal(l.count, 4);
