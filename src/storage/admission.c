@@ -188,6 +188,16 @@ void admission_check(struct admission *a, const struct db_row *rows, size_t coun
         check_chunk(a, rows + i, MIN(count - i, (size_t)CHUNK), rules, verdicts + i, counts);
 }
 
+void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int64_t min_ms,
+                      int64_t max_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct series *s = registry_line(r, ids[i]);
+        if (s->last_ts_ms >= min_ms && s->last_ts_ms <= max_ms)
+            s->last_ts_ms = INT64_MIN;
+    }
+}
+
 void admission_restore(struct registry *r, const struct db_row *rows, size_t count, uint32_t shards)
 {
     uint32_t window = registry_window(r);

@@ -67,6 +67,11 @@ void admission_accept(struct admission *a);
 /* As registry_log_mark(), journaled: for series that appear with exemplars only. */
 bool admission_log_mark(struct admission *a, uint32_t series, uint32_t mark);
 
+/* Samples of these series in [min_ms, max_ms] were deleted: when the newest is among them it is
+ * known no more, so that writing it again is no repetition. Between groups. */
+void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int64_t min_ms,
+                      int64_t max_ms);
+
 /* Replay: raise the newest sample of each row's series to the row, if it is newer, and mark it
  * active; rows outside of the shards whose bits are set in `shards` (head_window.h) are skipped.
  * Threads may share the work by shards. */

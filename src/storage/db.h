@@ -44,7 +44,8 @@ struct db_options {
     int64_t future_ms_max;    /* samples further ahead of the clock are refused; default 10 min */
     enum db_sync sync;
     int64_t sync_interval_ms; /* for DB_SYNC_INTERVAL */
-    bool no_background;       /* tests: cuts, compaction, retention only through the calls below */
+    bool no_background;       /* tests: no threads. Cuts, compaction, retention only through the calls
+                                 below; commits run, and call back, on the caller's thread */
     struct labels_limits labels_limits;
 };
 
@@ -186,7 +187,8 @@ size_t selection_warnings(const struct selection *s, const str **out);
 /* What a reader hands out for one series: its samples as parallel columns in time order, without
  * duplicates, deleted ones removed; stale markers included. May reach beyond the range asked for. */
 struct series_columns {
-    uint64_t column_id; /* equal ids from the same reader mean equal `ts_ms` and `count` */
+    uint64_t column_id; /* equal ids from the same reader mean equal `ts_ms` and `count`; 0: shared
+                           with nobody */
     const int64_t *ts_ms;
     const double *values; /* where histograms[i] != NULL the value means nothing */
     const struct histogram *const *histograms; /* NULL: floats only */
@@ -200,8 +202,9 @@ struct series_reader;
 MUST_USE err series_reader_open(struct selection *s, struct arena *a, struct series_reader **out);
 void series_reader_close(struct series_reader *r);
 
-/* Decode series `i`. `out` points into the reader: `ts_ms` is valid as long as the reader, the rest until the next
- * call. Padded: 8 more entries may be read behind `count`.
+/* Decode series `i`. `out` points into the reader: `ts_ms` is valid as long as the reader unless
+ * column_id is 0 (too many distinct columns to keep all), the rest until the next call. Padded: 8
+ * more entries may be read behind `count`.
  *   ERR_CORRUPT  a damaged block; `d` names it (it is set aside for later queries)
  *   ERR_IO, ERR_LIMIT */
 MUST_USE err series_read(struct series_reader *r, size_t i, struct series_columns *out,

@@ -184,6 +184,15 @@ err wal_close(struct wal *w)
     return e;
 }
 
+void wal_abandon(struct wal *w)
+{
+    if (w == NULL)
+        return;
+    fs_close(w->fs, w->writer.file);
+    fs_close(w->fs, w->writer.companion);
+    wal_free(w);
+}
+
 err wal_verify(struct fs *fs, const char *dir, const struct wal_replay *callbacks,
                struct wal_stats *stats)
 {

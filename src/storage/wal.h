@@ -110,6 +110,9 @@ MUST_USE err wal_open(struct fs *fs, const char *dir, const struct wal_options *
  * WAL_SYNC_OFF: what the current segment holds), unless an error is returned. NULL is allowed. */
 err wal_close(struct wal *w);
 
+/* As if the process had died: free everything, write and sync nothing. NULL is allowed. */
+void wal_abandon(struct wal *w);
+
 /* Start a group; the one before must be committed. Fixes wal_segment() for the group: a full or
  * failed segment is replaced here.
  *   ERR_IO, ERR_NOSPACE  the log is unavailable (see wal_try_recover()); nothing started */

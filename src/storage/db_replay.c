@@ -1,0 +1,471 @@
+/* db_replay.c -- bringing back what the log holds.
+ *
+ * One thread reads and verifies the log, one decodes records and creates series, two apply rows,
+ * each to its half of the head's shards: rows are handed over in large batches, of which two are
+ * in turn. Samples were admitted before they were logged, so nothing is refused here. */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/committer_priv.h"
+#include "storage/db_record.h"
+
+enum {
+    ROWS_MAX = 32 << 10, /* rows of one batch: 1 MB */
+    APPLIERS = 2,
+    PARALLEL_ROWS_MIN = 4096, /* fewer are not worth the threads */
+    PAGE_BITS = 14,
+    PAGES = RECORD_ID_MAX >> PAGE_BITS,
+    RECORDS_PER_CHECK = 4096,        /* of the memory budget */
+    HISTOGRAM_BYTES_MAX = 256 << 20, /* memory of one batch's histograms */
+};
+
+struct batch {
+    struct db_row *rows;
+    int64_t *start_ts_ms;
+    size_t count, cap;
+    bool has_starts;
+    struct arena histograms;
+    unsigned running; /* appliers that still work on it */
+};
+
+struct pair_text { /* name and value follow */
+    uint32_t name_len, value_len;
+};
+
+struct replay {
+    struct db *db;
+    struct head_window *window;
+    uint32_t segment, count_segments, done_segments;
+    uint32_t *series[PAGES];         /* log id -> id + 1; 0: not defined in this segment */
+    struct pair_text **pairs[PAGES]; /* log id -> text */
+    struct arena texts;              /* of this segment */
+    struct batch batches[2];
+    unsigned filling; /* which of the two */
+    struct pool *pool;
+    struct mutex lock; /* guards batches[].running */
+    struct cond idle;
+    uint64_t orphans; /* rows without a definition */
+    uint64_t bad_records, records;
+    uint32_t ids[RECORD_LABELS_MAX];
+    struct label items[RECORD_LABELS_MAX];
+};
+
+struct db_tuning db_tuning;
+
+/* What db_opening_stats() tells while a replay runs. */
+static atomic_uint replay_first, replay_last, replay_current;
+
+void db_opening_stats(struct db_stats *out)
+{
+    *out = (struct db_stats){
+        .wal_segment_first = atomic_load_explicit(&replay_first, memory_order_relaxed),
+        .wal_segment_last = atomic_load_explicit(&replay_last, memory_order_relaxed),
+        .wal_replay_current = atomic_load_explicit(&replay_current, memory_order_relaxed),
+    };
+}
+
+/* ---- Applying ---- */
+
+struct half { /* one applier's job */
+    struct replay *r;
+    struct batch *b;
+    uint32_t shards;
+};
+
+static void apply_rows(struct replay *r, const struct batch *b, uint32_t shards)
+{
+    head_apply(r->window, b->rows, b->has_starts ? b->start_ts_ms : NULL, NULL, b->count, shards);
+    admission_restore(r->db->registry, b->rows, b->count, shards);
+}
+
+static void run_half(void *arg)
+{
+    struct half *h = arg;
+    struct replay *r = h->r;
+    apply_rows(r, h->b, h->shards);
+    mutex_lock(&r->lock);
+    if (--h->b->running == 0)
+        cond_signal(&r->idle);
+    mutex_unlock(&r->lock);
+    mem_free(h);
+}
+
+static void wait_idle(struct replay *r, struct batch *b)
+{
+    mutex_lock(&r->lock);
+    while (b->running > 0)
+        cond_wait(&r->idle, &r->lock);
+    mutex_unlock(&r->lock);
+}
+
+static void batch_clear(struct batch *b)
+{
+    b->count = 0;
+    b->has_starts = false;
+    arena_reset(&b->histograms);
+}
+
+/* Hand the filled batch to the appliers and go on with the other one. */
+static void flush(struct replay *r)
+{
+    struct batch *b = &r->batches[r->filling], *other = &r->batches[!r->filling];
+    if (b->count < PARALLEL_ROWS_MIN) {
+        wait_idle(r, other);
+        apply_rows(r, b, HEAD_SHARDS_ALL);
+        batch_clear(b);
+        return;
+    }
+    if (r->pool == NULL && pool_open("replay", APPLIERS, 2 * APPLIERS, &r->pool) != OK)
+        r->pool = NULL;  /* logged; this thread does it all */
+    wait_idle(r, other); /* rows of one series are applied in log order */
+    b->running = APPLIERS;
+    for (uint32_t i = 0; i < APPLIERS; i++) {
+        struct half *h = mem_alloc(sizeof(*h));
+        *h = (struct half){r, b, 0x0fu << (i * HEAD_SHARDS / APPLIERS)};
+        if (r->pool == NULL || pool_submit(r->pool, run_half, h) != OK)
+            run_half(h);
+    }
+    batch_clear(other);
+    r->filling = !r->filling;
+}
+
+static void finish(struct replay *r)
+{
+    flush(r);
+    wait_idle(r, &r->batches[0]);
+    wait_idle(r, &r->batches[1]);
+}
+
+/* ---- Ids ---- */
+
+static uint32_t *series_place(struct replay *r, uint32_t id)
+{
+    uint32_t **page = &r->series[id >> PAGE_BITS];
+    if (*page == NULL)
+        *page = mem_zalloc(1 << PAGE_BITS, sizeof(**page));
+    return &(*page)[id & ((1 << PAGE_BITS) - 1)];
+}
+
+static struct pair_text **pair_place(struct replay *r, uint32_t id)
+{
+    struct pair_text ***page = &r->pairs[id >> PAGE_BITS];
+    if (*page == NULL)
+        *page = mem_zalloc(1 << PAGE_BITS, sizeof(**page));
+    return &(*page)[id & ((1 << PAGE_BITS) - 1)];
+}
+
+static inline uint32_t find_series(const struct replay *r, uint32_t id)
+{
+    const uint32_t *page = r->series[id >> PAGE_BITS];
+    return page != NULL ? page[id & ((1 << PAGE_BITS) - 1)] : 0;
+}
+
+static err define_pair(struct replay *r, uint32_t id, slice payload)
+{
+    struct label pair;
+    TRY(record_read_pair(payload, &pair));
+    struct pair_text *t = arena_alloc(&r->texts, sizeof(*t) + pair.name.len + pair.value.len);
+    if (t == NULL)
+        return ERR_LIMIT;
+    *t = (struct pair_text){(uint32_t)pair.name.len, (uint32_t)pair.value.len};
+    memcpy(t + 1, pair.name.ptr, pair.name.len);
+    memcpy((char *)(t + 1) + pair.name.len, pair.value.ptr, pair.value.len);
+    *pair_place(r, id) = t;
+    return OK;
+}
+
+static err find_labels(struct replay *r, const uint32_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pair_text **page = r->pairs[ids[i] >> PAGE_BITS];
+        struct pair_text *t = page != NULL ? page[ids[i] & ((1 << PAGE_BITS) - 1)] : NULL;
+        if (t == NULL)
+            return ERR_CORRUPT;
+        const char *text = (const char *)(t + 1);
+        r->items[i] = (struct label){{text, t->name_len}, {text + t->name_len, t->value_len}};
+        if (i > 0 && str_cmp(r->items[i - 1].name, r->items[i].name) >= 0)
+            return ERR_CORRUPT;
+    }
+    return OK;
+}
+
+static err define_series(struct replay *r, uint32_t id, slice payload)
+{
+    size_t count;
+    uint32_t series;
+    TRY(record_read_series(payload, r->ids, &count));
+    TRY(find_labels(r, r->ids, count));
+    TRY(registry_create(r->db->registry, (struct labels){r->items, count}, NULL, &series, NULL,
+                        NULL));
+    *series_place(r, id) = series + 1;
+    return OK;
+}
+
+/* Nothing in a verified record can be malformed but by a bug or a foreign writer: step over it. */
+static err step_over(struct replay *r, err e)
+{
+    if (e != ERR_CORRUPT)
+        return e;
+    if (r->bad_records++ == 0)
+        log_error("a record of the log cannot be understood and is left out",
+                  LOG_INT("segment", r->segment));
+    return OK;
+}
+
+static err on_define(void *arg, uint32_t id, slice payload)
+{
+    struct replay *r = arg;
+    uint32_t bare = id & ~RECORD_PAIR_BIT;
+    if (bare >= RECORD_ID_MAX)
+        return step_over(r, ERR_CORRUPT);
+    return step_over(r, bare != id ? define_pair(r, bare, payload) : define_series(r, id, payload));
+}
+
+/* ---- Memory ---- */
+
+/* Memory during replay is bounded as it is later: what was read so far goes to blocks. */
+static err cut_when_full(struct replay *r)
+{
+    struct db *db = r->db;
+    if (db_head_bytes(db) < db->head_bytes_max / 5 * 4)
+        return OK;
+    finish(r);
+    struct view *v = view_get(db);
+    struct window *full = v->windows[v->window_count - 1];
+    struct block **blocks = NULL;
+    size_t count = 0;
+    err e = db_write_window(db, full->head, db->blocks_dir, &blocks, &count);
+    if (e == OK) {
+        struct window *next = window_new(r->segment);
+        struct view_edit edit = {
+            .add_window = next, .remove_window = full, .add_blocks = blocks, .add_count = count};
+        r->window = next->head;
+        view_change(db, &edit);
+        mem_free(blocks);
+        e = db_save_state(db, r->segment);
+    }
+    view_put(v);
+    return e;
+}
+
+/* ---- Records ---- */
+
+/* The batch being filled, with room for one piece of rows. */
+static struct batch *batch_with_room(struct replay *r)
+{
+    if (r->batches[r->filling].count + RECORD_PIECE > ROWS_MAX)
+        flush(r);
+    struct batch *b = &r->batches[r->filling];
+    if (b->count + RECORD_PIECE > b->cap) {
+        b->cap = b->cap == 0 ? RECORD_PIECE : ROWS_MAX;
+        b->rows = mem_resize(b->rows, b->cap, sizeof(*b->rows));
+        b->start_ts_ms = mem_resize(b->start_ts_ms, b->cap, sizeof(*b->start_ts_ms));
+    }
+    return b;
+}
+
+/* Replace log ids by series ids; rows without one are dropped. */
+static size_t map_rows(struct replay *r, struct db_row *rows, int64_t *starts, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t series = find_series(r, rows[i].series);
+        rows[kept] = rows[i];
+        rows[kept].series = series - 1;
+        starts[kept] = starts[i];
+        kept += series != 0;
+    }
+    r->orphans += count - kept;
+    return kept;
+}
+
+static err replay_floats(struct replay *r, const struct record_section *s)
+{
+    struct record_floats f;
+    TRY(record_floats_init(&f, s));
+    for (;;) {
+        struct batch *b = batch_with_room(r);
+        struct db_row *rows = b->rows + b->count;
+        int64_t *starts = b->start_ts_ms + b->count;
+        size_t count;
+        err e = record_floats_next(&f, rows, starts, &count);
+        if (e != OK)
+            return e == ERR_NOTFOUND ? OK : e;
+        if (!f.has_starts)
+            memset(starts, 0, count * sizeof(*starts));
+        b->has_starts |= f.has_starts;
+        b->count += map_rows(r, rows, starts, count);
+    }
+}
+
+static err replay_histograms(struct replay *r, const struct record_section *s)
+{
+    struct record_rows rr;
+    record_rows_init(&rr, s);
+    for (;;) {
+        struct batch *b = batch_with_room(r);
+        struct record_rows before = rr;
+        struct db_row *row = b->rows + b->count;
+        int64_t *start = b->start_ts_ms + b->count;
+        err e = record_histogram_next(&rr, &b->histograms, row, start);
+        if (e == ERR_LIMIT && b->count > 0) {
+            flush(r); /* the batch's memory is full: once more with the other one */
+            rr = before;
+            continue;
+        }
+        if (e != OK)
+            return e == ERR_NOTFOUND ? OK : e;
+        b->has_starts = true;
+        b->count += map_rows(r, row, start, 1);
+    }
+}
+
+static err replay_exemplars(struct replay *r, const struct record_section *s)
+{
+    struct arena a;
+    struct record_rows rr;
+    struct db_exemplar_row row;
+    arena_init(&a, 16 << 20);
+    record_rows_init(&rr, s);
+    err e;
+    while ((e = record_exemplar_next(&rr, &a, &row)) == OK) {
+        uint32_t series = find_series(r, row.series);
+        if (series != 0) {
+            struct labels ls = registry_labels(r->db->registry, series - 1, r->items);
+            exemplar_store_add(r->db->exemplars, registry_hash(r->db->registry, series - 1), ls,
+                               &row.exemplar);
+        }
+        arena_reset(&a);
+    }
+    arena_fini(&a);
+    return e == ERR_NOTFOUND ? OK : e;
+}
+
+static err replay_metadata(struct replay *r, const struct record_section *s)
+{
+    struct record_rows rr;
+    struct db_metadata_row row;
+    record_rows_init(&rr, s);
+    err e;
+    while ((e = record_metadata_next(&rr, &row)) == OK)
+        (void)metadata_store_put(r->db->metadata, row.metric, &row.metadata);
+    return e == ERR_NOTFOUND ? OK : e;
+}
+
+static err replay_section(struct replay *r, const struct record_section *s)
+{
+    switch (s->kind) {
+    case RECORD_FLOATS:
+        return replay_floats(r, s);
+    case RECORD_HISTOGRAMS:
+        return replay_histograms(r, s);
+    case RECORD_EXEMPLARS:
+        return replay_exemplars(r, s);
+    case RECORD_METADATA:
+        return replay_metadata(r, s);
+    default:
+        return ERR_CORRUPT;
+    }
+}
+
+static err on_record(void *arg, uint8_t type, slice payload, uint64_t seq)
+{
+    (void)seq;
+    struct replay *r = arg;
+    struct reader reader;
+    struct record_section s;
+    if (++r->records % RECORDS_PER_CHECK == 0)
+        TRY(cut_when_full(r));
+    err e = type == RECORD_TYPE ? record_open(payload, &reader) : ERR_CORRUPT;
+    while (e == OK && (e = record_next(&reader, &s)) == OK)
+        e = replay_section(r, &s);
+    return e == ERR_NOTFOUND ? OK : step_over(r, e);
+}
+
+/* ---- Segments ---- */
+
+static err on_segment(void *arg, uint32_t segment, unsigned index, unsigned count)
+{
+    struct replay *r = arg;
+    for (size_t i = 0; i < PAGES; i++) {
+        if (r->series[i] != NULL)
+            memset(r->series[i], 0, sizeof(*r->series[i]) << PAGE_BITS);
+        if (r->pairs[i] != NULL)
+            memset(r->pairs[i], 0, sizeof(*r->pairs[i]) << PAGE_BITS);
+    }
+    arena_reset(&r->texts);
+    if (index == 0)
+        atomic_store_explicit(&replay_first, segment, memory_order_relaxed);
+    atomic_store_explicit(&replay_last, segment + count - index - 1, memory_order_relaxed);
+    atomic_store_explicit(&replay_current, segment, memory_order_relaxed);
+    r->segment = segment;
+    return cut_when_full(r);
+}
+
+/* ---- All of it ---- */
+
+static void replay_open(struct replay *r, struct db *db)
+{
+    r->db = db;
+    r->window = db->view->windows[0]->head;
+    arena_init(&r->texts, SIZE_MAX / 2);
+    mutex_init(&r->lock);
+    cond_init(&r->idle);
+    for (unsigned i = 0; i < COUNT_OF(r->batches); i++)
+        arena_init(&r->batches[i].histograms, HISTOGRAM_BYTES_MAX);
+}
+
+static void replay_close(struct replay *r)
+{
+    if (r->pool != NULL)
+        pool_close(r->pool);
+    for (unsigned i = 0; i < COUNT_OF(r->batches); i++) {
+        mem_free(r->batches[i].rows);
+        mem_free(r->batches[i].start_ts_ms);
+        arena_fini(&r->batches[i].histograms);
+    }
+    for (size_t i = 0; i < PAGES; i++) {
+        mem_free(r->series[i]);
+        mem_free(r->pairs[i]);
+    }
+    arena_fini(&r->texts);
+    mutex_fini(&r->lock);
+    cond_fini(&r->idle);
+    mem_free(r);
+}
+
+static struct wal_options wal_options_of(const struct db *db)
+{
+    static const enum wal_sync SYNC[] = {
+        [DB_SYNC_ACK] = WAL_SYNC_ACK,
+        [DB_SYNC_INTERVAL] = WAL_SYNC_INTERVAL,
+        [DB_SYNC_OFF] = WAL_SYNC_OFF,
+    };
+    return (struct wal_options){
+        .sync = SYNC[db->o.sync],
+        .sync_interval_ms = (uint64_t)MAX(db->o.sync_interval_ms, (int64_t)0),
+        .first_segment = db->state.wal_first,
+        .quarantine_dir = db->quarantine_dir,
+        .read_ahead = !db->o.no_background,
+        .ahead_size = db_tuning.wal_ahead_size,
+        .segment_size_max = db_tuning.wal_segment_size_max,
+        .read_size = db_tuning.wal_read_size,
+    };
+}
+
+err db_replay(struct db *db, struct diag *d)
+{
+    struct replay *r = mem_zalloc(1, sizeof(*r));
+    struct wal_options o = wal_options_of(db);
+    struct wal_replay callbacks = {
+        .arg = r, .segment = on_segment, .define = on_define, .record = on_record};
+    replay_open(r, db);
+    err e = wal_open(db->fs, db->wal_dir, &o, &callbacks, &db->wal);
+    finish(r);
+    if (r->orphans > 0)
+        log_error("samples whose series definition was lost are left out",
+                  LOG_INT("samples", r->orphans));
+    replay_close(r);
+    return e == OK ? OK : diag_set(d, e, "cannot read the log in %s: %s", db->wal_dir, err_name(e));
+}
