@@ -1,0 +1,393 @@
+/* aggregate.c -- groups of an aggregation, and rows folded into them as they come out of a pipe.
+ *
+ * Each partition of the pipe has accumulators of its own, for the groups it meets; they are joined
+ * in order of partitions. Partitions depend on the series alone, so the sums do not depend on
+ * threads. Where that would take much memory (many groups in every partition) series are taken in
+ * order of groups instead, so that a group lies in few partitions. */
+#include "query/aggregate.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "query/pipe.h"
+
+enum {
+    FOLD_PARTITION_MIN = 1024,    /* series */
+    FOLD_PARTITIONS_MAX = 16,     /* each has accumulators of its own */
+    FOLD_BYTES_SPREAD = 64 << 20, /* of accumulators, before series are put in order of groups */
+    FOLD_SPREAD_FACTOR = 2,       /* ... unless there are no more than this per group */
+};
+
+struct grouping {
+    struct signature signature;
+    struct group_table groups;
+    uint32_t *group_of; /* each series */
+    bool *drop_name;    /* each group */
+};
+
+static err grouping_signature(struct exec *x, const struct expr_aggregate *a, struct signature *out)
+{
+    return signature_make(x, a->grouping, !a->without, a->without, out);
+}
+
+/* Does a group keep the metric name? */
+static bool keeps_name(const struct expr_aggregate *a)
+{
+    for (size_t i = 0; i < a->grouping.count && !a->without; i++)
+        if (str_eq(a->grouping.items[i], LABEL_NAME))
+            return true;
+    return false;
+}
+
+static err grouping_init(struct exec *x, const struct plan *p, size_t series, struct grouping *gr)
+{
+    *gr = (struct grouping){0};
+    TRY(grouping_signature(x, &p->expr->aggregate, &gr->signature));
+    gr->group_of = ARENA_ARRAY(&x->arena, uint32_t, series + 1);
+    if (gr->group_of == NULL)
+        return exec_memory_error(x, x->diag);
+    group_table_init(&gr->groups, x, &gr->signature);
+    return OK;
+}
+
+static err grouping_names(struct exec *x, struct grouping *gr)
+{
+    gr->drop_name = ARENA_ARRAY(&x->arena, bool, gr->groups.count + 1);
+    return gr->drop_name != NULL ? OK : exec_memory_error(x, x->diag);
+}
+
+/* ---- folding ---- */
+
+struct slots { /* an accumulator for each (partition, group) that meet */
+    struct pipe_split split;
+    uint32_t *slot_of; /* each series, by position in the order */
+    uint32_t *group_of_slot;
+    uint32_t count;
+    uint32_t *order; /* NULL: as series come */
+};
+
+/* Number the pairs of partition and group in order of appearance. */
+static err number_slots(struct exec *x, const struct grouping *gr, size_t series, struct slots *s)
+{
+    uint32_t groups = gr->groups.count;
+    uint32_t *seen_in = ARENA_ARRAY(&x->arena, uint32_t, groups + 1); /* partition + 1 */
+    uint32_t *slot_of_group = ARENA_ARRAY(&x->arena, uint32_t, groups + 1);
+    s->slot_of = ARENA_ARRAY(&x->arena, uint32_t, series + 1);
+    s->group_of_slot = ARENA_ARRAY(&x->arena, uint32_t, series + 1);
+    if (seen_in == NULL || slot_of_group == NULL || s->slot_of == NULL || s->group_of_slot == NULL)
+        return exec_memory_error(x, x->diag);
+    s->count = 0;
+    for (uint32_t p = 0; p < s->split.partitions; p++) {
+        for (size_t at = s->split.bounds[p]; at < s->split.bounds[p + 1]; at++) {
+            uint32_t i = s->order != NULL ? s->order[at] : (uint32_t)at, g = gr->group_of[i];
+            if (seen_in[g] != p + 1) {
+                seen_in[g] = p + 1;
+                slot_of_group[g] = s->count;
+                s->group_of_slot[s->count++] = g;
+            }
+            s->slot_of[i] = slot_of_group[g];
+        }
+    }
+    return OK;
+}
+
+/* Series by group, in each group as they come. */
+static err order_by_group(struct exec *x, const struct grouping *gr, size_t series, struct slots *s)
+{
+    size_t *next = ARENA_ARRAY(&x->arena, size_t, gr->groups.count + 1);
+    s->order = ARENA_ARRAY(&x->arena, uint32_t, series + 1);
+    if (next == NULL || s->order == NULL)
+        return exec_memory_error(x, x->diag);
+    for (size_t i = 0; i < series; i++)
+        next[gr->group_of[i]]++;
+    size_t start = 0;
+    for (uint32_t g = 0; g < gr->groups.count; g++) {
+        size_t members = next[g];
+        next[g] = start;
+        start += members;
+    }
+    for (size_t i = 0; i < series; i++)
+        s->order[next[gr->group_of[i]]++] = (uint32_t)i;
+    s->split.order = s->order;
+    return OK;
+}
+
+static err make_slots(struct exec *x, const struct grouping *gr, size_t series, size_t fold_size,
+                      struct slots *s)
+{
+    *s = (struct slots){0};
+    size_t size = (series + FOLD_PARTITIONS_MAX - 1) / FOLD_PARTITIONS_MAX;
+    pipe_split_even(series, MAX(size, (size_t)FOLD_PARTITION_MIN), &s->split);
+    TRY(number_slots(x, gr, series, s));
+    bool spread = (uint64_t)s->count * fold_size > FOLD_BYTES_SPREAD &&
+                  s->count > FOLD_SPREAD_FACTOR * (uint64_t)gr->groups.count;
+    if (!spread)
+        return OK;
+    TRY(order_by_group(x, gr, series, s));
+    return number_slots(x, gr, series, s);
+}
+
+struct fold_sink {
+    struct pipe_sink sink;
+    struct pipe *pipe;
+    const struct plan *plan;
+    const struct fold *fold;
+    const struct slots *slots;
+    struct accumulator *accs; /* by slot */
+    bool *used;               /* by slot */
+};
+
+static double *fold_place(struct pipe_sink *s, struct lane *l)
+{
+    const struct fold_sink *fs = (const struct fold_sink *)s;
+    return arena_alloc(l->keep, (fs->pipe->grid->count + ROW_PAD) * sizeof(double));
+}
+
+/* What an operator does with the histograms of a row. */
+static err fold_histograms(struct exec *x, const struct plan *p, const struct fold *f,
+                           struct accumulator *acc, const struct histogram *const *hists,
+                           size_t steps, struct diag *d)
+{
+    const struct expr_aggregate *a = &p->expr->aggregate;
+    size_t found = 0;
+    for (size_t k = 0; k < steps; k++)
+        found += hists[k] != NULL;
+    if (found == 0)
+        return OK;
+    if (fold_counts_points(f)) {
+        fold_count_histograms(f, acc, hists, steps);
+        return OK;
+    }
+    if (a->op == AGG_SUM || a->op == AGG_AVG)
+        return diag_set(d, ERR_UNSUPPORTED, "%s of native histograms is not supported yet",
+                        agg_op_text(a->op));
+    annotate_info(&x->annotations, p->args[0]->expr->start, "ignored histogram in %s aggregation",
+                  agg_op_text(a->op));
+    return OK;
+}
+
+static err fold_take(struct pipe_sink *s, struct lane *l, size_t partition, size_t i,
+                     double *values, const struct histogram **hists, size_t present)
+{
+    (void)partition;
+    struct fold_sink *fs = (struct fold_sink *)s;
+    struct exec *x = fs->pipe->x;
+    size_t steps = fs->pipe->grid->count;
+    uint32_t slot = fs->slots->slot_of[i];
+    struct accumulator *acc = &fs->accs[slot];
+    if (!fs->used[slot] && !fold_init(fs->fold, acc, steps, l->keep))
+        return exec_memory_error(x, &l->diag);
+    fs->used[slot] = true;
+    if (hists != NULL) {
+        TRY(fold_histograms(x, fs->plan, fs->fold, acc, hists, steps, &l->diag));
+        present = row_present(values, NULL, steps);
+    }
+    if (!fold_add(fs->fold, acc, values, steps, present, l->keep))
+        return exec_memory_error(x, &l->diag);
+    l->pending = values; /* the place is free again */
+    return OK;
+}
+
+/* Join accumulators by group; rows of the result. */
+static err join_slots(struct exec *x, const struct fold *f, const struct grid *g,
+                      const struct grouping *gr, const struct slots *s, struct fold_sink *fs,
+                      struct vec *out)
+{
+    TRY(vec_make(x, g, gr->groups.count, out));
+    struct accumulator **of_group =
+        ARENA_ARRAY(&x->arena, struct accumulator *, gr->groups.count + 1);
+    bool enough = of_group != NULL;
+    for (uint32_t i = 0; i < s->count && enough; i++) {
+        struct accumulator **acc = &of_group[s->group_of_slot[i]];
+        if (!fs->used[i])
+            continue;
+        if (*acc == NULL)
+            *acc = &fs->accs[i];
+        else
+            enough = fold_merge(f, *acc, &fs->accs[i], g->count, &x->arena);
+    }
+    if (!enough) {
+        vec_fini(x, out);
+        return exec_memory_error(x, x->diag);
+    }
+    for (uint32_t i = 0; i < gr->groups.count; i++) {
+        struct row *r = &out->rows[i];
+        r->labels = gr->groups.groups[i];
+        r->drop_name = gr->drop_name[i];
+        if (of_group[i] != NULL)
+            fold_finish(f, of_group[i], r->values, g->count);
+    }
+    return OK;
+}
+
+static err finish_groups(struct exec *x, const struct plan *p, const struct grid *g,
+                         struct vec *out)
+{
+    vec_compact(out, g);
+    out->one_name = !keeps_name(&p->expr->aggregate);
+    err e = vec_hold(x, g, out);
+    if (e != OK)
+        vec_fini(x, out);
+    return e;
+}
+
+static err fold_pipe(struct exec *x, const struct plan *p, const struct grid *g, struct pipe *pipe,
+                     const struct grouping *gr, struct vec *out)
+{
+    const struct fold *f = fold_find(p->expr->aggregate.op);
+    struct slots s;
+    TRY(make_slots(x, gr, pipe->series_count, fold_bytes(f, g->count), &s));
+    struct vec memory; /* of rows and accumulators */
+    vec_init(x, &memory, x->lanes);
+    struct fold_sink fs = {.sink = {fold_place, fold_take, false},
+                           .pipe = pipe,
+                           .plan = p,
+                           .fold = f,
+                           .slots = &s,
+                           .accs = ARENA_ARRAY(&x->arena, struct accumulator, s.count + 1),
+                           .used = ARENA_ARRAY(&x->arena, bool, s.count + 1)};
+    uint64_t held = atomic_load_explicit(&x->points_held, memory_order_relaxed);
+    err e = fs.accs != NULL && fs.used != NULL ? OK : exec_memory_error(x, x->diag);
+    if (e == OK)
+        e = pipe_run(pipe, &s.split, &fs.sink, memory.arenas);
+    memory.points = atomic_load_explicit(&x->points_held, memory_order_relaxed) - held;
+    if (e == OK)
+        e = vec_account(x, &memory);
+    if (e == OK)
+        e = join_slots(x, f, g, gr, &s, &fs, out);
+    if (e == OK)
+        e = finish_groups(x, p, g, out);
+    vec_fini(x, &memory);
+    return e;
+}
+
+/* Groups of a pipe's series. Without labels to look at there is one. */
+static err group_pipe(struct exec *x, const struct plan *p, struct pipe *pipe, struct grouping *gr)
+{
+    const struct expr_aggregate *a = &p->expr->aggregate;
+    bool drop = false;
+    if (!a->without && a->grouping.count == 0) {
+        uint32_t id;
+        TRY(group_table_add(&gr->groups, (struct labels){0}, &id));
+        return grouping_names(x, gr);
+    }
+    for (size_t i = 0; i < pipe->series_count; i++) {
+        struct labels ls;
+        bool drops;
+        if (i % LABELS_CHECK == 0)
+            TRY(exec_check(x, x->diag));
+        TRY(pipe_labels(pipe, i, &ls, &drops));
+        TRY(group_table_add(&gr->groups, ls, &gr->group_of[i]));
+        drop = drop || drops;
+    }
+    TRY(grouping_names(x, gr));
+    for (uint32_t i = 0; i < gr->groups.count; i++)
+        gr->drop_name[i] = drop;
+    return OK;
+}
+
+static err aggregate_pipe(struct exec *x, const struct plan *p, const struct grid *g,
+                          struct vec *out)
+{
+    struct pipe pipe;
+    struct grouping gr;
+    TRY(pipe_open(x, p->args[0], g, &pipe));
+    err e = grouping_init(x, p, pipe.series_count, &gr);
+    if (e == OK) {
+        e = group_pipe(x, p, &pipe, &gr);
+        if (e == OK)
+            e = fold_pipe(x, p, g, &pipe, &gr, out);
+        group_table_fini(&gr.groups);
+    }
+    pipe_close(&pipe);
+    return e;
+}
+
+/* ---- over rows ---- */
+
+static err group_rows(struct exec *x, const struct vec *in, struct grouping *gr)
+{
+    for (size_t i = 0; i < in->count; i++)
+        TRY(group_table_add(&gr->groups, in->rows[i].labels, &gr->group_of[i]));
+    TRY(grouping_names(x, gr));
+    for (size_t i = 0; i < in->count; i++)
+        gr->drop_name[gr->group_of[i]] |= in->rows[i].drop_name;
+    return OK;
+}
+
+static err fold_all(struct exec *x, const struct plan *p, const struct grid *g,
+                    const struct vec *in, const struct grouping *gr, struct vec *out)
+{
+    const struct fold *f = fold_find(p->expr->aggregate.op);
+    struct accumulator *accs = ARENA_ARRAY(&x->arena, struct accumulator, gr->groups.count + 1);
+    bool enough = accs != NULL;
+    for (uint32_t i = 0; i < gr->groups.count && enough; i++)
+        enough = fold_init(f, &accs[i], g->count, &out->arenas[0]);
+    for (size_t i = 0; i < in->count && enough; i++) {
+        const struct row *r = &in->rows[i];
+        struct accumulator *acc = &accs[gr->group_of[i]];
+        if (i % CHECK_ROWS == 0)
+            TRY(exec_check(x, x->diag));
+        if (r->hists != NULL)
+            TRY(fold_histograms(x, p, f, acc, r->hists, g->count, x->diag));
+        size_t present = row_present(r->values, NULL, g->count);
+        enough = fold_add(f, acc, r->values, g->count, present, &out->arenas[0]);
+    }
+    for (uint32_t i = 0; i < gr->groups.count && enough; i++) {
+        struct row *r = &out->rows[i];
+        r->labels = gr->groups.groups[i];
+        r->drop_name = gr->drop_name[i];
+        fold_finish(f, &accs[i], r->values, g->count);
+    }
+    return enough ? OK : exec_memory_error(x, x->diag);
+}
+
+static err fold_rows(struct exec *x, const struct plan *p, const struct grid *g,
+                     const struct vec *in, const struct grouping *gr, struct vec *out)
+{
+    TRY(vec_make(x, g, gr->groups.count, out));
+    err e = fold_all(x, p, g, in, gr, out);
+    if (e != OK) {
+        vec_fini(x, out);
+        return e;
+    }
+    return finish_groups(x, p, g, out);
+}
+
+static err aggregate_rows(struct exec *x, const struct plan *p, const struct grid *g,
+                          struct vec *in, struct vec *out)
+{
+    enum agg_op op = p->expr->aggregate.op;
+    if (op == AGG_COUNT_VALUES)
+        return aggregate_count_values(x, p, g, in, out);
+    struct grouping gr;
+    double *param = NULL;
+    if (agg_op_has_param(op))
+        TRY(exec_scalar(x, p->args[1], g, &param));
+    TRY(grouping_init(x, p, in->count, &gr));
+    err e = group_rows(x, in, &gr);
+    struct agg_rows r = {x, p, g, in, &gr.groups, gr.group_of, param};
+    if (e == OK && fold_find(op) != NULL)
+        e = fold_rows(x, p, g, in, &gr, out);
+    else if (e == OK && op == AGG_QUANTILE)
+        e = aggregate_quantile(&r, out);
+    else if (e == OK)
+        e = aggregate_select(&r, out);
+    group_table_fini(&gr.groups);
+    if (e == OK && op == AGG_QUANTILE)
+        e = finish_groups(x, p, g, out);
+    return e;
+}
+
+err exec_aggregate(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out)
+{
+    const struct plan *arg = p->args[0];
+    bool repeated = arg->once && g->count > 1;
+    if (fold_find(p->expr->aggregate.op) != NULL && !repeated && pipe_folds(x, arg))
+        return aggregate_pipe(x, p, g, out);
+    struct vec in;
+    TRY(exec_vector(x, arg, g, &in));
+    err e = aggregate_rows(x, p, g, &in, out);
+    vec_fini(x, &in);
+    return e;
+}

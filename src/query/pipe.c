@@ -1,0 +1,281 @@
+/* pipe.c -- see pipe.h: what a pipe is made of; how it runs is in pipe_run.c. */
+#include "query/pipe.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+/* The range argument of a call, or NULL. */
+static const struct plan *find_range(const struct plan *p, size_t *index)
+{
+    for (size_t i = 0; i < p->arg_count; i++) {
+        enum expr_kind kind = p->args[i]->expr->kind;
+        if (kind == EXPR_MATRIX || kind == EXPR_SUBQUERY) {
+            *index = i;
+            return p->args[i];
+        }
+    }
+    return NULL;
+}
+
+/* The same when `p` is a call of a function over ranges. */
+static const struct plan *matrix_arg(const struct plan *p, size_t *index)
+{
+    if (p->expr->kind != EXPR_CALL || range_func_find(p->expr->call.func->id) == NULL)
+        return NULL;
+    return find_range(p, index);
+}
+
+static bool is_timestamp_of_selector(const struct plan *p)
+{
+    return p->expr->kind == EXPR_CALL && p->expr->call.func->id == FUNC_TIMESTAMP &&
+           p->args[0]->expr->kind == EXPR_VECTOR;
+}
+
+static bool is_leaf(const struct plan *p)
+{
+    size_t index;
+    return p->expr->kind == EXPR_VECTOR || is_timestamp_of_selector(p) ||
+           matrix_arg(p, &index) != NULL;
+}
+
+static const struct plan *leaf_source(const struct plan *p)
+{
+    size_t index;
+    if (p->expr->kind == EXPR_VECTOR)
+        return p;
+    return is_timestamp_of_selector(p) ? p->args[0] : matrix_arg(p, &index);
+}
+
+/* Does a matcher fix the metric name? */
+static bool selects_one_name(const struct plan *source)
+{
+    if (source->expr->kind == EXPR_SUBQUERY)
+        return false;
+    const struct expr_vector *v = plan_vector(source);
+    for (size_t i = 0; i < v->matcher_count; i++)
+        if (v->matchers[i].type == MATCH_EQUAL && str_eq(v->matchers[i].name, LABEL_NAME))
+            return true;
+    return false;
+}
+
+/* The leaf below `p` through stages, or NULL when that is no pipe. */
+static const struct plan *find_leaf(const struct plan *p, size_t *stages)
+{
+    for (*stages = 0; !is_leaf(p); ++*stages) {
+        const struct plan *operand = map_operand(p);
+        if (operand == NULL || operand->once || *stages == PIPE_STAGES_MAX)
+            return NULL;
+        p = operand;
+    }
+    return p;
+}
+
+/* Rows that could become equal when they lose their names must be looked at in between. */
+static bool names_are_safe(struct exec *x, const struct plan *leaf)
+{
+    return x->options->delayed_name_removal || selects_one_name(leaf_source(leaf));
+}
+
+bool pipe_fits(struct exec *x, const struct plan *p)
+{
+    size_t stages;
+    const struct plan *leaf = find_leaf(p, &stages);
+    return leaf != NULL && (stages == 0 || names_are_safe(x, leaf));
+}
+
+bool pipe_folds(struct exec *x, const struct plan *p)
+{
+    size_t stages;
+    const struct plan *leaf = find_leaf(p, &stages);
+    if (leaf == NULL)
+        return false;
+    return (stages == 0 && leaf->expr->kind == EXPR_VECTOR) || names_are_safe(x, leaf);
+}
+
+/* ---- opening ---- */
+
+static err refuse_extended(struct exec *x, const struct expr_vector *v)
+{
+    if (v->anchored || v->smoothed)
+        return exec_unsupported(x, "modifier", v->anchored ? STR("anchored") : STR("smoothed"));
+    return OK;
+}
+
+static err open_selector(struct pipe *p)
+{
+    const struct plan_time *t = &p->source->time;
+    const struct grid *g = p->grid;
+    TRY(refuse_extended(p->x, plan_vector(p->source)));
+    int64_t first = plan_time_at(t, g->start_ms);
+    int64_t last = plan_time_at(t, grid_time(g, g->count - 1));
+    TRY(exec_select(p->x, plan_vector(p->source), first - t->range_ms + 1, last, &p->selected));
+    p->series_count = p->selected->count;
+    return OK;
+}
+
+err pipe_subquery_grid(struct exec *x, const struct plan *source, const struct grid *g,
+                       struct grid *out)
+{
+    const struct plan_time *t = &source->time;
+    int64_t step = source->expr->subquery.step_ms;
+    if (step == 0)
+        step = x->options->subquery_step_ms;
+    int64_t after = plan_time_at(t, g->start_ms) - t->range_ms;
+    int64_t last = plan_time_at(t, grid_time(g, g->count - 1));
+    int64_t start = step * (after / step);
+    if (start <= after)
+        start += step;
+    *out = (struct grid){start, step, 0};
+    if (start > last)
+        return OK;
+    uint64_t count = (uint64_t)(last - start) / (uint64_t)step + 1;
+    if (count > QUERY_STEPS_MAX)
+        return diag_set(x->diag, ERR_LIMIT, "subquery has %llu steps, more than %d",
+                        (unsigned long long)count, QUERY_STEPS_MAX);
+    out->count = (size_t)count;
+    return OK;
+}
+
+/* Hints of histograms do not hold for what a subquery picks from a series. */
+static err forget_reset_hints(struct pipe *p, struct row *r)
+{
+    for (size_t k = 0; r->hists != NULL && k < p->inner_grid.count; k++) {
+        const struct histogram *h = r->hists[k];
+        if (h == NULL || (h->reset_hint != RESET_YES && h->reset_hint != RESET_NO))
+            continue;
+        struct histogram *copy = arena_alloc(&p->x->arena, sizeof(*copy));
+        if (copy == NULL)
+            return exec_memory_error(p->x, p->x->diag);
+        *copy = *h;
+        copy->reset_hint = RESET_UNKNOWN;
+        r->hists[k] = copy;
+    }
+    return OK;
+}
+
+static err open_subquery(struct pipe *p)
+{
+    TRY(pipe_subquery_grid(p->x, p->source, p->grid, &p->inner_grid));
+    if (p->inner_grid.count == 0)
+        return OK;
+    TRY(exec_vector(p->x, p->source->args[0], &p->inner_grid, &p->inner));
+    p->series_count = p->inner.count;
+    for (size_t i = 0; i < p->inner.count; i++)
+        TRY(forget_reset_hints(p, &p->inner.rows[i]));
+    p->inner_ts_ms = arena_alloc(&p->x->arena, p->inner_grid.count * sizeof(int64_t));
+    if (p->inner_ts_ms == NULL)
+        return exec_memory_error(p->x, p->x->diag);
+    for (size_t k = 0; k < p->inner_grid.count; k++)
+        p->inner_ts_ms[k] = grid_time(&p->inner_grid, k);
+    return OK;
+}
+
+static err open_range_call(struct pipe *p, const struct plan *call, enum func_id id)
+{
+    size_t index = 0, scalars = 0;
+    p->leaf = LEAF_RANGE;
+    p->source = find_range(call, &index);
+    p->fn = (struct range_func_args){.func = range_func_find(id),
+                                     .call = call,
+                                     .x = p->x,
+                                     .grid = p->grid,
+                                     .time = p->source->time,
+                                     .matrix_arg = index};
+    p->drops_name = !p->fn.func->keeps_name;
+    for (size_t i = 0; i < call->arg_count; i++) {
+        double *scalar;
+        if (i == index)
+            continue;
+        ASSERT(scalars < COUNT_OF(p->fn.scalars));
+        TRY(exec_scalar(p->x, call->args[i], p->grid, &scalar));
+        p->fn.scalars[scalars++] = scalar;
+    }
+    return OK;
+}
+
+static err open_source(struct pipe *p)
+{
+    return p->source->expr->kind == EXPR_SUBQUERY ? open_subquery(p) : open_selector(p);
+}
+
+static err open_leaf(struct pipe *p, const struct plan *leaf)
+{
+    size_t index;
+    if (matrix_arg(leaf, &index) != NULL) {
+        TRY(open_range_call(p, leaf, leaf->expr->call.func->id));
+    } else {
+        p->leaf = leaf->expr->kind == EXPR_VECTOR ? LEAF_INSTANT : LEAF_TIMESTAMP;
+        p->source = leaf_source(leaf);
+        p->drops_name = p->leaf == LEAF_TIMESTAMP;
+    }
+    return open_source(p);
+}
+
+err pipe_open_presence(struct exec *x, const struct plan *call, const struct grid *g,
+                       struct pipe *out)
+{
+    *out = (struct pipe){.x = x, .grid = g};
+    err e = open_range_call(out, call, FUNC_PRESENT_OVER_TIME);
+    if (e == OK)
+        e = open_source(out);
+    if (e != OK)
+        pipe_close(out);
+    return e;
+}
+
+err pipe_open(struct exec *x, const struct plan *p, const struct grid *g, struct pipe *out)
+{
+    *out = (struct pipe){.x = x, .grid = g};
+    const struct plan *chain[PIPE_STAGES_MAX];
+    size_t n = 0;
+    for (; !is_leaf(p); p = map_operand(p))
+        chain[n++] = p;
+    err e = open_leaf(out, p);
+    while (e == OK && n > 0) {
+        struct map_stage *s = &out->stages[out->stage_count];
+        e = map_make(x, chain[--n], g, s);
+        if (e == OK) {
+            out->stage_count++;
+            out->drops_name = out->drops_name || s->drops_name;
+        }
+    }
+    if (e != OK)
+        pipe_close(out);
+    return e;
+}
+
+void pipe_close(struct pipe *p)
+{
+    if (p->inner.arenas != NULL)
+        vec_fini(p->x, &p->inner);
+}
+
+/* ---- identity ---- */
+
+bool pipe_one_name(const struct pipe *p)
+{
+    return p->selected != NULL ? p->selected->one_name : p->inner.one_name;
+}
+
+/* Labels of the source's series, and whether their name is to go at the end. */
+static err source_labels(struct pipe *p, size_t i, struct labels *out, bool *drop_name)
+{
+    *drop_name = p->selected == NULL && p->inner.rows[i].drop_name;
+    if (p->selected != NULL)
+        return selected_labels(p->x, p->selected, i, out);
+    *out = p->inner.rows[i].labels;
+    return OK;
+}
+
+err pipe_labels(struct pipe *p, size_t i, struct labels *out, bool *drop_name)
+{
+    TRY(source_labels(p, i, out, drop_name));
+    if (!p->drops_name)
+        return OK;
+    if (p->x->options->delayed_name_removal) {
+        *drop_name = true;
+        return OK;
+    }
+    return labels_drop_metadata(p->x, out);
+}

@@ -1,0 +1,630 @@
+/* pipe_run.c -- running a pipe: threads, reading, windows, rows. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "query/pipe.h"
+
+enum { SCRATCH_WARM_BYTES = 128 << 10 }; /* kept by a lane between series */
+
+struct lane_note {
+    uint32_t series;
+    unsigned notes;
+};
+
+struct run {
+    struct pipe *pipe;
+    const struct pipe_split *split;
+    struct pipe_sink *sink;
+    struct lane *lanes;
+    atomic_size_t next;
+    atomic_bool stop;
+};
+
+void pipe_split_even(size_t count, size_t partition_min, struct pipe_split *out)
+{
+    size_t size = MAX(partition_min, (count + PIPE_PARTITIONS_MAX - 1) / PIPE_PARTITIONS_MAX);
+    *out = (struct pipe_split){.partitions = (count + size - 1) / size};
+    for (size_t i = 0; i <= out->partitions; i++)
+        out->bounds[i] = MIN(i * size, count);
+}
+
+/* ---- one series to columns ---- */
+
+/* The points of a subquery's row as a column; without gaps it shares the times of all others. */
+static err inner_columns(struct lane *l, size_t i, struct series_columns *out)
+{
+    const struct pipe *p = l->pipe;
+    const struct row *r = &p->inner.rows[i];
+    size_t count = p->inner_grid.count, n = 0;
+    if (row_present(r->values, r->hists, count) == count) {
+        *out = (struct series_columns){1, p->inner_ts_ms, r->values, r->hists, NULL, count};
+        return OK;
+    }
+    int64_t *ts = arena_alloc(&l->scratch, (count + ROW_PAD) * sizeof(*ts));
+    double *values = arena_alloc(&l->scratch, (count + ROW_PAD) * sizeof(*values));
+    const struct histogram **hists = NULL;
+    if (r->hists != NULL)
+        hists = arena_alloc(&l->scratch, (count + ROW_PAD) * sizeof(*hists));
+    if (ts == NULL || values == NULL || (r->hists != NULL && hists == NULL))
+        return exec_memory_error(p->x, &l->diag);
+    for (size_t k = 0; k < count; k++) {
+        if (!row_has(r, k))
+            continue;
+        ts[n] = p->inner_ts_ms[k];
+        values[n] = r->values[k];
+        if (hists != NULL)
+            hists[n] = r->hists[k];
+        n++;
+    }
+    *out = (struct series_columns){0, ts, values, hists, NULL, n};
+    return OK;
+}
+
+static err read_columns(struct lane *l, size_t i, struct series_columns *out)
+{
+    if (l->pipe->selected == NULL)
+        return inner_columns(l, i, out);
+    TRY(l->pipe->x->env->source->read(l->reader, i, out, &l->diag));
+    l->read += out->count;
+    return OK;
+}
+
+/* Windows of a column: from the cache, or in scratch memory for one without a shared id. */
+static err windows_of(struct lane *l, uint64_t column_id, const int64_t *ts_ms, size_t count,
+                      struct windows **out)
+{
+    *out = column_id != 0
+               ? window_cache_get(&l->windows, column_id, ts_ms, count)
+               : windows_make(&l->pipe->source->time, l->pipe->grid, ts_ms, count, &l->scratch);
+    return *out != NULL ? OK : exec_memory_error(l->pipe->x, &l->diag);
+}
+
+/* Samples of one kind, without stale markers. */
+struct kind_columns {
+    int64_t *ts_ms;
+    double *values;                 /* floats */
+    const struct histogram **hists; /* histograms */
+    size_t count;
+};
+
+/* Pick the samples of a column that are floats or, with `hists`, histograms. */
+static err pick_kind(struct lane *l, const struct series_columns *c, bool hists,
+                     struct kind_columns *out)
+{
+    *out = (struct kind_columns){0};
+    out->ts_ms = arena_alloc(&l->scratch, (c->count + ROW_PAD) * sizeof(int64_t));
+    out->values = arena_alloc(&l->scratch, (c->count + ROW_PAD) * sizeof(double));
+    if (out->ts_ms == NULL || out->values == NULL)
+        return exec_memory_error(l->pipe->x, &l->diag);
+    static_assert(sizeof(double) == sizeof(struct histogram *), "one array serves either kind");
+    out->hists = (const struct histogram **)(void *)out->values;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct histogram *h = c->histograms != NULL ? c->histograms[i] : NULL;
+        if ((h != NULL) != hists)
+            continue;
+        if (h != NULL ? histogram_is_stale(h) : value_is_stale(c->values[i]))
+            continue;
+        out->ts_ms[out->count] = c->ts_ms[i];
+        if (hists)
+            out->hists[out->count++] = h;
+        else
+            out->values[out->count++] = c->values[i];
+    }
+    return OK;
+}
+
+HOT_CLONES static bool any_stale(const double *values, size_t count)
+{
+    uint64_t stale = 0;
+    for (size_t i = 0; i < count; i++)
+        stale |= (uint64_t)(f64_bits(values[i]) == STALE_NAN_BITS);
+    return stale != 0;
+}
+
+/* ---- instant selectors ---- */
+
+HOT_CLONES static void gather_last(const double *values, const uint32_t *last, double *out,
+                                   size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        out[k] = values[last[k]];
+}
+
+/* Histograms picked by an instant selector; the same sample at several steps is one object. */
+static err pick_histograms(struct lane *l, const struct series_columns *c, const struct windows *w,
+                           double *out, const struct histogram **hists)
+{
+    const struct histogram *from = NULL, *copy = NULL;
+    for (size_t k = 0; k < w->step_count; k++) {
+        const struct histogram *h = w->hi[k] > w->lo[k] ? c->histograms[w->last[k]] : NULL;
+        if (h == NULL)
+            continue;
+        out[k] = absent_value();
+        if (histogram_is_stale(h))
+            continue;
+        if (h != from) {
+            struct histogram *made;
+            if (histogram_copy(h, l->hists, &made) != OK)
+                return exec_memory_error(l->pipe->x, &l->diag);
+            from = h;
+            copy = made;
+        }
+        hists[k] = copy;
+    }
+    return OK;
+}
+
+static err eval_instant(struct lane *l, const struct series_columns *c, double *out,
+                        const struct histogram ***out_hists)
+{
+    struct windows *w;
+    TRY(windows_of(l, c->column_id, c->ts_ms, c->count, &w));
+    size_t n = w->step_count;
+    gather_last(c->values, w->last, out, n);
+    if (l->pipe->leaf == LEAF_TIMESTAMP) {
+        for (size_t k = 0; k < n; k++) {
+            bool hist = c->histograms != NULL && c->histograms[w->last[k]] != NULL;
+            bool stale = hist ? histogram_is_stale(c->histograms[w->last[k]]) : is_absent(out[k]);
+            out[k] = stale ? absent_value() : (double)w->ts_ms[w->last[k]] / 1000;
+        }
+    } else if (c->histograms != NULL) {
+        *out_hists = arena_zalloc(l->hists, n + ROW_PAD, sizeof(**out_hists));
+        if (*out_hists == NULL)
+            return exec_memory_error(l->pipe->x, &l->diag);
+        TRY(pick_histograms(l, c, w, out, *out_hists));
+    }
+    for (uint32_t i = 0; i < w->few_none; i++)
+        out[w->few[i]] = absent_value();
+    return OK;
+}
+
+/* ---- functions over ranges ---- */
+
+static err eval_windows(struct lane *l, struct windows *w, const double *values, double *out,
+                        unsigned *notes)
+{
+    if (w->few_none == w->step_count) {
+        row_fill(out, w->step_count, absent_value());
+        return OK;
+    }
+    l->queryable += w->size_sum;
+    TRY(exec_peak(l->pipe->x, w->size_max, &l->diag));
+    struct range_call call = {.args = &l->pipe->fn,
+                              .w = w,
+                              .values = values,
+                              .out = out,
+                              .derived = w->column_id != 0 ? &l->windows.arena : &l->scratch,
+                              .scratch = &l->scratch,
+                              .notes = notes,
+                              .diag = &l->diag};
+    return range_func_floats(&call);
+}
+
+/* Floats without stale markers, whose times nobody shares. */
+static err eval_floats(struct lane *l, const struct kind_columns *c, double *out, unsigned *notes)
+{
+    struct windows *w;
+    if (c->count == 0) {
+        row_fill(out, l->pipe->grid->count, absent_value());
+        return OK;
+    }
+    TRY(windows_of(l, 0, c->ts_ms, c->count, &w));
+    return eval_windows(l, w, c->values, out, notes);
+}
+
+/* Histograms that a function handed on live in the series: copy them to where they are kept. */
+static err keep_histograms(struct lane *l, const struct histogram **hists, size_t count)
+{
+    const struct histogram *from = NULL, *copy = NULL;
+    for (size_t k = 0; k < count; k++) {
+        if (hists[k] == NULL)
+            continue;
+        if (hists[k] != from) {
+            struct histogram *made;
+            if (histogram_copy(hists[k], l->hists, &made) != OK)
+                return exec_memory_error(l->pipe->x, &l->diag);
+            from = hists[k];
+            copy = made;
+        }
+        hists[k] = copy;
+    }
+    return OK;
+}
+
+static err eval_mixed(struct lane *l, const struct series_columns *c, double *out,
+                      const struct histogram ***out_hists, unsigned *notes)
+{
+    size_t n = l->pipe->grid->count;
+    struct kind_columns floats, hists;
+    TRY(pick_kind(l, c, false, &floats));
+    TRY(pick_kind(l, c, true, &hists));
+    if (hists.count == 0)
+        return eval_floats(l, &floats, out, notes);
+    struct windows *fw = NULL, *hw;
+    if (floats.count > 0)
+        TRY(windows_of(l, 0, floats.ts_ms, floats.count, &fw));
+    TRY(windows_of(l, 0, hists.ts_ms, hists.count, &hw));
+    *out_hists = arena_zalloc(l->hists, n + ROW_PAD, sizeof(**out_hists));
+    if (*out_hists == NULL)
+        return exec_memory_error(l->pipe->x, &l->diag);
+    struct range_call call = {.args = &l->pipe->fn,
+                              .w = fw,
+                              .values = floats.values,
+                              .out = out,
+                              .derived = &l->scratch,
+                              .scratch = &l->scratch,
+                              .notes = notes,
+                              .diag = &l->diag};
+    struct range_mixed mixed = {&call, hw, hists.hists, *out_hists};
+    l->queryable += hw->size_sum + (fw != NULL ? fw->size_sum : 0);
+    TRY(range_func_mixed(&mixed));
+    return keep_histograms(l, *out_hists, n);
+}
+
+static err eval_range(struct lane *l, const struct series_columns *c, double *out,
+                      const struct histogram ***out_hists, unsigned *notes)
+{
+    if (c->histograms != NULL)
+        return eval_mixed(l, c, out, out_hists, notes);
+    struct windows *w;
+    TRY(windows_of(l, c->column_id, c->ts_ms, c->count, &w));
+    if (!any_stale(c->values + w->begin, w->end - w->begin))
+        return eval_windows(l, w, c->values, out, notes);
+    struct kind_columns floats;
+    TRY(pick_kind(l, c, false, &floats));
+    return eval_floats(l, &floats, out, notes);
+}
+
+/* ---- one series to a row ---- */
+
+static void add_note(struct lane *l, size_t i, unsigned notes)
+{
+    if (l->note_count == l->notes_cap) {
+        l->notes_cap = l->notes_cap > 0 ? 2 * l->notes_cap : 16;
+        l->notes = mem_resize(l->notes, l->notes_cap, sizeof(*l->notes));
+    }
+    l->notes[l->note_count++] = (struct lane_note){(uint32_t)i, notes};
+}
+
+/* One note of a kind is enough where all series share the metric name. */
+static void note_series(struct lane *l, size_t i, unsigned notes)
+{
+    bool one = pipe_one_name(l->pipe) && !l->pipe->x->options->type_and_unit_labels;
+    unsigned known = 0;
+    if (one)
+        for (size_t n = 0; n < l->note_count; n++)
+            known |= l->notes[n].notes;
+    if ((notes & ~known) != 0)
+        add_note(l, i, notes);
+}
+
+static err eval_series(struct lane *l, size_t i, double *out, const struct histogram ***hists,
+                       size_t *present)
+{
+    struct pipe *p = l->pipe;
+    struct series_columns c;
+    unsigned notes = 0;
+    *present = 0;
+    TRY(read_columns(l, i, &c));
+    if (c.count == 0)
+        return OK;
+    if (p->leaf == LEAF_RANGE)
+        TRY(eval_range(l, &c, out, hists, &notes));
+    else
+        TRY(eval_instant(l, &c, out, hists));
+    *present = row_present(out, *hists, p->grid->count);
+    if (p->leaf != LEAF_RANGE)
+        l->queryable += *present;
+    if (*present == 0)
+        notes &= ~(unsigned)NOTE_COUNTER;
+    if (notes != 0)
+        note_series(l, i, notes);
+    if (*present == 0 || p->stage_count == 0)
+        return OK;
+    for (size_t s = 0; s < p->stage_count; s++)
+        TRY(map_apply(p->x, &p->stages[s], out, *hists, p->grid->count, &l->diag));
+    *present = row_present(out, *hists, p->grid->count);
+    return OK;
+}
+
+static err run_series(struct lane *l, size_t partition, size_t i)
+{
+    const struct histogram **hists = NULL;
+    size_t present;
+    arena_reset(&l->scratch);
+    if (l->pending == NULL)
+        l->pending = l->sink->place(l->sink, l);
+    if (l->pending == NULL)
+        return exec_memory_error(l->pipe->x, &l->diag);
+    TRY(eval_series(l, i, l->pending, &hists, &present));
+    if (present == 0)
+        return OK;
+    double *values = l->pending;
+    l->pending = NULL;
+    l->points += present;
+    return l->sink->take(l->sink, l, partition, i, values, hists, present);
+}
+
+/* ---- lanes ---- */
+
+static err lane_open(struct lane *l)
+{
+    struct exec *x = l->pipe->x;
+    size_t budget = x->options->memory_bytes_max;
+    arena_init(&l->scratch, budget);
+    arena_init(&l->reader_arena, budget);
+    window_cache_init(&l->windows, &l->pipe->source->time, l->pipe->grid, budget);
+    void *warm = arena_alloc(&l->scratch, SCRATCH_WARM_BYTES);
+    if (warm == NULL)
+        return exec_memory_error(x, &l->diag);
+    if (l->pipe->selected == NULL)
+        return OK;
+    err e = x->env->source->reader_open(l->pipe->selected->selection, &l->reader_arena, &l->reader);
+    return e == OK ? OK : diag_set(&l->diag, e, "expanding series: %s", err_name(e));
+}
+
+static void lane_close(struct lane *l)
+{
+    if (l->reader != NULL)
+        l->pipe->x->env->source->reader_close(l->reader);
+    l->reader = NULL;
+    arena_fini(&l->scratch);
+    arena_fini(&l->reader_arena);
+    window_cache_fini(&l->windows);
+}
+
+/* Tell the run what the lane holds, and look whether it shall go on. */
+static err lane_checkpoint(struct lane *l)
+{
+    struct exec *x = l->pipe->x;
+    uint64_t points = l->points;
+    l->points = 0;
+    TRY(exec_hold(x, points, &l->diag));
+    uint64_t bytes = l->keep->used_bytes + l->scratch.used_bytes + l->reader_arena.used_bytes +
+                     l->windows.arena.used_bytes;
+    if (bytes > l->bytes)
+        TRY(exec_hold_bytes(x, bytes - l->bytes, &l->diag));
+    l->bytes = MAX(bytes, l->bytes);
+    return exec_check(x, &l->diag);
+}
+
+static err run_partition(struct run *r, struct lane *l, size_t partition)
+{
+    const struct pipe_split *s = r->split;
+    for (size_t at = s->bounds[partition]; at < s->bounds[partition + 1]; at++) {
+        if (at % CHECK_ROWS == 0) {
+            TRY(lane_checkpoint(l));
+            if (atomic_load_explicit(&r->stop, memory_order_relaxed))
+                return OK;
+        }
+        TRY(run_series(l, partition, s->order != NULL ? s->order[at] : at));
+    }
+    return OK;
+}
+
+static void run_lane(void *arg, unsigned index)
+{
+    struct run *r = arg;
+    struct lane *l = &r->lanes[index];
+    bool open = false;
+    for (;;) {
+        size_t partition = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
+        if (partition >= r->split->partitions ||
+            atomic_load_explicit(&r->stop, memory_order_relaxed))
+            break;
+        if (!open)
+            l->error = lane_open(l);
+        open = true;
+        if (l->error == OK)
+            l->error = run_partition(r, l, partition);
+        l->error_at = partition;
+        if (l->error != OK)
+            atomic_store_explicit(&r->stop, true, memory_order_relaxed);
+    }
+    if (open && l->error == OK)
+        l->error = lane_checkpoint(l);
+    if (open)
+        lane_close(l);
+}
+
+/* ---- after the run ---- */
+
+static bool named_like_counter(str name)
+{
+    return str_ends(name, STR("_total")) || str_ends(name, STR("_sum")) ||
+           str_ends(name, STR("_count")) || str_ends(name, STR("_bucket"));
+}
+
+static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct buf *quoted)
+{
+    struct annotations *a = &p->x->annotations;
+    str name = labels_get(ls, LABEL_NAME);
+    if (name.len == 0)
+        return;
+    if (!p->x->options->type_and_unit_labels) {
+        if (!named_like_counter(name))
+            annotate_info(a, pos,
+                          "metric might not be a counter, name does not end in "
+                          "_total/_sum/_count/_bucket: %s",
+                          annotation_quote(quoted, name));
+        return;
+    }
+    str type = labels_get(ls, LABEL_TYPE);
+    if (str_eq(type, STR("counter")) || str_eq(type, STR("histogram")))
+        return;
+    struct buf quoted_type = {0};
+    annotate_info(a, pos,
+                  "metric might not be a counter, __type__ label is not set to \"counter\" or "
+                  "\"histogram\", got %s: %s",
+                  annotation_quote(&quoted_type, type), annotation_quote(quoted, name));
+    buf_fini(&quoted_type);
+}
+
+static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted)
+{
+    struct annotations *a = &p->x->annotations;
+    size_t pos = p->fn.call->args[0]->expr->start;
+    struct labels ls;
+    if (p->selected != NULL)
+        TRY(selected_labels(p->x, p->selected, n->series, &ls));
+    else
+        ls = p->inner.rows[n->series].labels;
+    if ((n->notes & NOTE_COUNTER) != 0 && p->fn.func->is_counter_rate)
+        tell_counter(p, pos, ls, quoted);
+    const char *name = annotation_quote(quoted, labels_get(ls, LABEL_NAME));
+    if ((n->notes & NOTE_MIXED) != 0)
+        annotate_warning(a, pos, "encountered a mix of histograms and floats for metric name %s",
+                         name);
+    if ((n->notes & NOTE_HISTOGRAM_IGNORED) != 0)
+        annotate_info(a, pos,
+                      "ignored histograms in a range containing both floats and histograms for "
+                      "metric name %s",
+                      name);
+    return OK;
+}
+
+static err tell_notes(struct run *r, unsigned lanes)
+{
+    struct buf quoted = {0};
+    err e = OK;
+    for (unsigned i = 0; i < lanes; i++)
+        for (size_t n = 0; n < r->lanes[i].note_count && e == OK; n++)
+            e = tell_note(r->pipe, &r->lanes[i].notes[n], &quoted);
+    buf_fini(&quoted);
+    return e;
+}
+
+/* The error of the earliest partition, so that threads do not decide which is told. */
+static err first_error(struct run *r, unsigned lanes)
+{
+    struct lane *first = NULL;
+    for (unsigned i = 0; i < lanes; i++) {
+        struct lane *l = &r->lanes[i];
+        if (l->error != OK && (first == NULL || l->error_at < first->error_at))
+            first = l;
+    }
+    if (first == NULL)
+        return OK;
+    const char *text = first->diag.text[0] != 0 ? first->diag.text : err_name(first->error);
+    return diag_set(r->pipe->x->diag, first->error, "%s", text);
+}
+
+static void collect(struct run *r, unsigned lanes)
+{
+    struct exec *x = r->pipe->x;
+    for (unsigned i = 0; i < lanes; i++) {
+        struct lane *l = &r->lanes[i];
+        x->samples_queryable += l->queryable;
+        x->samples_read += l->read;
+        atomic_fetch_sub_explicit(&x->bytes_held, l->bytes, memory_order_relaxed);
+        mem_free(l->notes);
+    }
+}
+
+err pipe_run(struct pipe *p, const struct pipe_split *split, struct pipe_sink *sink,
+             struct arena *keeps)
+{
+    if (split->partitions == 0)
+        return OK;
+    unsigned lanes = (unsigned)MIN((size_t)p->x->lanes, split->partitions);
+    struct run r = {.pipe = p, .split = split, .sink = sink};
+    r.lanes = mem_zalloc(lanes, sizeof(*r.lanes));
+    for (unsigned i = 0; i < lanes; i++) {
+        r.lanes[i].pipe = p;
+        r.lanes[i].sink = sink;
+        r.lanes[i].index = i;
+        r.lanes[i].keep = &keeps[i];
+        r.lanes[i].hists = sink->keeps_hists ? &keeps[i] : &r.lanes[i].scratch;
+    }
+    if (lanes == 1)
+        run_lane(&r, 0);
+    else
+        pool_for_each(p->x->env->pool, lanes, run_lane, &r);
+    err e = first_error(&r, lanes);
+    if (e == OK)
+        e = tell_notes(&r, lanes);
+    collect(&r, lanes);
+    mem_free(r.lanes);
+    return e;
+}
+
+/* ---- into rows ---- */
+
+struct row_sink {
+    struct pipe_sink sink;
+    struct pipe *pipe;
+    struct row *rows; /* by series */
+};
+
+static double *rows_place(struct pipe_sink *s, struct lane *l)
+{
+    const struct row_sink *rs = (const struct row_sink *)s;
+    return arena_alloc(l->keep, (rs->pipe->grid->count + ROW_PAD) * sizeof(double));
+}
+
+static err rows_take(struct pipe_sink *s, struct lane *l, size_t partition, size_t i,
+                     double *values, const struct histogram **hists, size_t present)
+{
+    (void)l;
+    (void)partition;
+    (void)present;
+    struct row_sink *rs = (struct row_sink *)s;
+    rs->rows[i].values = values;
+    rs->rows[i].hists = hists;
+    return OK;
+}
+
+/* Series whose labels became equal without their names: an error for functions over ranges, joined
+ * otherwise. */
+static err join_nameless(struct pipe *p, struct vec *v)
+{
+    if (v->one_name || !p->drops_name || p->x->options->delayed_name_removal)
+        return OK;
+    size_t before = v->count;
+    v->one_name = true;
+    TRY(vec_merge_equal(p->x, p->grid, v));
+    if (v->count < before && p->leaf == LEAF_RANGE)
+        return diag_set(p->x->diag, ERR_INVALID,
+                        "vector cannot contain metrics with the same labelset");
+    return OK;
+}
+
+/* Keep the rows that have points, give them labels. */
+static err finish_rows(struct pipe *p, struct vec *v)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->series_count; i++) {
+        struct row r = v->rows[i];
+        if (r.values == NULL)
+            continue;
+        if (i % LABELS_CHECK == 0)
+            TRY(exec_check(p->x, p->x->diag));
+        TRY(pipe_labels(p, i, &r.labels, &r.drop_name));
+        v->rows[kept++] = r;
+    }
+    v->count = kept;
+    v->one_name = pipe_one_name(p);
+    TRY(vec_account(p->x, v));
+    return join_nameless(p, v);
+}
+
+err pipe_rows(struct pipe *p, struct vec *out)
+{
+    struct exec *x = p->x;
+    uint64_t held = atomic_load_explicit(&x->points_held, memory_order_relaxed);
+    vec_init(x, out, x->lanes);
+    struct row_sink s = {{rows_place, rows_take, true}, p, NULL};
+    out->rows = s.rows = ARENA_ARRAY(&out->arenas[0], struct row, p->series_count + 1);
+    err e = s.rows != NULL ? OK : exec_memory_error(x, x->diag);
+    struct pipe_split split;
+    pipe_split_even(p->series_count, PIPE_PARTITION_MIN, &split);
+    if (e == OK)
+        e = pipe_run(p, &split, &s.sink, out->arenas);
+    out->points = atomic_load_explicit(&x->points_held, memory_order_relaxed) - held;
+    if (e == OK)
+        e = finish_rows(p, out);
+    if (e != OK)
+        vec_fini(x, out);
+    return e;
+}

@@ -1,0 +1,89 @@
+/* range_func.c -- the table of functions over ranges and what they have in common. */
+#include "query/range_func.h"
+
+static const struct range_func FUNCS[FUNC_COUNT] = {
+    [FUNC_RATE] = {range_rate, NULL, MIXED_DROP, 2, .is_counter_rate = true},
+    [FUNC_INCREASE] = {range_increase, NULL, MIXED_DROP, 2, .is_counter_rate = true},
+    [FUNC_DELTA] = {range_delta, NULL, MIXED_DROP, 2},
+    [FUNC_IRATE] = {range_irate, step_instant, MIXED_STEP, 2},
+    [FUNC_IDELTA] = {range_idelta, step_instant, MIXED_STEP, 2},
+    [FUNC_DERIV] = {range_deriv, NULL, MIXED_FLOATS, 2},
+    [FUNC_PREDICT_LINEAR] = {range_predict_linear, NULL, MIXED_FLOATS, 2},
+    [FUNC_DOUBLE_EXPONENTIAL_SMOOTHING] = {range_smoothing, NULL, MIXED_FLOATS, 2},
+    [FUNC_CHANGES] = {range_changes, step_changes, MIXED_STEP, 1},
+    [FUNC_RESETS] = {range_resets, step_resets, MIXED_STEP, 1},
+    [FUNC_SUM_OVER_TIME] = {range_sum, NULL, MIXED_DROP, 1},
+    [FUNC_AVG_OVER_TIME] = {range_avg, NULL, MIXED_DROP, 1},
+    [FUNC_MIN_OVER_TIME] = {range_min, NULL, MIXED_FLOATS, 1},
+    [FUNC_MAX_OVER_TIME] = {range_max, NULL, MIXED_FLOATS, 1},
+    [FUNC_COUNT_OVER_TIME] = {range_count, step_count, MIXED_STEP, 1},
+    [FUNC_LAST_OVER_TIME] = {range_last, step_last, MIXED_STEP, 1, .keeps_name = true},
+    [FUNC_FIRST_OVER_TIME] = {range_first, step_first, MIXED_STEP, 1, .keeps_name = true},
+    [FUNC_PRESENT_OVER_TIME] = {range_present, step_present, MIXED_STEP, 1},
+    [FUNC_STDDEV_OVER_TIME] = {range_stddev, NULL, MIXED_FLOATS, 1},
+    [FUNC_STDVAR_OVER_TIME] = {range_stdvar, NULL, MIXED_FLOATS, 1},
+    [FUNC_QUANTILE_OVER_TIME] = {range_quantile, NULL, MIXED_FLOATS, 1},
+    [FUNC_MAD_OVER_TIME] = {range_mad, NULL, MIXED_FLOATS, 1},
+    [FUNC_TS_OF_FIRST_OVER_TIME] = {range_ts_first, step_ts_first, MIXED_STEP, 1},
+    [FUNC_TS_OF_LAST_OVER_TIME] = {range_ts_last, step_ts_last, MIXED_STEP, 1},
+    [FUNC_TS_OF_MIN_OVER_TIME] = {range_ts_min, NULL, MIXED_FLOATS, 1},
+    [FUNC_TS_OF_MAX_OVER_TIME] = {range_ts_max, NULL, MIXED_FLOATS, 1},
+};
+
+const struct range_func *range_func_find(enum func_id id)
+{
+    return FUNCS[id].floats != NULL ? &FUNCS[id] : NULL;
+}
+
+err range_func_floats(struct range_call *c)
+{
+    TRY(c->args->func->floats(c));
+    const struct windows *w = c->w;
+    uint32_t few = w->few_none + (c->args->func->samples_min > 1 ? w->few_one : 0);
+    for (uint32_t i = 0; i < few; i++)
+        c->out[w->few[i]] = absent_value();
+    return OK;
+}
+
+static uint32_t window_size(const struct windows *w, size_t k)
+{
+    return w != NULL ? w->hi[k] - w->lo[k] : 0;
+}
+
+/* What a step of a series with both kinds comes to when the function looks at one kind alone. */
+static err mixed_one_kind(const struct range_mixed *m, size_t k)
+{
+    const struct range_call *c = m->call;
+    const struct range_func *f = c->args->func;
+    uint32_t floats = window_size(c->w, k), hists = window_size(m->hist_windows, k);
+    if (hists == 0)
+        return OK;
+    if (floats > 0 && f->policy == MIXED_FLOATS) {
+        *c->notes |= NOTE_HISTOGRAM_IGNORED;
+    } else if (floats > 0) {
+        *c->notes |= NOTE_MIXED;
+        c->out[k] = absent_value();
+    } else if (f->policy == MIXED_DROP && hists >= f->samples_min) {
+        return diag_set(c->diag, ERR_UNSUPPORTED, "%.*s() of native histograms is not supported",
+                        STR_ARG(c->args->call->expr->call.func->name));
+    }
+    return OK;
+}
+
+err range_func_mixed(const struct range_mixed *m)
+{
+    struct range_call *c = m->call;
+    const struct range_func *f = c->args->func;
+    size_t n = c->args->grid->count;
+    if (c->w != NULL)
+        TRY(range_func_floats(c));
+    else
+        row_fill(c->out, n, absent_value());
+    for (size_t k = 0; k < n; k++) {
+        if (f->policy != MIXED_STEP)
+            TRY(mixed_one_kind(m, k));
+        else if (window_size(m->hist_windows, k) > 0)
+            TRY(f->step(m, k));
+    }
+    return OK;
+}

@@ -1,0 +1,143 @@
+/* range_func.h -- functions over windows of samples: rate(), sum_over_time(), ... One row of the
+ * table is one function. */
+#ifndef QUERY_RANGE_FUNC_H
+#define QUERY_RANGE_FUNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "query/exec_priv.h"
+#include "query/window.h"
+
+/* What happened to a series, told after the run with its metric name. */
+enum series_note {
+    NOTE_COUNTER = 1,          /* rate() or increase() of floats gave points */
+    NOTE_MIXED = 2,            /* floats and histograms in one window: dropped */
+    NOTE_HISTOGRAM_IGNORED = 4 /* floats and histograms in one window: floats used */
+};
+
+struct range_func;
+
+struct range_func_args { /* one call in a query */
+    const struct range_func *func;
+    const struct plan *call;
+    struct exec *x;
+    const struct grid *grid;
+    struct plan_time time;    /* of the range */
+    const double *scalars[2]; /* its scalar arguments, a value a step */
+    size_t matrix_arg;
+};
+
+struct range_call { /* over one series */
+    const struct range_func_args *args;
+    struct windows *w;
+    const double *values;  /* floats only, no stale markers */
+    double *out;           /* a value a step; may be left wrong where the window has too few */
+    struct arena *derived; /* for w->derived: lives as long as `w` */
+    struct arena *scratch; /* until the next series */
+    unsigned *notes;       /* enum series_note */
+    struct diag *diag;
+};
+
+/* Windows of a series that has histograms too: the same steps over its floats and its histograms.
+ */
+struct range_mixed {
+    struct range_call *call;              /* over the floats; w is NULL when there is none */
+    struct windows *hist_windows;         /* NULL: none */
+    const struct histogram *const *hists; /* the column of histograms */
+    const struct histogram **out_hists;
+};
+
+enum mixed_policy {
+    MIXED_DROP,   /* a window with both gives nothing and a warning */
+    MIXED_FLOATS, /* floats alone count; an info when there are histograms too */
+    MIXED_STEP,   /* the function looks at both: `step` */
+};
+
+struct range_func {
+    err (*floats)(struct range_call *c);
+    err (*step)(const struct range_mixed *m, size_t k); /* MIXED_STEP: sets out or out_hists */
+    enum mixed_policy policy;
+    uint8_t samples_min; /* a window with fewer gives nothing: 1 or 2 */
+    bool keeps_name;
+    bool is_counter_rate; /* rate, increase: metrics not named like counters get an info */
+};
+
+/* The row of a function, NULL when it is none over ranges or not there yet. */
+const struct range_func *range_func_find(enum func_id id);
+
+/* Evaluate over a column of floats, all steps; wrong places are corrected. */
+MUST_USE err range_func_floats(struct range_call *c);
+/* ... over floats and histograms. */
+MUST_USE err range_func_mixed(const struct range_mixed *m);
+
+/* Times of a step's range, milliseconds. */
+static inline int64_t range_end_ms(const struct range_func_args *a, size_t k)
+{
+    return plan_time_at(&a->time, grid_time(a->grid, k));
+}
+
+/* Go's time.Duration.Seconds() of the range. */
+static inline double range_seconds(const struct range_func_args *a)
+{
+    int64_t ms = a->time.range_ms;
+    return (double)(ms / 1000) + (double)(ms % 1000 * 1000000) / 1e9;
+}
+
+/* Neumaier's compensated addition of `v` to sum and compensation. */
+static inline void kahan_add(double v, double *sum, double *c)
+{
+    double t = *sum + v;
+    if (__builtin_isinf(t))
+        *c = 0;
+    else if (__builtin_fabs(*sum) >= __builtin_fabs(v))
+        *c += (*sum - t) + v;
+    else
+        *c += (v - t) + *sum;
+    *sum = t;
+}
+
+/* The quantile of `count` values, whose order is changed; upstream's quantile(). NaN is smallest.
+ */
+double quantile_of(double q, double *values, size_t count);
+
+/* range_rate.c */
+err range_rate(struct range_call *c);
+err range_increase(struct range_call *c);
+err range_delta(struct range_call *c);
+err range_irate(struct range_call *c);
+err range_idelta(struct range_call *c);
+err range_deriv(struct range_call *c);
+err range_predict_linear(struct range_call *c);
+err range_smoothing(struct range_call *c);
+err range_changes(struct range_call *c);
+err range_resets(struct range_call *c);
+err step_changes(const struct range_mixed *m, size_t k);
+err step_resets(const struct range_mixed *m, size_t k);
+err step_instant(const struct range_mixed *m, size_t k);
+
+/* range_over.c */
+err range_sum(struct range_call *c);
+err range_avg(struct range_call *c);
+err range_min(struct range_call *c);
+err range_max(struct range_call *c);
+err range_count(struct range_call *c);
+err range_last(struct range_call *c);
+err range_first(struct range_call *c);
+err range_present(struct range_call *c);
+err range_stddev(struct range_call *c);
+err range_stdvar(struct range_call *c);
+err range_quantile(struct range_call *c);
+err range_mad(struct range_call *c);
+err range_ts_first(struct range_call *c);
+err range_ts_last(struct range_call *c);
+err range_ts_min(struct range_call *c);
+err range_ts_max(struct range_call *c);
+err step_count(const struct range_mixed *m, size_t k);
+err step_present(const struct range_mixed *m, size_t k);
+err step_last(const struct range_mixed *m, size_t k);
+err step_first(const struct range_mixed *m, size_t k);
+err step_ts_first(const struct range_mixed *m, size_t k);
+err step_ts_last(const struct range_mixed *m, size_t k);
+
+#endif

@@ -1,0 +1,182 @@
+/* select.c -- what a run takes from the store: selections, labels, samples as they are. */
+#include "query/exec_priv.h"
+
+static bool same_matchers(const struct expr_vector *a, const struct expr_vector *b)
+{
+    if (a->matcher_count != b->matcher_count)
+        return false;
+    for (size_t i = 0; i < a->matcher_count; i++) {
+        const struct matcher *m = &a->matchers[i], *n = &b->matchers[i];
+        if (m->type != n->type || !str_eq(m->name, n->name) || !str_eq(m->value, n->value))
+            return false;
+    }
+    return true;
+}
+
+static void find_name(struct selected *s)
+{
+    for (size_t i = 0; i < s->vector->matcher_count; i++) {
+        const struct matcher *m = &s->vector->matchers[i];
+        if (m->type == MATCH_EQUAL && str_eq(m->name, LABEL_NAME)) {
+            s->one_name = true;
+            s->name = m->value;
+        }
+    }
+}
+
+static void note_warnings(struct exec *x, const struct selected *s)
+{
+    const str *texts;
+    size_t count = x->env->source->warnings(s->selection, &texts);
+    for (size_t i = 0; i < count; i++)
+        annotate_text(&x->annotations, texts[i]);
+}
+
+/* The store's errors in the words of the query API. */
+static err select_error(struct exec *x, err e)
+{
+    if (e == ERR_CANCELED)
+        return diag_set(x->diag, e, "query was canceled in query execution");
+    if (e == ERR_TIMEOUT)
+        return diag_set(x->diag, e, "query timed out in query execution");
+    return diag_set(x->diag, e, "expanding series: %s", err_name(e));
+}
+
+static err open_selection(struct exec *x, struct selected *s)
+{
+    struct db_select_args args = {.matchers = s->vector->matchers,
+                                  .matcher_count = s->vector->matcher_count,
+                                  .min_ms = s->min_ms,
+                                  .max_ms = s->max_ms,
+                                  .canceled = x->options->canceled,
+                                  .deadline_mono_ns = x->options->deadline_mono_ns};
+    err e = x->env->source->select(x->env->store, &args, &x->select_arena, &s->selection, x->diag);
+    if (e != OK)
+        return select_error(x, e);
+    s->next = x->selections;
+    x->selections = s;
+    s->count = x->env->source->count(s->selection);
+    s->labels = ARENA_ARRAY(&x->arena, struct labels, s->count + 1);
+    if (s->labels == NULL)
+        return exec_memory_error(x, x->diag);
+    x->series_selected += s->count;
+    note_warnings(x, s);
+    return OK;
+}
+
+err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms, int64_t max_ms,
+                struct selected **out)
+{
+    static_assert(sizeof(atomic_bool) == sizeof(bool), "the store polls the same flag");
+    for (struct selected *s = x->selections; s != NULL; s = s->next) {
+        if (s->min_ms == min_ms && s->max_ms == max_ms && same_matchers(s->vector, v)) {
+            *out = s;
+            return OK;
+        }
+    }
+    struct selected *s = ARENA_NEW(&x->arena, struct selected);
+    if (s == NULL)
+        return exec_memory_error(x, x->diag);
+    s->vector = v;
+    s->min_ms = min_ms;
+    s->max_ms = max_ms;
+    find_name(s);
+    TRY(open_selection(x, s));
+    *out = s;
+    return OK;
+}
+
+err selected_labels(struct exec *x, struct selected *s, size_t i, struct labels *out)
+{
+    if (s->labels[i].items == NULL) {
+        err e = x->env->source->labels(s->selection, i, &s->labels[i]);
+        if (e != OK)
+            return diag_set(x->diag, e, "expanding series: %s", err_name(e));
+    }
+    *out = s->labels[i];
+    return OK;
+}
+
+void exec_close_selections(struct exec *x)
+{
+    for (struct selected *s = x->selections; s != NULL; s = s->next)
+        x->env->source->close(s->selection);
+    x->selections = NULL;
+}
+
+/* ---- range selectors as they are ---- */
+
+/* Copy the samples of (min_ms, max_ms] that are not stale markers. */
+static err copy_samples(struct exec *x, const struct series_columns *c, int64_t min_ms,
+                        int64_t max_ms, struct raw_row *out)
+{
+    int64_t *ts = arena_alloc(&x->arena, (c->count + 1) * sizeof(*ts));
+    double *values = arena_alloc(&x->arena, (c->count + 1) * sizeof(*values));
+    const struct histogram **hists = NULL;
+    if (c->histograms != NULL)
+        hists = ARENA_ARRAY(&x->arena, const struct histogram *, c->count + 1);
+    if (ts == NULL || values == NULL || (c->histograms != NULL && hists == NULL))
+        return exec_memory_error(x, x->diag);
+    size_t n = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct histogram *h = hists != NULL ? c->histograms[i] : NULL;
+        if (c->ts_ms[i] <= min_ms || c->ts_ms[i] > max_ms)
+            continue;
+        if (h != NULL ? histogram_is_stale(h) : value_is_stale(c->values[i]))
+            continue;
+        if (h != NULL) {
+            struct histogram *copy;
+            if (histogram_copy(h, &x->arena, &copy) != OK)
+                return exec_memory_error(x, x->diag);
+            hists[n] = copy;
+        }
+        ts[n] = c->ts_ms[i];
+        values[n++] = c->values[i];
+    }
+    *out = (struct raw_row){{0}, ts, values, hists, n};
+    return OK;
+}
+
+static err read_raw(struct exec *x, struct selected *s, struct series_reader *r, int64_t min_ms,
+                    int64_t max_ms, struct value *out)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct series_columns columns;
+        struct raw_row row;
+        if (i % CHECK_ROWS == 0)
+            TRY(exec_check(x, x->diag));
+        TRY(x->env->source->read(r, i, &columns, x->diag));
+        x->samples_read += columns.count;
+        TRY(copy_samples(x, &columns, min_ms, max_ms, &row));
+        if (row.count == 0)
+            continue;
+        TRY(selected_labels(x, s, i, &row.labels));
+        TRY(exec_hold(x, row.count, x->diag));
+        x->samples_queryable += row.count;
+        out->raw[out->raw_count++] = row;
+    }
+    return OK;
+}
+
+err exec_raw(struct exec *x, const struct plan *p, const struct grid *g, struct value *out)
+{
+    int64_t max_ms = plan_time_at(&p->time, g->start_ms), min_ms = max_ms - p->time.range_ms;
+    struct selected *s;
+    TRY(exec_select(x, plan_vector(p), min_ms + 1, max_ms, &s));
+    *out = (struct value){.type = VALUE_MATRIX};
+    out->raw = ARENA_ARRAY(&x->arena, struct raw_row, s->count + 1);
+    if (out->raw == NULL)
+        return exec_memory_error(x, x->diag);
+    struct arena a;
+    struct series_reader *r = NULL;
+    arena_init(&a, x->options->memory_bytes_max);
+    err e = x->env->source->reader_open(s->selection, &a, &r);
+    if (e == OK)
+        e = read_raw(x, s, r, min_ms, max_ms, out);
+    else
+        diag_set(x->diag, e, "expanding series: %s", err_name(e));
+    if (r != NULL)
+        x->env->source->reader_close(r);
+    arena_fini(&a);
+    return e;
+}

@@ -1,0 +1,19 @@
+/* source_db.c -- the storage engine as a query source. */
+#include "query/engine.h"
+
+static err select_db(void *store, const struct db_select_args *args, struct arena *a,
+                     struct selection **out, struct diag *d)
+{
+    return db_select(store, args, a, out, d);
+}
+
+const struct query_source QUERY_SOURCE_DB = {
+    .select = select_db,
+    .close = selection_close,
+    .count = selection_count,
+    .labels = selection_labels,
+    .warnings = selection_warnings,
+    .reader_open = series_reader_open,
+    .reader_close = series_reader_close,
+    .read = series_read,
+};
