@@ -134,7 +134,10 @@ static void rate_exact(const struct range_call *c, const struct rate_steps *r,
             from++;
         for (size_t i = from; i < drop_count && drops[i] <= w->last[k]; i++)
             rise += c->values[drops[i] - 1];
-        c->out[k] = extrapolate(r, k, first, rise, divisor);
+        /* Where the guard holds, zero is farther than the extrapolation reaches: the step's factor,
+         * the same formula, is known already. */
+        c->out[k] = first >= r->guard[k] * rise ? rise * r->factor[k]
+                                                : extrapolate(r, k, first, rise, divisor);
     }
 }
 
