@@ -9,7 +9,9 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "storage/block_dir.h"
+#include "storage/block_writer.h"
 #include "storage/db_priv.h"
+#include "storage/db_record.h"
 
 struct db_options db_options_default(void)
 {
@@ -359,10 +361,30 @@ uint32_t db_resolve(struct db *db, const hash128 *aliases, size_t count, uint32_
     return registry_resolve(db->registry, aliases, count, out);
 }
 
+/* What logs and blocks cannot hold must not come in: a cut would fail over it for ever. */
+static err check_storable(struct labels ls, struct diag *d)
+{
+    if (ls.count == 0)
+        return diag_set(d, ERR_INVALID, "a series needs a label");
+    if (ls.count > MIN((size_t)RECORD_LABELS_MAX, (size_t)BLOCK_SERIES_LABELS_MAX))
+        return diag_set(d, ERR_LIMIT, "a series of %zu labels, at most %d can be stored", ls.count,
+                        (int)BLOCK_SERIES_LABELS_MAX);
+    for (size_t i = 0; i < ls.count; i++) {
+        size_t size = MAX(ls.items[i].name.len, ls.items[i].value.len);
+        if (size > BLOCK_SYMBOL_SIZE_MAX)
+            return diag_set(d, ERR_LIMIT, "a label of %zu bytes, at most %d can be stored", size,
+                            (int)BLOCK_SYMBOL_SIZE_MAX);
+        if (ls.items[i].name.len == 0 || ls.items[i].value.len == 0)
+            return diag_set(d, ERR_INVALID, "a label without name or value");
+    }
+    return OK;
+}
+
 err db_create(struct db *db, struct labels labels, const hash128 *alias, uint32_t *out,
               struct diag *d)
 {
     struct diag limit = {0};
+    TRY(check_storable(labels, d));
     err e = registry_create(db->registry, labels, alias, out, NULL, &limit);
     if (e != ERR_LIMIT)
         return e;

@@ -74,7 +74,9 @@ uint32_t db_resolve(struct db *db, const hash128 *aliases, size_t count, uint32_
 
 /* Find or create the series of `labels` (sorted and checked by the caller) and remember `alias` for it; NULL:
  * no alias.
- *   ERR_LIMIT  too many series for the memory budget; nothing was created, `d` names the limit */
+ *   ERR_LIMIT    too many series for the memory budget, or labels that no block can hold (more than 4096, or
+ *                1 MiB); nothing was created, `d` names the limit
+ *   ERR_INVALID  no label, or an empty name or value */
 MUST_USE err db_create(struct db *db, struct labels labels, const hash128 *alias, uint32_t *out,
                        struct diag *d);
 

@@ -8,14 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/committer_priv.h"
-#include "storage/db_record.h"
+#include "storage/log_ids.h"
 
 enum {
     ROWS_MAX = 32 << 10, /* rows of one batch: 1 MB */
     APPLIERS = 2,
-    PARALLEL_ROWS_MIN = 4096, /* fewer are not worth the threads */
-    PAGE_BITS = 14,
-    PAGES = RECORD_ID_MAX >> PAGE_BITS,
+    PARALLEL_ROWS_MIN = 4096,        /* fewer are not worth the threads */
     RECORDS_PER_CHECK = 4096,        /* of the memory budget */
     HISTOGRAM_BYTES_MAX = 256 << 20, /* memory of one batch's histograms */
 };
@@ -29,17 +27,11 @@ struct batch {
     unsigned running; /* appliers that still work on it */
 };
 
-struct pair_text { /* name and value follow */
-    uint32_t name_len, value_len;
-};
-
 struct replay {
     struct db *db;
     struct head_window *window;
     uint32_t segment, count_segments, done_segments;
-    uint32_t *series[PAGES];         /* log id -> id + 1; 0: not defined in this segment */
-    struct pair_text **pairs[PAGES]; /* log id -> text */
-    struct arena texts;              /* of this segment */
+    struct log_ids ids; /* log id of a series -> its id here */
     struct batch batches[2];
     unsigned filling; /* which of the two */
     struct pool *pool;
@@ -47,8 +39,6 @@ struct replay {
     struct cond idle;
     uint64_t orphans; /* rows without a definition */
     uint64_t bad_records, records;
-    uint32_t ids[RECORD_LABELS_MAX];
-    struct label items[RECORD_LABELS_MAX];
 };
 
 struct db_tuning db_tuning;
@@ -139,69 +129,6 @@ static void finish(struct replay *r)
 
 /* ---- Ids ---- */
 
-static uint32_t *series_place(struct replay *r, uint32_t id)
-{
-    uint32_t **page = &r->series[id >> PAGE_BITS];
-    if (*page == NULL)
-        *page = mem_zalloc(1 << PAGE_BITS, sizeof(**page));
-    return &(*page)[id & ((1 << PAGE_BITS) - 1)];
-}
-
-static struct pair_text **pair_place(struct replay *r, uint32_t id)
-{
-    struct pair_text ***page = &r->pairs[id >> PAGE_BITS];
-    if (*page == NULL)
-        *page = mem_zalloc(1 << PAGE_BITS, sizeof(**page));
-    return &(*page)[id & ((1 << PAGE_BITS) - 1)];
-}
-
-static inline uint32_t find_series(const struct replay *r, uint32_t id)
-{
-    const uint32_t *page = r->series[id >> PAGE_BITS];
-    return page != NULL ? page[id & ((1 << PAGE_BITS) - 1)] : 0;
-}
-
-static err define_pair(struct replay *r, uint32_t id, slice payload)
-{
-    struct label pair;
-    TRY(record_read_pair(payload, &pair));
-    struct pair_text *t = arena_alloc(&r->texts, sizeof(*t) + pair.name.len + pair.value.len);
-    if (t == NULL)
-        return ERR_LIMIT;
-    *t = (struct pair_text){(uint32_t)pair.name.len, (uint32_t)pair.value.len};
-    memcpy(t + 1, pair.name.ptr, pair.name.len);
-    memcpy((char *)(t + 1) + pair.name.len, pair.value.ptr, pair.value.len);
-    *pair_place(r, id) = t;
-    return OK;
-}
-
-static err find_labels(struct replay *r, const uint32_t *ids, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct pair_text **page = r->pairs[ids[i] >> PAGE_BITS];
-        struct pair_text *t = page != NULL ? page[ids[i] & ((1 << PAGE_BITS) - 1)] : NULL;
-        if (t == NULL)
-            return ERR_CORRUPT;
-        const char *text = (const char *)(t + 1);
-        r->items[i] = (struct label){{text, t->name_len}, {text + t->name_len, t->value_len}};
-        if (i > 0 && str_cmp(r->items[i - 1].name, r->items[i].name) >= 0)
-            return ERR_CORRUPT;
-    }
-    return OK;
-}
-
-static err define_series(struct replay *r, uint32_t id, slice payload)
-{
-    size_t count;
-    uint32_t series;
-    TRY(record_read_series(payload, r->ids, &count));
-    TRY(find_labels(r, r->ids, count));
-    TRY(registry_create(r->db->registry, (struct labels){r->items, count}, NULL, &series, NULL,
-                        NULL));
-    *series_place(r, id) = series + 1;
-    return OK;
-}
-
 /* Nothing in a verified record can be malformed but by a bug or a foreign writer: step over it. */
 static err step_over(struct replay *r, err e)
 {
@@ -213,13 +140,23 @@ static err step_over(struct replay *r, err e)
     return OK;
 }
 
+static err define(struct replay *r, uint32_t id, slice payload)
+{
+    struct labels labels;
+    bool is_series;
+    uint32_t series;
+    TRY(log_ids_define(&r->ids, id, payload, &is_series, &labels));
+    if (!is_series)
+        return OK;
+    TRY(registry_create(r->db->registry, labels, NULL, &series, NULL, NULL));
+    log_ids_set(&r->ids, id, series);
+    return OK;
+}
+
 static err on_define(void *arg, uint32_t id, slice payload)
 {
     struct replay *r = arg;
-    uint32_t bare = id & ~RECORD_PAIR_BIT;
-    if (bare >= RECORD_ID_MAX)
-        return step_over(r, ERR_CORRUPT);
-    return step_over(r, bare != id ? define_pair(r, bare, payload) : define_series(r, id, payload));
+    return step_over(r, define(r, id, payload));
 }
 
 /* ---- Memory ---- */
@@ -270,7 +207,7 @@ static size_t map_rows(struct replay *r, struct db_row *rows, int64_t *starts, s
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t series = find_series(r, rows[i].series);
+        uint32_t series = log_ids_find(&r->ids, rows[i].series);
         rows[kept] = rows[i];
         rows[kept].series = series - 1;
         starts[kept] = starts[i];
@@ -330,9 +267,9 @@ static err replay_exemplars(struct replay *r, const struct record_section *s)
     record_rows_init(&rr, s);
     err e;
     while ((e = record_exemplar_next(&rr, &a, &row)) == OK) {
-        uint32_t series = find_series(r, row.series);
+        uint32_t series = log_ids_find(&r->ids, row.series);
         if (series != 0) {
-            struct labels ls = registry_labels(r->db->registry, series - 1, r->items);
+            struct labels ls = registry_labels(r->db->registry, series - 1, r->ids.items);
             exemplar_store_add(r->db->exemplars, registry_hash(r->db->registry, series - 1), ls,
                                &row.exemplar);
         }
@@ -388,13 +325,7 @@ static err on_record(void *arg, uint8_t type, slice payload, uint64_t seq)
 static err on_segment(void *arg, uint32_t segment, unsigned index, unsigned count)
 {
     struct replay *r = arg;
-    for (size_t i = 0; i < PAGES; i++) {
-        if (r->series[i] != NULL)
-            memset(r->series[i], 0, sizeof(*r->series[i]) << PAGE_BITS);
-        if (r->pairs[i] != NULL)
-            memset(r->pairs[i], 0, sizeof(*r->pairs[i]) << PAGE_BITS);
-    }
-    arena_reset(&r->texts);
+    log_ids_reset(&r->ids);
     if (index == 0)
         atomic_store_explicit(&replay_first, segment, memory_order_relaxed);
     atomic_store_explicit(&replay_last, segment + count - index - 1, memory_order_relaxed);
@@ -409,7 +340,7 @@ static void replay_open(struct replay *r, struct db *db)
 {
     r->db = db;
     r->window = db->view->windows[0]->head;
-    arena_init(&r->texts, SIZE_MAX / 2);
+    log_ids_init(&r->ids);
     mutex_init(&r->lock);
     cond_init(&r->idle);
     for (unsigned i = 0; i < COUNT_OF(r->batches); i++)
@@ -425,11 +356,7 @@ static void replay_close(struct replay *r)
         mem_free(r->batches[i].start_ts_ms);
         arena_fini(&r->batches[i].histograms);
     }
-    for (size_t i = 0; i < PAGES; i++) {
-        mem_free(r->series[i]);
-        mem_free(r->pairs[i]);
-    }
-    arena_fini(&r->texts);
+    log_ids_fini(&r->ids);
     mutex_fini(&r->lock);
     cond_fini(&r->idle);
     mem_free(r);

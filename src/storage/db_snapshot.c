@@ -4,35 +4,22 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/db_priv.h"
 
-enum { COPY_BYTES = 1 << 20, NAME_SIZE = 64 };
+enum { COPY_BYTES = 1 << 20, NAME_SIZE = 64, TIMESTAMP_SIZE = 40 };
 
-/* Civil date of a day number (0 is 1970-01-01). */
-static void civil_of(int64_t day, int *year, unsigned *month, unsigned *mday)
-{
-    day += 719468; /* days from 0000-03-01 */
-    int64_t era = (day >= 0 ? day : day - 146096) / 146097;
-    unsigned doe = (unsigned)(day - era * 146097);
-    unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    unsigned mp = (5 * doy + 2) / 153;
-    *mday = doy - (153 * mp + 2) / 5 + 1;
-    *month = mp < 10 ? mp + 3 : mp - 9;
-    *year = (int)(yoe + era * 400 + (*month <= 2));
-}
-
+/* As Prometheus: the time without punctuation and 16 hexadecimal digits. */
 static void make_name(char *out)
 {
-    int64_t s = clock_wall_ms() / 1000;
-    int64_t day = s / 86400 - (s % 86400 < 0);
-    unsigned second = (unsigned)(s - day * 86400), month, mday;
-    int year;
-    civil_of(day, &year, &month, &mday);
-    snprintf(out, NAME_SIZE, "%04d%02u%02uT%02u%02u%02uZ-%016" PRIx64, year, month, mday,
-             second / 3600, second / 60 % 60, second % 60, hash_random_seed());
+    char time[TIMESTAMP_SIZE];
+    size_t n = timestamp_format_rfc3339(clock_wall_ms() / 1000 * 1000, time), kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (time[i] != '-' && time[i] != ':')
+            time[kept++] = time[i];
+    snprintf(out, NAME_SIZE, "%.*s-%016" PRIx64, (int)kept, time, hash_random_seed());
 }
 
 /* ---- Files ---- */

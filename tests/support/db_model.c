@@ -622,6 +622,55 @@ void db_model_check_restarted(struct db_model *m, struct db *db)
     db_model_check_all(m, db);
 }
 
+/* ---- After damage ---- */
+
+/* Are all samples of `c` the model's? Requires that no time was written twice. */
+static size_t count_right(struct db_model *m, const struct model_series *s,
+                          const struct series_columns *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        size_t k = place_of(s, c->ts_ms[i]);
+        CHECK(m, i == 0 || c->ts_ms[i] > c->ts_ms[i - 1]);
+        CHECK(m, k < s->count && same_sample(c, i, &s->v[k]));
+    }
+    return c->count;
+}
+
+size_t db_model_check_damaged(struct db_model *m, struct db *db)
+{
+    struct matcher any;
+    struct db_select_args args;
+    struct answer an;
+    struct db_stats stats;
+    const str *warnings;
+    size_t expected = 0, seen = 0, errors = 0;
+    find_all(&args, &any);
+    ask(m, db, &args, &an);
+    for (size_t i = 0; i < selection_count(an.s); i++) {
+        struct labels ls;
+        struct series_columns c;
+        err e = selection_labels(an.s, i, &ls);
+        if (e == OK) {
+            int k = find_series(ls);
+            CHECK(m, k >= 0);
+            e = series_read(an.r, i, &c, NULL);
+            seen += e == OK ? count_right(m, &m->series[k], &c) : 0;
+        }
+        CHECK(m, e == OK || e == ERR_CORRUPT);
+        errors += e != OK;
+    }
+    errors += selection_warnings(an.s, &warnings);
+    answer_fini(&an);
+    for (size_t i = 0; i < MODEL_SERIES; i++)
+        expected += m->series[i].count;
+    db_stats_of(db, &stats);
+    CHECK(m, seen <= expected);
+    CHECK(m, seen == expected || errors + stats.wal_corruptions > 0);
+    return expected - seen;
+}
+
+/* ---- Queries ---- */
+
 static void check_names(struct db_model *m, struct db *db, const struct db_select_args *args)
 {
     struct arena a;

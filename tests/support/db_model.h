@@ -71,6 +71,10 @@ void db_model_check_all(struct db_model *m, struct db *db);
 /* After a restart: the same, and what may be there is settled by what is found. */
 void db_model_check_restarted(struct db_model *m, struct db *db);
 
+/* After damage: everything that is shown must be right; what is missing must be told (a warning, a
+ * read error, a counter). Returns how many samples were missing. */
+size_t db_model_check_damaged(struct db_model *m, struct db *db);
+
 /* A random selector and range; also label names and values. */
 void db_model_check_query(struct db_model *m, struct db *db);
 
