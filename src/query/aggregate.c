@@ -326,8 +326,7 @@ static err fold_all(struct exec *x, const struct plan *p, const struct grid *g,
     for (size_t i = 0; i < in->count && enough; i++) {
         const struct row *r = &in->rows[i];
         struct accumulator *acc = &accs[gr->group_of[i]];
-        if (i % CHECK_ROWS == 0)
-            TRY(exec_check(x, x->diag));
+        TRY(exec_visit_main(x, g->count));
         if (r->hists != NULL)
             TRY(fold_histograms(x, p, f, acc, r->hists, g->count, x->diag));
         size_t present = row_present(r->values, NULL, g->count);

@@ -60,8 +60,8 @@ static void tell_histograms(const struct agg_rows *r, size_t pos)
 
 /* ---- quantile ---- */
 
-static void quantile_block(const struct agg_rows *r, const struct members *m, size_t group,
-                           size_t k, size_t steps, double *const *scratch, double *out)
+static err quantile_block(const struct agg_rows *r, const struct members *m, size_t group, size_t k,
+                          size_t steps, double *const *scratch, double *out)
 {
     size_t counts[STEP_BLOCK] = {0};
     for (size_t i = m->starts[group]; i < m->starts[group + 1]; i++) {
@@ -70,9 +70,12 @@ static void quantile_block(const struct agg_rows *r, const struct members *m, si
             if (!is_absent(values[s]))
                 scratch[s][counts[s]++] = values[s];
     }
-    for (size_t s = 0; s < steps; s++)
+    for (size_t s = 0; s < steps; s++) {
+        TRY(exec_visit_main(r->x, m->starts[group + 1] - m->starts[group]));
         if (counts[s] > 0)
             out[k + s] = quantile_of(r->param[k + s], scratch[s], counts[s]);
+    }
+    return OK;
 }
 
 /* Upstream warns of NaN, of the largest and of the smallest of a query's quantiles. */
@@ -113,10 +116,10 @@ err aggregate_quantile(struct agg_rows *r, struct vec *out)
         out->rows[g].labels = r->groups->groups[g];
         for (size_t i = m.starts[g]; i < m.starts[g + 1]; i++)
             out->rows[g].drop_name |= r->in->rows[m.rows[i]].drop_name;
-        for (size_t k = 0; k < r->grid->count; k += STEP_BLOCK)
-            quantile_block(r, &m, g, k, MIN((size_t)STEP_BLOCK, r->grid->count - k), scratch,
-                           out->rows[g].values);
-        err e = exec_check(x, x->diag);
+        err e = OK;
+        for (size_t k = 0; k < r->grid->count && e == OK; k += STEP_BLOCK)
+            e = quantile_block(r, &m, g, k, MIN((size_t)STEP_BLOCK, r->grid->count - k), scratch,
+                               out->rows[g].values);
         if (e != OK) {
             vec_fini(x, out);
             return e;
@@ -263,6 +266,7 @@ static err extreme_block(struct selection_run *run, size_t group, size_t k, size
     for (size_t i = run->m->starts[group]; i < run->m->starts[group + 1]; i++) {
         uint32_t row = run->m->rows[i];
         const double *values = r->in->rows[row].values + k;
+        TRY(exec_visit_main(r->x, steps));
         for (size_t s = 0; s < steps; s++)
             if (limits[s] > 0 && !is_absent(values[s]))
                 heap_offer(&run->heaps[s], limits[s], (struct candidate){values[s], row});
@@ -278,6 +282,7 @@ static err extreme_block(struct selection_run *run, size_t group, size_t k, size
 static err limitk_step(struct selection_run *run, size_t group, size_t k)
 {
     size_t left = limit_at(run->r, k);
+    TRY(exec_visit_main(run->r->x, run->m->starts[group + 1] - run->m->starts[group]));
     for (size_t i = run->m->starts[group]; i < run->m->starts[group + 1] && left > 0; i++) {
         uint32_t row = run->m->rows[i];
         if (!row_has(&run->r->in->rows[row], k))
@@ -300,6 +305,7 @@ static err ratio_row(struct selection_run *run, uint32_t row, struct buf *b)
 {
     const struct agg_rows *r = run->r;
     double offset = ratio_offset(r->in->rows[row].labels, b);
+    TRY(exec_visit_main(r->x, r->grid->count));
     for (size_t k = 0; k < r->grid->count; k++) {
         double ratio = fmax(-1, fmin(1, r->param[k]));
         bool takes = ratio >= 0 ? offset < ratio : offset >= 1 + ratio;
@@ -366,7 +372,6 @@ static err select_extremes(struct selection_run *run)
             return exec_memory_error(r->x, r->x->diag);
     }
     for (size_t g = 0; g < r->groups->count; g++) {
-        TRY(exec_check(r->x, r->x->diag));
         for (size_t k = 0; k < r->grid->count; k += STEP_BLOCK)
             TRY(extreme_block(run, g, k, MIN((size_t)STEP_BLOCK, r->grid->count - k)));
     }
@@ -493,6 +498,7 @@ static err count_row(struct value_counts *c, const struct row *r)
 {
     uint64_t last_bits = STALE_NAN_BITS;
     uint32_t group = 0;
+    TRY(exec_visit_main(c->x, c->grid->count));
     for (size_t k = 0; k < c->grid->count; k++) {
         double v = r->values[k];
         if (r->hists != NULL && r->hists[k] != NULL)
@@ -528,8 +534,6 @@ static err count_rows(struct value_counts *c, const struct plan *p, const struct
         struct label *items = ARENA_ARRAY(&c->x->arena, struct label, in->rows[i].labels.count + 1);
         if (items == NULL)
             return exec_memory_error(c->x, c->x->diag);
-        if (i % CHECK_ROWS == 0)
-            TRY(exec_check(c->x, c->x->diag));
         c->base = signature_apply(&base, in->rows[i].labels, items);
         TRY(count_row(c, &in->rows[i]));
     }

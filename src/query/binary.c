@@ -103,6 +103,7 @@ static err add_pair(struct matching *m, uint32_t many, uint32_t one, uint32_t si
         m->pairs = pairs;
         m->pair_cap = cap;
     }
+    TRY(exec_visit_main(m->x, VISITS_LABELS));
     struct pair *p = &m->pairs[m->pair_count];
     *p = (struct pair){.many = many, .one = one, .sig = sig, .one_at = one_at};
     TRY(pair_labels(m, p));
@@ -142,9 +143,11 @@ static err find_any_many(struct matching *m)
     m->any_many = ARENA_ARRAY(&m->x->arena, bool, m->grid->count);
     if (m->any_many == NULL)
         return exec_memory_error(m->x, m->x->diag);
-    for (size_t i = 0; i < m->many->count; i++)
+    for (size_t i = 0; i < m->many->count; i++) {
+        TRY(exec_visit_main(m->x, m->grid->count));
         for (size_t k = 0; k < m->grid->count; k++)
             m->any_many[k] |= row_has(&m->many->rows[i], k);
+    }
     return OK;
 }
 
@@ -160,6 +163,7 @@ static err find_one_at(struct matching *m, uint32_t sig, uint32_t **out)
         at[k] = NO_ROW;
     for (size_t i = l->starts[sig]; i < l->starts[sig + 1]; i++) {
         const struct row *r = &m->one->rows[l->rows[i]];
+        TRY(exec_visit_main(m->x, n));
         for (size_t k = 0; k < n; k++) {
             if (!row_has(r, k))
                 continue;
@@ -183,6 +187,7 @@ static err check_one_to_one(struct matching *m, uint32_t sig, const uint32_t *on
     for (size_t k = 0; k < m->grid->count; k++) {
         size_t found = 0;
         bool matched = one_at[k] != NO_ROW || m->fill_one;
+        TRY(exec_visit_main(m->x, l->starts[sig + 1] - l->starts[sig]));
         for (size_t i = l->starts[sig]; i < l->starts[sig + 1] && matched; i++)
             found += row_has(&m->many->rows[l->rows[i]], k);
         if (found > 1)
@@ -273,8 +278,11 @@ static err check_grouping(struct matching *m)
         }
         for (size_t j = first[id]; j < i && e == OK; j++) {
             const struct pair *a = &m->pairs[j], *b = &m->pairs[i];
+            e = exec_visit_main(m->x, 1);
             if (a->sig != b->sig || !labels_eq(a->labels, b->labels))
                 continue;
+            if (e == OK)
+                e = exec_visit_main(m->x, m->grid->count);
             for (size_t k = 0; k < m->grid->count && e == OK; k++)
                 if (pair_meets(m, a, k) && pair_meets(m, b, k))
                     e = diag_set(m->x->diag, ERR_INVALID,
@@ -349,6 +357,14 @@ static err pair_values(const struct matching *m, const struct pair *p, double *c
     return OK;
 }
 
+/* What computing a pair looks at: filled ones look at all rows of their signature. */
+static uint64_t pair_visits(const struct matching *m, const struct pair *p)
+{
+    const struct match_list *l = &m->sides.left;
+    size_t rows = p->many == FILL_ROW ? l->starts[p->sig + 1] - l->starts[p->sig] : 0;
+    return (uint64_t)m->grid->count * (2 + rows);
+}
+
 /* Rows of the result. Those of plain pairs take the place of the many side's values, which no other
  * pair looks at. */
 static err compute(struct matching *m, struct vec *out)
@@ -360,8 +376,7 @@ static err compute(struct matching *m, struct vec *out)
         return exec_memory_error(x, x->diag);
     for (size_t i = 0; i < m->pair_count; i++) {
         const struct pair *p = &m->pairs[i];
-        if (i % CHECK_ROWS == 0)
-            TRY(exec_check(x, x->diag));
+        TRY(exec_visit_main(x, pair_visits(m, p)));
         struct row *r = &out->rows[out->count++];
         *r = (struct row){.labels = p->labels, .drop_name = p->drop_name};
         r->values = p->one_at == NULL ? m->many->rows[p->many].values : vec_values(out, 0, m->grid);

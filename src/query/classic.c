@@ -202,7 +202,7 @@ static err add_bucket_rows(struct exec *x, const struct grid *g, const struct ve
 
 static err index_groups(struct exec *x, const struct vec *v, struct bucket_set *s)
 {
-    qsort(s->rows, s->count, sizeof(*s->rows), compare_bucket_rows);
+    TRY(exec_sort(x, s->rows, s->count, sizeof(*s->rows), compare_bucket_rows));
     s->starts = ARENA_ARRAY(&x->arena, size_t, s->groups.count + 2);
     s->drop_name = ARENA_ARRAY(&x->arena, bool, s->groups.count + 1);
     s->scratch = ARENA_ARRAY(&x->arena, struct bucket, s->count + 1);
@@ -271,10 +271,11 @@ struct quantile_call {
     struct bucket_set set;
 };
 
-static void quantile_row(const struct quantile_call *c, size_t group, const double *q,
-                         double *values)
+static err quantile_row(const struct quantile_call *c, size_t group, const double *q,
+                        double *values)
 {
     for (size_t k = 0; k < c->grid->count; k++) {
+        TRY(exec_visit_main(c->x, 1 + c->set.starts[group + 1] - c->set.starts[group]));
         size_t n = buckets_at(&c->set, c->in, group, k);
         struct monotonicity_fix fix;
         bool forced;
@@ -289,6 +290,7 @@ static void quantile_row(const struct quantile_call *c, size_t group, const doub
         fix.ts_ms = grid_time(c->grid, k);
         annotate_monotonicity(&c->x->annotations, c->fix_arg->start, name, &fix);
     }
+    return OK;
 }
 
 static err finish(struct exec *x, const struct grid *g, const struct vec *in, struct vec *out)
@@ -314,9 +316,7 @@ static err quantile_rows(struct quantile_call *c, const double *q, struct vec *o
     err e = OK;
     for (size_t i = 0; i < groups && e == OK; i++) {
         out->rows[i].labels = c->set.groups.groups[i];
-        quantile_row(c, i, q, out->rows[i].values);
-        if (i % CHECK_ROWS == 0)
-            e = exec_check(c->x, c->x->diag);
+        e = quantile_row(c, i, q, out->rows[i].values);
     }
     if (e == OK)
         e = finish(c->x, c->grid, c->in, out);
@@ -375,7 +375,7 @@ static err quantiles_of_arg(struct quantile_call *c, const double *q, str label,
             return exec_memory_error(c->x, c->x->diag);
         row_fill(r->values, g->count, absent_value());
         TRY(labels_set(c->x, c->set.groups.groups[i], label, value, &r->labels));
-        quantile_row(c, i, q, r->values);
+        TRY(quantile_row(c, i, q, r->values));
     }
     return OK;
 }
@@ -425,15 +425,18 @@ static err fraction_rows(struct exec *x, const struct plan *p, const struct grid
     TRY(exec_scalar(x, p->args[0], g, &lower));
     TRY(exec_scalar(x, p->args[1], g, &upper));
     TRY(vec_make(x, g, s->groups.count, out));
+    err e = OK;
     for (size_t i = 0; i < out->count; i++) {
         out->rows[i].labels = s->groups.groups[i];
-        for (size_t k = 0; k < g->count; k++) {
+        for (size_t k = 0; k < g->count && e == OK; k++) {
             size_t n = buckets_at(s, in, i, k);
             if (n > 0)
                 out->rows[i].values[k] = bucket_fraction(lower[k], upper[k], s->scratch, n);
+            e = exec_visit_main(x, 1 + s->starts[i + 1] - s->starts[i]);
         }
     }
-    err e = finish(x, g, in, out);
+    if (e == OK)
+        e = finish(x, g, in, out);
     if (e != OK)
         vec_fini(x, out);
     return e;

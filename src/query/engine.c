@@ -162,15 +162,17 @@ static int compare_raw(const void *pa, const void *pb)
     return labels_cmp(a->labels, b->labels);
 }
 
-static void sort_matrix(struct query *q)
+static err sort_matrix(struct query *q)
 {
     uint64_t start_ns = clock_mono_ns();
     struct value *v = &q->value;
+    err e;
     if (v->type == VALUE_VECTOR)
-        qsort(v->vec.rows, v->vec.count, sizeof(*v->vec.rows), compare_rows);
+        e = exec_sort(&q->exec, v->vec.rows, v->vec.count, sizeof(*v->vec.rows), compare_rows);
     else
-        qsort(v->raw, v->raw_count, sizeof(*v->raw), compare_raw);
+        e = exec_sort(&q->exec, v->raw, v->raw_count, sizeof(*v->raw), compare_raw);
     q->result.stats.sort_ns = clock_mono_ns() - start_ns;
+    return e;
 }
 
 static err finish_vector(struct query *q)
@@ -199,7 +201,7 @@ static err evaluate(struct query *q)
         TRY(finish_vector(q));
     TRY(exec_check(x, x->diag));
     if (range || q->value.type == VALUE_MATRIX)
-        sort_matrix(q);
+        return sort_matrix(q);
     return OK;
 }
 

@@ -260,8 +260,7 @@ static err apply_stage(struct exec *x, const struct plan *p, const struct grid *
     struct map_stage s;
     TRY(map_make(x, p, g, &s));
     for (size_t i = 0; i < v->count; i++) {
-        if (i % CHECK_ROWS == 0)
-            TRY(exec_check(x, x->diag));
+        TRY(exec_visit_main(x, g->count));
         TRY(map_apply(x, &s, v->rows[i].values, v->rows[i].hists, g->count, x->diag));
     }
     vec_compact(v, g);
@@ -332,6 +331,7 @@ static err raw_of_rows(struct exec *x, const struct grid *g, const struct vec *v
         const struct row *r = &v->rows[i];
         size_t count = row_present(r->values, r->hists, g->count), n = 0;
         int64_t *ts = arena_alloc(&x->arena, (count + 1) * sizeof(*ts));
+        TRY(exec_visit_main(x, g->count));
         double *values = arena_alloc(&x->arena, (count + 1) * sizeof(*values));
         const struct histogram **hists = NULL;
         if (r->hists != NULL)

@@ -25,12 +25,14 @@
 #include "query/plan.h"
 
 enum {
-    ROW_PAD = 8,         /* values that may be read or written behind a row */
-    CHECK_ROWS = 64,     /* rows handled between two looks at deadline and cancellation */
-    LABELS_CHECK = 1024, /* ... series whose labels are looked at */
-    LANES_MAX = 64,      /* threads that work on one pipe at most */
-    STEP_BLOCK = 8,      /* steps that are transposed together: one cache line of each row */
-    MATCH_NAMES_MAX = 64 /* labels in by(), on(), ... that are looked up without allocating */
+    ROW_PAD = 8,            /* values that may be read or written behind a row */
+    CHECK_ROWS = 64,        /* rows handled between two looks at deadline and cancellation */
+    LABELS_CHECK = 1024,    /* ... series whose labels are looked at */
+    VISITS_CHECK = 1 << 18, /* ... samples or values that loops within a row look at: a few ms */
+    VISITS_LABELS = 64,     /* what a label set that is hashed or compared counts as */
+    LANES_MAX = 64,         /* threads that work on one pipe at most */
+    STEP_BLOCK = 8,         /* steps that are transposed together: one cache line of each row */
+    MATCH_NAMES_MAX = 64    /* labels in by(), on(), ... that are looked up without allocating */
 };
 
 static inline bool is_absent(double v)
@@ -115,6 +117,7 @@ struct exec { /* one run of a query */
     struct diag *diag;
     uint64_t hash_seed;
     unsigned lanes;
+    uint64_t visited; /* by the main thread: exec_visit_main() */
     atomic_uint_least64_t points_held, points_peak, bytes_held, bytes_peak;
     uint64_t samples_queryable, samples_read, series_selected;
 };
@@ -131,6 +134,25 @@ MUST_USE err exec_scalar(struct exec *x, const struct plan *p, const struct grid
 
 /* Look at deadline and cancellation. */
 MUST_USE err exec_check(struct exec *x, struct diag *d);
+/* `n` samples or values more were looked at; *visited is how many since the last look at deadline
+ * and cancellation, which is taken once they are VISITS_CHECK. For loops whose length is that of
+ * windows or groups, which nothing bounds. */
+MUST_USE static inline err exec_visit(struct exec *x, uint64_t *visited, uint64_t n, struct diag *d)
+{
+    *visited += n;
+    if (LIKELY(*visited < VISITS_CHECK))
+        return OK;
+    *visited = 0;
+    return exec_check(x, d);
+}
+/* The same on the main thread. */
+MUST_USE static inline err exec_visit_main(struct exec *x, uint64_t n)
+{
+    return exec_visit(x, &x->visited, n, x->diag);
+}
+/* qsort(), stable, that ends with ERR_TIMEOUT or ERR_CANCELED; the order is unspecified then. */
+MUST_USE err exec_sort(struct exec *x, void *items, size_t count, size_t item_size,
+                       int (*compare)(const void *a, const void *b));
 
 /* Count `points` more as held; ERR_LIMIT over the limit. exec_release() takes them off. */
 MUST_USE err exec_hold(struct exec *x, uint64_t points, struct diag *d);

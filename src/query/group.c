@@ -96,6 +96,7 @@ static err add_group(struct group_table *t, struct labels ls, bool borrowed)
 
 err group_table_add(struct group_table *t, struct labels ls, uint32_t *out)
 {
+    TRY(exec_visit_main(t->x, VISITS_LABELS));
     if (t->signature != NULL) {
         if (t->items_cap < ls.count) {
             t->items_cap = 2 * ls.count;

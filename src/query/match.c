@@ -65,9 +65,11 @@ static err find_presence(struct exec *x, const struct grid *g, const struct vec 
     p->steps = ARENA_ARRAY(&x->arena, bool, g->count);
     if (p->steps == NULL)
         return exec_memory_error(x, x->diag);
-    for (size_t i = l->starts[sig]; i < l->starts[sig + 1]; i++)
+    for (size_t i = l->starts[sig]; i < l->starts[sig + 1]; i++) {
+        TRY(exec_visit_main(x, g->count));
         for (size_t k = 0; k < g->count; k++)
             p->steps[k] |= row_has(&v->rows[l->rows[i]], k);
+    }
     return OK;
 }
 
@@ -94,8 +96,7 @@ static err mask_rows(struct exec *x, const struct grid *g, struct vec *v,
         return exec_memory_error(x, x->diag);
     for (size_t i = 0; i < v->count; i++) {
         uint32_t sig = mine->sig_of[i];
-        if (i % CHECK_ROWS == 0)
-            TRY(exec_check(x, x->diag));
+        TRY(exec_visit_main(x, g->count));
         TRY(find_presence(x, g, other, theirs, sig, &p[sig]));
         mask_row(&v->rows[i], g, &p[sig], keep);
     }

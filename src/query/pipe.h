@@ -93,6 +93,7 @@ struct lane { /* one thread at work */
     struct lane_note *notes;
     size_t note_count, notes_cap;
     uint64_t queryable, read, points, bytes; /* not yet told to the run */
+    uint64_t visited;                        /* for exec_visit() */
     err error;
     size_t error_at; /* partition */
     struct diag diag;

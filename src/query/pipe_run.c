@@ -197,6 +197,7 @@ static err eval_windows(struct lane *l, struct windows *w, const double *values,
                               .derived = w->column_id != 0 ? &l->windows.arena : &l->scratch,
                               .scratch = &l->scratch,
                               .notes = notes,
+                              .visited = &l->visited,
                               .diag = &l->diag};
     return range_func_floats(&call);
 }
@@ -255,6 +256,7 @@ static err eval_mixed(struct lane *l, const struct series_columns *c, double *ou
                               .derived = &l->scratch,
                               .scratch = &l->scratch,
                               .notes = notes,
+                              .visited = &l->visited,
                               .diag = &l->diag};
     struct range_mixed mixed = {&call, hw, hists.hists, *out_hists};
     l->queryable += hw->size_sum + (fw != NULL ? fw->size_sum : 0);
@@ -309,6 +311,8 @@ static err eval_series(struct lane *l, size_t i, double *out, const struct histo
     TRY(read_columns(l, i, &c));
     if (c.count == 0)
         return OK;
+    uint64_t visits = c.count + p->grid->count * (1 + p->stage_count);
+    TRY(exec_visit(p->x, &l->visited, visits, &l->diag));
     if (p->leaf == LEAF_RANGE)
         TRY(eval_range(l, &c, out, hists, &notes));
     else

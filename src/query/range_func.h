@@ -36,6 +36,7 @@ struct range_call { /* over one series */
     struct arena *derived; /* for w->derived: lives as long as `w` */
     struct arena *scratch; /* until the next series */
     unsigned *notes;       /* enum series_note */
+    uint64_t *visited;     /* for range_visit() */
     struct diag *diag;
 };
 
@@ -70,6 +71,13 @@ const struct range_func *range_func_find(enum func_id id);
 MUST_USE err range_func_floats(struct range_call *c);
 /* ... over floats and histograms. */
 MUST_USE err range_func_mixed(const struct range_mixed *m);
+
+/* Loops over the samples of each window tell how many they looked at: a query ends within
+ * milliseconds of its deadline though one series may be steps times samples of work. */
+MUST_USE static inline err range_visit(const struct range_call *c, uint64_t samples)
+{
+    return exec_visit(c->args->x, c->visited, samples, c->diag);
+}
 
 /* Times of a step's range, milliseconds. */
 static inline int64_t range_end_ms(const struct range_func_args *a, size_t k)

@@ -45,11 +45,30 @@ HOT_CLONES static void sum_scattered(const double *v, const uint32_t *lo, uint32
     SUM_BLOCK_LOOP(v + j, p[lo[i]]);
 }
 
-/* Sum and compensation of every window. */
-static void window_sums(const double *v, const uint32_t *lo, const uint32_t *hi, double *sum,
-                        double *comp, size_t count)
+static err no_memory(const struct range_call *c)
 {
-    size_t k = 0;
+    return exec_memory_error(c->args->x, c->diag);
+}
+
+/* Add the samples [from, to) to a sum one by one. */
+static err add_samples(const struct range_call *c, uint32_t from, uint32_t to, double *sum,
+                       double *comp)
+{
+    while (from < to) {
+        uint32_t end = from + MIN(to - from, (uint32_t)VISITS_CHECK);
+        TRY(range_visit(c, end - from));
+        for (; from < end; from++)
+            kahan_add(c->values[from], sum, comp);
+    }
+    return OK;
+}
+
+/* Sum and compensation of every window. */
+static err window_sums(const struct range_call *c, double *sum, double *comp)
+{
+    const double *v = c->values;
+    const uint32_t *lo = c->w->lo, *hi = c->w->hi;
+    size_t k = 0, count = c->w->step_count;
     for (; k + SUM_BLOCK <= count; k += SUM_BLOCK) {
         uint32_t n = hi[k] - lo[k];
         bool neighbours = true;
@@ -57,24 +76,19 @@ static void window_sums(const double *v, const uint32_t *lo, const uint32_t *hi,
             n = MIN(n, hi[k + i] - lo[k + i]);
             neighbours = neighbours && lo[k + i] == lo[k] + i;
         }
+        TRY(range_visit(c, (uint64_t)n * SUM_BLOCK));
         if (neighbours)
             sum_neighbours(v + lo[k], n, sum + k, comp + k);
         else
             sum_scattered(v, lo + k, n, sum + k, comp + k);
         for (size_t i = k; i < k + SUM_BLOCK; i++)
-            for (uint32_t j = lo[i] + n; j < hi[i]; j++)
-                kahan_add(v[j], &sum[i], &comp[i]);
+            TRY(add_samples(c, lo[i] + n, hi[i], &sum[i], &comp[i]));
     }
     for (; k < count; k++) {
         sum[k] = comp[k] = 0;
-        for (uint32_t j = lo[k]; j < hi[k]; j++)
-            kahan_add(v[j], &sum[k], &comp[k]);
+        TRY(add_samples(c, lo[k], hi[k], &sum[k], &comp[k]));
     }
-}
-
-static err no_memory(const struct range_call *c)
-{
-    return exec_memory_error(c->args->x, c->diag);
+    return OK;
 }
 
 err range_sum(struct range_call *c)
@@ -83,7 +97,7 @@ err range_sum(struct range_call *c)
     double *comp = arena_alloc(c->scratch, n * sizeof(double));
     if (comp == NULL)
         return no_memory(c);
-    window_sums(c->values, c->w->lo, c->w->hi, c->out, comp, n);
+    TRY(window_sums(c, c->out, comp));
     for (size_t k = 0; k < n; k++)
         c->out[k] = isinf(c->out[k]) ? c->out[k] : c->out[k] + comp[k];
     return OK;
@@ -123,14 +137,16 @@ err range_avg(struct range_call *c)
     double *comp = arena_alloc(c->scratch, w->step_count * sizeof(double));
     if (comp == NULL)
         return no_memory(c);
-    window_sums(c->values, w->lo, w->hi, c->out, comp, w->step_count);
+    TRY(window_sums(c, c->out, comp));
     for (size_t k = 0; k < w->step_count; k++) {
         double n = (double)(w->hi[k] - w->lo[k]);
         /* An infinity on the way shows at the end: as itself, or as NaN when its opposite came. */
-        if (UNLIKELY(!isfinite(c->out[k])) && n > 0)
+        if (UNLIKELY(!isfinite(c->out[k])) && n > 0) {
+            TRY(range_visit(c, w->hi[k] - w->lo[k]));
             c->out[k] = mean_of(c->values + w->lo[k], w->hi[k] - w->lo[k]);
-        else
+        } else {
             c->out[k] = c->out[k] / n + comp[k] / n;
+        }
     }
     return OK;
 }
@@ -164,6 +180,7 @@ static err extremes(struct range_call *c, level_fn level, bool want_max)
         double *to = arena_alloc(c->scratch, (left + ROW_PAD) * sizeof(double));
         if (to == NULL)
             return no_memory(c);
+        TRY(range_visit(c, left));
         level(levels[top], shift, to, left);
         levels[top + 1] = to;
     }
@@ -196,6 +213,7 @@ static err extreme_times(struct range_call *c, bool want_max)
     const struct windows *w = c->w;
     for (size_t k = 0; k < w->step_count; k++) {
         uint32_t at = w->first[k];
+        TRY(range_visit(c, w->hi[k] - w->lo[k]));
         for (uint32_t i = w->lo[k]; i < w->hi[k]; i++) {
             double v = c->values[i], best = c->values[at];
             if ((want_max ? v >= best : v <= best) || isnan(best))
@@ -280,8 +298,10 @@ static double variance_of(const double *v, size_t count)
 err range_stdvar(struct range_call *c)
 {
     const struct windows *w = c->w;
-    for (size_t k = 0; k < w->step_count; k++)
+    for (size_t k = 0; k < w->step_count; k++) {
+        TRY(range_visit(c, w->hi[k] - w->lo[k]));
         c->out[k] = variance_of(c->values + w->lo[k], w->hi[k] - w->lo[k]);
+    }
     return OK;
 }
 
@@ -384,6 +404,7 @@ err range_quantile(struct range_call *c)
     const double *q = c->args->scalars[0];
     for (size_t k = 0; k < w->step_count; k++) {
         size_t n = w->hi[k] - w->lo[k];
+        TRY(range_visit(c, n));
         memcpy(copy, c->values + w->lo[k], n * sizeof(double));
         if (n > 0 && (k == 0 || f64_bits(q[k]) != f64_bits(q[k - 1])))
             warn_quantile(c->args->x, q[k], c->args->call->args[0]->expr);
@@ -413,8 +434,10 @@ err range_mad(struct range_call *c)
     double *copy = arena_alloc(c->scratch, (w->size_max + 1) * sizeof(double));
     if (copy == NULL)
         return no_memory(c);
-    for (size_t k = 0; k < w->step_count; k++)
+    for (size_t k = 0; k < w->step_count; k++) {
+        TRY(range_visit(c, 2 * (uint64_t)(w->hi[k] - w->lo[k])));
         c->out[k] = mad_of(c->values + w->lo[k], w->hi[k] - w->lo[k], copy);
+    }
     return OK;
 }
 

@@ -121,8 +121,8 @@ static double extrapolate(const struct rate_steps *r, size_t k, double first, do
 }
 
 /* Every step by itself; `drops` are the places where the counter fell, in order. */
-static void rate_exact(const struct range_call *c, const struct rate_steps *r,
-                       const uint32_t *drops, size_t drop_count, double divisor)
+static err rate_exact(const struct range_call *c, const struct rate_steps *r, const uint32_t *drops,
+                      size_t drop_count, double divisor)
 {
     const struct windows *w = c->w;
     size_t from = 0;
@@ -132,13 +132,16 @@ static void rate_exact(const struct range_call *c, const struct rate_steps *r,
         double first = c->values[w->first[k]], rise = c->values[w->last[k]] - first;
         while (from < drop_count && drops[from] <= w->first[k])
             from++;
-        for (size_t i = from; i < drop_count && drops[i] <= w->last[k]; i++)
+        size_t i = from;
+        for (; i < drop_count && drops[i] <= w->last[k]; i++)
             rise += c->values[drops[i] - 1];
+        TRY(range_visit(c, i - from));
         /* Where the guard holds, zero is farther than the extrapolation reaches: the step's factor,
          * the same formula, is known already. */
         c->out[k] = first >= r->guard[k] * rise ? rise * r->factor[k]
                                                 : extrapolate(r, k, first, rise, divisor);
     }
+    return OK;
 }
 
 static err counter_rate(struct range_call *c, double divisor)
@@ -166,8 +169,7 @@ static err counter_rate(struct range_call *c, double divisor)
     for (size_t i = w->begin + 1; n < drop_count && i < w->end; i++)
         if (v[i] < v[i - 1])
             drops[n++] = (uint32_t)i;
-    rate_exact(c, r, drops, n, divisor);
-    return OK;
+    return rate_exact(c, r, drops, n, divisor);
 }
 
 err range_rate(struct range_call *c)
@@ -256,6 +258,7 @@ err range_deriv(struct range_call *c)
     const struct windows *w = c->w;
     for (size_t k = 0; k < w->step_count; k++) {
         uint32_t lo = w->lo[k], n = w->hi[k] - lo;
+        TRY(range_visit(c, n));
         if (n >= 2)
             c->out[k] = regression(w->ts_ms + lo, c->values + lo, n, w->ts_ms[lo]).slope;
     }
@@ -267,6 +270,7 @@ err range_predict_linear(struct range_call *c)
     const struct windows *w = c->w;
     for (size_t k = 0; k < w->step_count; k++) {
         uint32_t lo = w->lo[k], n = w->hi[k] - lo;
+        TRY(range_visit(c, n));
         if (n < 2)
             continue;
         struct line l = regression(w->ts_ms + lo, c->values + lo, n, grid_time(c->args->grid, k));
@@ -296,6 +300,7 @@ err range_smoothing(struct range_call *c)
     for (size_t k = 0; k < w->step_count; k++) {
         if (w->hi[k] == w->lo[k])
             continue;
+        TRY(range_visit(c, w->hi[k] - w->lo[k]));
         double factor = c->args->scalars[0][k], trend = c->args->scalars[1][k];
         if (factor <= 0 || factor >= 1)
             return diag_set(c->diag, ERR_INVALID,

@@ -38,10 +38,13 @@ err call_sort(struct exec *x, const struct plan *p, const struct grid *g, struct
         out->rows[i].hists = NULL;
     vec_compact(out, g);
     warn_ineffective(x, p, g);
-    if (g->count == 1)
-        qsort(out->rows, out->count, sizeof(struct row),
-              p->expr->call.func->id == FUNC_SORT ? ascending : descending);
-    return OK;
+    if (g->count > 1)
+        return OK;
+    err e = exec_sort(x, out->rows, out->count, sizeof(struct row),
+                      p->expr->call.func->id == FUNC_SORT ? ascending : descending);
+    if (e != OK)
+        vec_fini(x, out);
+    return e;
 }
 
 /* ---- by label ---- */
@@ -122,8 +125,10 @@ err call_sort_by_label(struct exec *x, const struct plan *p, const struct grid *
     }
     for (size_t i = 0; i < out->count; i++)
         rows[i] = (struct label_order){out->rows[i], p};
-    qsort(rows, out->count, sizeof(*rows), by_label);
+    err e = exec_sort(x, rows, out->count, sizeof(*rows), by_label);
     for (size_t i = 0; i < out->count; i++)
         out->rows[i] = rows[i].row;
-    return OK;
+    if (e != OK)
+        vec_fini(x, out);
+    return e;
 }
