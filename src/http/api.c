@@ -176,7 +176,10 @@ bool api_param_time(struct http_request *r, const char *name, int64_t missing_ms
         return true;
     if (timestamp_parse(s, out, &d) == OK)
         return true;
-    api_fail_param(r, name, d.text);
+    struct buf b = {0};
+    buf_printf(&b, "invalid time value for '%s': %s", name, d.text);
+    api_fail_param(r, name, buf_cstr(&b));
+    buf_fini(&b);
     return false;
 }
 
@@ -187,9 +190,11 @@ bool api_param_limit(struct http_request *r, size_t *out)
     *out = 0;
     if (s.len == 0)
         return true;
-    if (number_parse_i64(s, &n) != OK) {
+    err e = number_parse_i64(s, &n);
+    if (e != OK) {
         struct buf b = {0};
-        buf_printf(&b, "strconv.Atoi: parsing \"" STR_FMT "\": invalid syntax", STR_ARG(s));
+        buf_printf(&b, "strconv.Atoi: parsing \"" STR_FMT "\": %s", STR_ARG(s),
+                   e == ERR_LIMIT ? "value out of range" : "invalid syntax");
         api_fail_param(r, "limit", buf_cstr(&b));
         buf_fini(&b);
         return false;
@@ -202,21 +207,30 @@ bool api_param_limit(struct http_request *r, size_t *out)
     return true;
 }
 
-static bool add_selector(struct http_request *r, str text, struct api_selectors *out)
+/* Upstream names the parameter where selectors are required, and only there. */
+static void fail_selector(struct http_request *r, bool required, const char *text)
+{
+    if (required)
+        api_fail_param(r, "match[]", text);
+    else
+        api_fail(r, API_BAD_DATA, text);
+}
+
+static bool add_selector(struct http_request *r, bool required, str text, struct api_selectors *out)
 {
     struct diag d = {.text = ""};
     struct promql_options options = {.canceled = http_canceled(r)};
     struct matcher *matchers;
     size_t count;
     if (promql_parse_selector(text, &options, &out->arena, &matchers, &count, &d) != OK) {
-        api_fail_param(r, "match[]", d.text);
+        fail_selector(r, required, d.text);
         return false;
     }
     out->matchers[out->count] = matchers;
     out->counts[out->count++] = count;
     if (!promql_selector_is_empty(matchers, count))
         return true;
-    api_fail_param(r, "match[]", "match[] must contain at least one non-empty matcher");
+    fail_selector(r, required, "match[] must contain at least one non-empty matcher");
     return false;
 }
 
@@ -236,7 +250,7 @@ bool api_selectors(struct http_request *r, bool required, struct api_selectors *
     out->matchers = ARENA_ARRAY(&out->arena, struct matcher *, n + 1);
     out->counts = ARENA_ARRAY(&out->arena, size_t, n + 1);
     for (size_t i = 0; i < n; i++) {
-        if (!add_selector(r, http_param_nth(r, STR("match[]"), i), out)) {
+        if (!add_selector(r, required, http_param_nth(r, STR("match[]"), i), out)) {
             api_selectors_fini(out);
             return false;
         }

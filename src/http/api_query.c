@@ -287,6 +287,10 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
 {
     struct api *api = api_of(r);
     struct diag d = {.text = ""};
+    if (clock_mono_ns() > o->deadline_mono_ns) {
+        api_fail(r, API_TIMEOUT, "query timed out in query queue");
+        return;
+    }
     err e = query_prepare(&api->env, http_param(r, STR("query")), o, &a->query, &d);
     if (e != OK) {
         if (e == ERR_INVALID || e == ERR_LIMIT)

@@ -22,13 +22,14 @@ struct range {
 
 static bool read_range(struct http_request *r, struct range *out)
 {
-    if (!api_param_time(r, "start", INT64_MIN, &out->start_ms) ||
-        !api_param_time(r, "end", INT64_MAX, &out->end_ms))
-        return false;
-    if (out->end_ms >= out->start_ms)
-        return true;
-    api_fail_param(r, "end", "end timestamp must not be before start time");
-    return false;
+    return api_param_time(r, "start", INT64_MIN, &out->start_ms) &&
+           api_param_time(r, "end", INT64_MAX, &out->end_ms);
+}
+
+/* An end before the start is no error upstream: nothing is found. */
+static bool is_empty(const struct range *range)
+{
+    return range->end_ms < range->start_ms;
 }
 
 static struct db_select_args select_args(struct http_request *r, const struct api_selectors *s,
@@ -130,7 +131,7 @@ void api_series(struct http_request *r)
     struct diag d = {.text = ""};
     err e = OK;
     arena_init(&a, NAMES_BYTES_MAX);
-    for (size_t i = 0; i < s.count && e == OK; i++) {
+    for (size_t i = 0; i < s.count && e == OK && !is_empty(&range); i++) {
         struct db_select_args args = select_args(r, &s, i, &range);
         e = collect(r, &args, &a, &f, &d);
     }
@@ -201,7 +202,7 @@ static void answer_names(struct http_request *r, str name)
     struct diag d = {.text = ""};
     err e = OK;
     arena_init(&a, NAMES_BYTES_MAX);
-    for (size_t i = 0; i < MAX(s.count, 1) && e == OK; i++) {
+    for (size_t i = 0; i < MAX(s.count, 1) && e == OK && !is_empty(&range); i++) {
         struct names part = {0};
         struct db_select_args args = select_args(r, &s, i, &range);
         e = names_of(r, name, &args, limit, &a, &part);
@@ -296,13 +297,13 @@ void api_label_values(struct http_request *r)
 
 struct metadata_answer {
     struct buf *out;
-    size_t limit, written;
+    int64_t limit, written; /* limit < 0: none */
 };
 
 static err put_metadata(void *arg, str metric, const struct metadata *m)
 {
     struct metadata_answer *s = arg;
-    if (s->limit > 0 && s->written == s->limit)
+    if (s->limit >= 0 && s->written >= s->limit)
         return OK;
     if (s->written++ > 0)
         buf_put_u8(s->out, ',');
@@ -315,12 +316,28 @@ static err put_metadata(void *arg, str metric, const struct metadata *m)
     return OK;
 }
 
+/* Unlike other limits: negative is none, and 0 is nothing. */
+static bool read_metadata_limit(struct http_request *r, const char *name, int64_t *out)
+{
+    str s = http_param(r, str_from(name));
+    *out = -1;
+    if (s.len == 0 || number_parse_i64(s, out) == OK)
+        return true;
+    struct buf b = {0};
+    buf_printf(&b, "%s must be a number", name);
+    api_fail(r, API_BAD_DATA, buf_cstr(&b));
+    buf_fini(&b);
+    return false;
+}
+
 void api_metadata(struct http_request *r)
 {
     struct metadata_answer s = {0};
     struct diag d = {.text = ""};
     str metric = http_param(r, STR("metric"));
-    if (!api_param_limit(r, &s.limit))
+    int64_t per_metric; /* there is one entry for each: any limit of them is kept */
+    if (!read_metadata_limit(r, "limit", &s.limit) ||
+        !read_metadata_limit(r, "limit_per_metric", &per_metric))
         return;
     s.out = api_begin(r);
     buf_put_u8(s.out, '{');
@@ -427,9 +444,13 @@ void api_query_exemplars(struct http_request *r)
                                .canceled = http_canceled(r)};
     if (!read_range(r, &range))
         return;
+    if (is_empty(&range)) {
+        api_fail(r, API_BAD_DATA, "end timestamp must not be before start timestamp");
+        return;
+    }
     arena_init(&a, NAMES_BYTES_MAX);
     if (promql_parse(http_param(r, STR("query")), &o, &a, &e, &d) != OK) {
-        api_fail_param(r, "query", d.text);
+        api_fail(r, API_BAD_DATA, d.text);
     } else {
         answer_exemplars(r, e, &range);
         expr_fini(e);

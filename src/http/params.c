@@ -78,9 +78,7 @@ static bool add_pair(struct params *p, str pair)
 bool params_add_form(struct params *p, str content_type, slice body)
 {
     str form = STR("application/x-www-form-urlencoded");
-    bool named =
-        content_type.len >= form.len && strncasecmp(content_type.ptr, form.ptr, form.len) == 0;
-    if (!named && content_type.len > 0)
+    if (content_type.len < form.len || strncasecmp(content_type.ptr, form.ptr, form.len) != 0)
         return true;
     str rest = slice_text(body);
     while (rest.len > 0) {

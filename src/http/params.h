@@ -16,8 +16,8 @@ struct params {      /* zero-initialised is empty; fields are private */
 /* Append a pair (copied). False beyond HTTP_PARAMS_MAX. Pairs of the URL come through here. */
 bool params_add(struct params *p, str name, str value);
 
-/* Add the pairs of a form body (or one without a content type): they stand before those of the URL.
- * False when malformed or too many. */
+/* Add the pairs of a form body: they stand before those of the URL. A body of another content type,
+ * or of none (RFC 9110 8.3: octets), is no form. False when malformed or too many. */
 bool params_add_form(struct params *p, str content_type, slice body);
 
 /* The i-th value of `name`, those of the body first; {NULL, 0} when there are fewer. */

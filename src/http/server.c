@@ -39,7 +39,7 @@ struct http_request {
     char *path;
     unsigned method;
     enum phase phase;
-    bool head_only, deferred, too_large, refused_busy;
+    bool head_only, deferred, too_large, refused_busy, bad_path;
     atomic_bool canceled;
     struct buf body, out;
     struct params params;
@@ -429,6 +429,8 @@ static bool answer_early(struct http_request *r)
     if (r->refused_busy) {
         http_text(r, 503, "too many request bodies in flight, try again later\n");
         http_answer_header(r, "Retry-After", STR("1"));
+    } else if (r->bad_path) {
+        http_text(r, 400, "bad path\n");
     } else if (r->too_large) {
         http_text(r, 413, "request body too large\n");
     } else if (r->method == HTTP_OPTIONS) {
@@ -446,6 +448,7 @@ static bool answer_early(struct http_request *r)
         http_answer_header(r, "X-Prometheus-Stopping",
                            atomic_load_explicit(&s->stopping, memory_order_relaxed) ? STR("true")
                                                                                     : STR("false"));
+        http_answer_header(r, "Retry-After", STR("1"));
     } else {
         return false;
     }
@@ -534,14 +537,26 @@ static enum MHD_Result collect_url_param(void *cls, enum MHD_ValueKind kind, con
     return params_add(&r->params, (str){key, key_size}, v) ? MHD_YES : MHD_NO;
 }
 
+static char NUL_IN_PATH; /* its address is a request's first state */
+
+/* The decoded path is a C string: what follows %00 would be lost, and the rest be served. */
+static void *look_at_uri(void *cls, const char *uri, struct MHD_Connection *c)
+{
+    (void)cls;
+    (void)c;
+    const char *nul = strstr(uri, "%00"), *args = strchr(uri, '?');
+    return nul != NULL && (args == NULL || nul < args) ? &NUL_IN_PATH : NULL;
+}
+
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
                               const char *method, const char *version, const char *data,
                               size_t *size, void **state)
 {
     (void)version;
     struct http_request *r = *state;
-    if (r == NULL) {
+    if (r == NULL || *state == &NUL_IN_PATH) {
         r = request_open(cls, c, url, method);
+        r->bad_path = *state == &NUL_IN_PATH;
         *state = r;
         (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, collect_url_param, r);
         return MHD_YES;
@@ -572,7 +587,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     (void)c;
     (void)code;
     struct http_request *r = *state;
-    if (r == NULL)
+    if (r == NULL || *state == &NUL_IN_PATH)
         return;
     stream_close(r);
     gzip_stream_close(r->gzip);
@@ -666,7 +681,7 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES_MAX,
             MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-            connection_changed, s, MHD_OPTION_END);
+            connection_changed, s, MHD_OPTION_URI_LOG_CALLBACK, look_at_uri, NULL, MHD_OPTION_END);
         if (s->daemon == NULL)
             e = diag_set(d, ERR_IO, "the HTTP server did not start on %s", s->listen_address);
     }

@@ -41,8 +41,10 @@ static bool read_refs(struct remote_write *w, slice refs, struct labels *out)
     size_t count = 0, cap = refs.len; /* a reference is at least a byte */
     uint32_t *ids = arena_alloc(&w->arena, MAX(cap, 1) * sizeof(*ids));
     struct pb p = pb_of(refs);
-    while (ids != NULL && p.pos < p.end)
-        ids[count++] = (uint32_t)MIN(pb_raw_varint(&p), UINT32_MAX);
+    while (ids != NULL && p.pos < p.end) {
+        uint64_t ref = pb_raw_varint(&p);
+        ids[count++] = (uint32_t)MIN(ref, UINT32_MAX);
+    }
     struct label *items = ids != NULL ? ARENA_ARRAY(&w->arena, struct label, count / 2 + 2) : NULL;
     if (items == NULL || p.bad) {
         rw_error(w, "parsing labels for series: %s",

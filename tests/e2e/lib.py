@@ -4,6 +4,7 @@ Every test file is a program: `test_x.py VARVE`. It prints what it checks and ex
 failed check. Servers listen on free ports of 127.0.0.1 and die with the test.
 """
 import atexit
+import ctypes
 import http.client
 import json
 import os
@@ -19,16 +20,51 @@ import urllib.parse
 
 VARVE = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "build/release/varve"
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
-_running, _folders = [], []
+_running, _folders, _begun = [], [], time.time()
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def children(pid):
+    """Process ids of the direct children of a process."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(c) for c in f.read().split()]
+    except OSError:
+        return []
+
+
+def _kill_tree(pid):
+    for c in children(pid):
+        _kill_tree(c)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def _cleanup():
     for p in _running:
         if p.poll() is None:
-            p.kill()
+            _kill_tree(p.pid)
             p.wait()
-    for d in _folders:
-        shutil.rmtree(d, ignore_errors=True)
+    for d in reversed(_folders):
+        if os.path.ismount(d):
+            subprocess.run(["umount", "-l", d], check=False)
+        if os.path.isdir(d):
+            shutil.rmtree(d, ignore_errors=True)
+        elif os.path.exists(d):
+            os.unlink(d)
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def private_mounts():
+    """From here on, what this test mounts is seen by it alone and goes with it. False: not allowed."""
+    if _libc.unshare(0x00020000) != 0:  # CLONE_NEWNS
+        return False
+    return subprocess.run(["mount", "--make-rprivate", "/"], check=False).returncode == 0
 
 
 atexit.register(_cleanup)
@@ -46,7 +82,18 @@ def equal(got, want, text):
 
 
 def step(text):
-    print("-", text, flush=True)
+    print(f"- [{time.time() - _begun:4.1f} s] {text}", flush=True)
+
+
+def until(text, probe, seconds=20, period=0.02):
+    """Ask until the probe gives a true value, and return it; a failed check when it never does."""
+    deadline = time.time() + seconds
+    while True:
+        value = probe()
+        if value:
+            return value
+        check(time.time() < deadline, f"not within {seconds} s: {text}")
+        time.sleep(period)
 
 
 def folder():
@@ -62,8 +109,8 @@ def free_port():
 
 
 def start(argv, **kwargs):
-    """A child process that ends with the test; its output goes to a file next to its data."""
-    p = subprocess.Popen(argv, **kwargs)
+    """A child process that ends with the test."""
+    p = subprocess.Popen(argv, preexec_fn=_die_with_parent, **kwargs)
     _running.append(p)
     return p
 
@@ -71,15 +118,17 @@ def start(argv, **kwargs):
 class Server:
     """A varve process on a data folder."""
 
-    def __init__(self, data=None, flags=(), wrapper=(), wait=True, port=None):
+    def __init__(self, data=None, flags=(), wrapper=(), wait=True, port=None, log_path=None, admin=True):
         self.data = data or folder()
+        self.wrapped = bool(wrapper)
         self.port = port or free_port()
-        self.log_path = self.data.rstrip("/") + ".log"
+        self.log_path = log_path or self.data.rstrip("/") + ".log"
         _folders.append(self.log_path)
         self.argv = [*wrapper, VARVE, "serve", f"--storage.tsdb.path={self.data}",
                      f"--web.listen-address=127.0.0.1:{self.port}",
-                     "--storage.tsdb.retention.time=0s", "--web.enable-admin-api",
-                     "--web.enable-lifecycle", *flags]
+                     *(["--web.enable-admin-api", "--web.enable-lifecycle"] if admin else []), *flags]
+        if not any("retention.time" in f for f in flags):
+            self.argv.append("--storage.tsdb.retention.time=0s")
         with open(self.log_path, "ab") as log:
             self.process = start(self.argv, stdout=log, stderr=log)
         if wait:
@@ -113,11 +162,11 @@ class Server:
             c.close()
 
     def api(self, path, method="GET", **params):
-        """(status, parsed JSON); parameters in the URL, lists repeat."""
+        """(status, parsed JSON or None for a text); parameters in the URL, lists repeat."""
         pairs = [(k, x) for k, v in params.items() for x in (v if isinstance(v, list) else [v])]
         url = "/api/v1/" + path + ("?" + urllib.parse.urlencode(pairs) if pairs else "")
-        status, _, body = self.request(method, url)
-        return status, json.loads(body) if body else None
+        status, headers, body = self.request(method, url)
+        return status, json.loads(body) if headers.get("content-type") == "application/json" and body else None
 
     def query(self, query, time_s):
         status, answer = self.api("query", query=query, time=time_s)
@@ -132,11 +181,25 @@ class Server:
     def write(self, series, **kwargs):
         return write(self, series, **kwargs)
 
+    def pid(self):
+        """Of varve itself, also when it runs under strace; None when it has ended."""
+        if self.process.poll() is not None:
+            return None
+        inner = children(self.process.pid) if self.wrapped else []
+        return inner[0] if inner else self.process.pid
+
+    def send_signal(self, sig):
+        pid = self.pid()
+        if pid is not None:
+            os.kill(pid, sig)
+
     def stop(self, sig=signal.SIGTERM, seconds=60):
         """Returns the exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(sig)
-        return self.process.wait(timeout=seconds)
+        self.send_signal(sig)
+        try:
+            return self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            check(False, f"server did not end within {seconds} s:\n{self.log()}")
 
     def kill(self):
         return self.stop(signal.SIGKILL)

@@ -1,15 +1,16 @@
 """Disks that fill up, run out of inodes or turn read-only: writes get 503, queries go on, nothing that was
-acknowledged is lost, and writing resumes by itself. Needs root for mounting; says so if it cannot.
+acknowledged is lost, and writing resumes by itself. Needs the right to mount; says so if it has it not.
+All mounts are private to this process.
 """
 import os
+import re
 import subprocess
 import sys
 import time
 
-import lib
-from lib import Server, check, equal, folder, post_write, step, time_series
+from lib import Server, check, equal, folder, post_write, private_mounts, step, time_series, until
 
-mounts = []
+SERIES = 200  # a request
 
 
 def run(*argv):
@@ -17,184 +18,187 @@ def run(*argv):
 
 
 def mount(kind, *options):
+    """`options` as mount takes them, the last one the source for kinds that have one; None: not allowed."""
     d = folder()
-    p = run("mount", "-t", kind, *options, kind if kind == "tmpfs" else options[-1], d)
-    if p.returncode != 0:
-        return None
-    mounts.append(d)
-    return d
+    source = [kind] if kind == "tmpfs" else []
+    return d if run("mount", "-t", kind, *options, *source, d).returncode == 0 else None
 
 
-def unmount_all():
-    for d in mounts:
-        run("umount", "-l", d)
-
-
-import atexit
-atexit.register(unmount_all)
-if mount("tmpfs", "-o", "size=1m") is None:
+if not private_mounts() or mount("tmpfs", "-o", "size=1m") is None:
     print("SKIPPED: this needs the right to mount file systems")
     sys.exit(0)
 
-now_ms = int(time.time() * 1000) - 3000 * 1000
-acked = {}
 
+class Disk:
+    """A server on a disk, and what it acknowledged."""
 
-def push(server, n, series=400):
-    """One request of `series` series with value n at time n; True when it was acknowledged."""
-    message = b"".join(time_series({"__name__": "disk", "i": str(i), "pad": f"{i:0100}"}, [(now_ms + n * 1000, n)])
-                       for i in range(series))
-    status, _, body = post_write(server, message)
-    check(status in (204, 503), f"push {n}: {status} {body!r}")
-    if status == 204:
-        acked[n] = series
-    return status == 204
+    def __init__(self, d, *flags):
+        self.folder, self.flags, self.next = d, flags, 0
+        self.base_ms = int(time.time() * 1000) - 3000 * 1000
+        self.acked, self.refused = set(), set()
+        self.log = folder()
+        self.start()
 
+    def start(self, wait=True):
+        self.server = Server(data=os.path.join(self.folder, "data"), flags=self.flags, wait=wait,
+                             log_path=os.path.join(self.log, "log"))
+        if not wait:  # not ready while the log cannot be written, but it answers queries
+            until("queries are answered", self.answers)
 
-def verify(server, what):
-    got = {}
-    for r in server.query("disk[1h]", now_ms / 1000 + 3000):
-        for ts, v in r["values"]:
-            got[float(v)] = got.get(float(v), 0) + 1
-    for n, series in acked.items():
-        equal(got.get(float(n), 0), series, f"{what}: series of acknowledged request {n}")
-
-
-def fill(d, leave=0):
-    with open(os.path.join(d, "ballast"), "wb") as f:
+    def answers(self):
+        check(self.server.process.poll() is None, f"the server ended: {self.server.log()}")
         try:
-            while True:
-                f.write(b"\0" * 65536)
-                f.flush()
+            return self.server.api("query", query="vector(1)")[0] == 200
         except OSError:
-            pass
-    if leave:
-        os.truncate(os.path.join(d, "ballast"), os.path.getsize(os.path.join(d, "ballast")) - leave)
+            return False
+
+    def push(self, bulk=0):
+        """One request with the value n at time n; with `bulk` that many bytes of new labels a series. True: acknowledged."""
+        n = self.next
+        self.next += 1
+        message = b"".join(
+            time_series({"__name__": "disk", "i": str(i), "pad": os.urandom(bulk // 2).hex()},
+                        [(self.base_ms + n * 1000, n)]) for i in range(SERIES))
+        status, headers, body = post_write(self.server, message)
+        check(status == 204 or (status == 503 and "retry-after" in headers), f"push {n}: {status} {body!r}")
+        (self.acked if status == 204 else self.refused).add(n)
+        return status == 204
+
+    def verify(self, what):
+        """What was acknowledged is there whole; what was refused is not there in part."""
+        got = {}
+        for r in self.server.query("disk[1h]", self.base_ms / 1000 + 3000):
+            for _, v in r["values"]:
+                got[int(v)] = got.get(int(v), 0) + 1
+        for n in self.acked:
+            equal(got.get(n, 0), SERIES, f"{what}: series of acknowledged request {n}")
+        for n in self.refused:
+            check(got.get(n, 0) in (0, SERIES), f"{what}: refused request {n} is there in part")
+
+    def metric(self, name):
+        text = self.server.request("GET", "/metrics")[2].decode()
+        return float(re.search(rf"^{name} (\S+)$", text, re.M).group(1))
+
+    def health(self):
+        return [self.server.request("GET", p)[0] for p in ("/-/healthy", "/-/ready")]
+
+    def fill(self):
+        with open(os.path.join(self.folder, "ballast"), "wb") as f:
+            try:
+                while True:
+                    f.write(b"\0" * 65536)
+                    f.flush()
+            except OSError:
+                pass
+
+    def free(self):
+        os.unlink(os.path.join(self.folder, "ballast"))
+
+    def resumes(self):
+        until("writing resumes by itself", self.push, period=0.2)
 
 
-step("disk full while writing: 503, queries go on; space comes back: 204, and all is there after a kill")
-d = mount("tmpfs", "-o", "size=96m")
-s = Server(data=os.path.join(d, "data"))
-for n in range(5):
-    check(push(s, n), f"push {n} on a disk with space")
-fill(d)
-refused = 0
-for n in range(5, 4000):
-    if not push(s, n):
-        refused += 1
-        if refused == 5:
-            break
-check(refused == 5, "a full disk refuses no write")
-verify(s, "disk full")
-equal(s.request("GET", "/-/healthy")[0], 200, "healthy on a full disk")
-os.unlink(os.path.join(d, "ballast"))
-deadline = time.time() + 20
-n += 1
-while not push(s, n):
-    check(time.time() < deadline, "writing does not resume after space came back")
-    time.sleep(0.2)
-    n += 1
-equal(s.request("GET", "/-/ready")[0], 200, "ready again")
-s.kill()
-s = Server(data=s.data)
-verify(s, "after disk full and kill")
+step("disk full while writing: 503, queries go on")
+d = Disk(mount("tmpfs", "-o", "size=96m"))
+for _ in range(5):
+    check(d.push(), "a push to a disk with space is refused")
+d.fill()
+until("a full disk refuses writes", lambda: not d.push(bulk=4000))
+for _ in range(4):
+    check(not d.push(bulk=4000), "a full disk takes a write")
+d.verify("disk full")
+equal(d.health(), [200, 503], "healthy, ready on a full disk")
 
-step("disk full during a cut: the cut is given up and tried again, no crash")
-fill(d)
-status, _, _ = s.request("POST", "/api/v1/admin/tsdb/snapshot")
-check(status in (200, 500), f"snapshot on a full disk: {status}")
-verify(s, "snapshot on a full disk")
+step("space comes back: writing resumes, and all is there after a kill")
+d.free()
+d.resumes()
+equal(d.health(), [200, 200], "healthy, ready again")
+d.verify("space is back")
+d.server.kill()
+d.start()
+d.verify("after disk full and kill")
 
-step("start with 0 bytes free: answers queries")
-s.kill()
-fill(d)
-s = Server(data=s.data, wait=False)
-deadline = time.time() + 20
-while time.time() < deadline:
-    try:
-        if s.api("query", query="vector(1)")[0] == 200:
-            break
-    except OSError:
-        check(s.process.poll() is None, f"ended: {s.log()}")
-    time.sleep(0.1)
-verify(s, "started on a full disk")
-os.unlink(os.path.join(d, "ballast"))
-deadline = time.time() + 20
-n += 1
-while not push(s, n):
-    check(time.time() < deadline, "writing does not resume")
-    time.sleep(0.2)
-    n += 1
-s.stop()
-s = Server(data=s.data)
-verify(s, "after the full start")
-s.stop()
-acked.clear()
+step("a snapshot on a full disk fails alone")
+d.fill()
+status, _, body = d.server.request("POST", "/api/v1/admin/tsdb/snapshot")
+equal(status, 500, f"snapshot on a full disk: {body!r}")
+d.verify("snapshot on a full disk")
 
-step("no inodes left")
-d = mount("tmpfs", "-o", "size=200m,nr_inodes=40")
-s = Server(data=os.path.join(d, "data"), flags=["--storage.head.window=1s"])
-for i in range(40):
-    try:
-        open(os.path.join(d, f"f{i}"), "w").close()
-    except OSError:
-        break
-for n in range(20):
-    push(s, n)
-    time.sleep(0.1)
-verify(s, "no inodes")
-for f in os.listdir(d):
-    if f.startswith("f"):
-        os.unlink(os.path.join(d, f))
-time.sleep(3)
-s.kill()
-s = Server(data=s.data)
-verify(s, "after no inodes and kill")
-s.stop()
-acked.clear()
+step("a stop with the disk full loses nothing")
+check(d.server.stop() in (0, 1), "exit status")
 
-step("read-only while running, and at start")
+step("start with 0 bytes free: queries are answered, writing resumes with space")
+d.fill()
+d.start(wait=False)
+d.verify("started on a full disk")
+d.free()
+d.resumes()
+equal(d.server.stop(), 0, "exit status")
+d.start()
+d.verify("after the full start")
+d.server.stop()
+
+step("no inodes left: cuts fail and are tried again")
+d = Disk(mount("tmpfs", "-o", "size=200m,nr_inodes=40"), "--storage.head.window=1s")
+files = []
+try:
+    while len(files) < 40:
+        files.append(os.path.join(d.folder, f"f{len(files)}"))
+        open(files[-1], "w").close()
+except OSError:
+    files.pop()
+until("a cut fails", lambda: d.push() and False or d.metric("varve_cut_errors_total") > 0, period=0.1)
+d.verify("no inodes")
+for f in files:
+    os.unlink(f)
+before = d.metric("varve_cuts_total")
+until("cuts go on", lambda: d.push() and False or d.metric("varve_cuts_total") > before, period=0.1)
+d.verify("inodes are back")
+d.server.kill()
+d.start()
+d.verify("after no inodes and kill")
+d.server.stop()
+
+step("a file system that goes read-only under load")
 image = os.path.join(folder(), "image")
 with open(image, "wb") as f:
-    f.truncate(256 << 20)
+    f.truncate(128 << 20)
 check(run("mkfs.ext4", "-q", image).returncode == 0, "mkfs.ext4")
-d = mount("ext4", "-o", "loop", image)
-if d is None:
+place = mount("ext4", "-o", "loop,errors=remount-ro", image)
+if place is None:
     print("SKIPPED: no loop devices here")
     sys.exit(0)
-s = Server(data=os.path.join(d, "data"))
-for n in range(3):
-    check(push(s, n), f"push {n}")
-if run("mount", "-o", "remount,ro", d).returncode != 0:
-    run("sh", "-c", f"echo u > /proc/sysrq-trigger")
-if run("sh", "-c", f"touch {d}/x").returncode != 0:
-    deadline = time.time() + 5
-    while push(s, n + 1):
-        n += 1
-        check(time.time() < deadline, "a read-only disk takes writes for ever")
-    verify(s, "read-only")
-    equal(s.request("GET", "/-/ready")[0], 503, "ready on a read-only disk")
-    equal(s.request("GET", "/-/healthy")[0], 200, "healthy on a read-only disk")
-    run("mount", "-o", "remount,rw", d)
-    deadline = time.time() + 20
-    n += 1
-    while not push(s, n):
-        check(time.time() < deadline, "writing does not resume after remount")
-        time.sleep(0.2)
-        n += 1
-    verify(s, "writable again")
-s.stop()
-run("mount", "-o", "remount,ro", d)
-s = Server(data=s.data, wait=False)
-deadline = time.time() + 20
-while time.time() < deadline:
-    try:
-        if s.api("query", query="vector(1)")[0] == 200:
-            break
-    except OSError:
-        check(s.process.poll() is None, f"ended on a read-only disk: {s.log()}")
-    time.sleep(0.1)
-verify(s, "started read-only")
-check(not push(s, n + 1), "a write to a read-only disk was acknowledged")
-s.kill()
+d = Disk(place)
+for _ in range(3):
+    check(d.push(), "a push to a disk that works is refused")
+check(run("mount", "-o", "remount,abort", place).returncode == 0, "the file system cannot be aborted")
+until("writes are refused", lambda: not d.push())
+for _ in range(4):
+    check(not d.push(), "a read-only disk takes a write")
+d.verify("read-only")
+equal(d.health(), [200, 503], "healthy, ready on a read-only disk")
+d.server.kill()
+
+step("start on a read-only file system: queries only")
+check(run("umount", place).returncode == 0, "umount")
+check(run("e2fsck", "-fy", image).returncode in (0, 1), "e2fsck")
+place = mount("ext4", "-o", "loop", image)
+d.folder = place
+d.start()
+d.verify("after the repair of the file system")
+check(d.push(), "a push after the repair is refused")
+d.server.kill()
+check(run("mount", "-o", "remount,ro", place).returncode == 0, "remount,ro")
+d.start(wait=False)
+d.verify("started read-only")
+check(not d.push(), "a write to a read-only disk was acknowledged")
+equal(d.health(), [200, 503], "healthy, ready when started read-only")
+
+step("it becomes writable: writing resumes")
+check(run("mount", "-o", "remount,rw", place).returncode == 0, "remount,rw")
+d.resumes()
+d.server.kill()
+d.start()
+d.verify("writable again")
+d.server.stop()
 print("ok")

@@ -67,8 +67,8 @@ static void test_params__other_content_is_not_a_form(void **state)
     struct params p = {0};
     assert_true(params_add_form(&p, STR("application/json"), str_bytes(STR("a=%"))));
     check(&p, "a", 0, NULL);
-    assert_true(params_add_form(&p, STR(""), str_bytes(STR("a=1"))));
-    check(&p, "a", 0, "1");
+    assert_true(params_add_form(&p, STR(""), str_bytes(STR("a=%"))));
+    check(&p, "a", 0, NULL);
     params_fini(&p);
 }
 
