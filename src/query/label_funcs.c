@@ -47,6 +47,8 @@ static err set_label(struct exec *x, struct row *r, str name, const struct buf *
 
 /* ---- label_replace ---- */
 
+enum { REPLACE_VISITS = 8 * VISITS_LABELS }; /* what matching one label counts as */
+
 static err replace_rows(struct exec *x, const struct plan *p, const struct grid *g,
                         const struct regex *re, struct vec *v)
 {
@@ -55,7 +57,8 @@ static err replace_rows(struct exec *x, const struct plan *p, const struct grid 
     err e = OK;
     for (size_t i = 0; i < v->count && e == OK; i++) {
         buf_reset(&b);
-        if (regex_expand(re, labels_get(v->rows[i].labels, src), replacement, &b))
+        e = exec_visit_main(x, REPLACE_VISITS);
+        if (e == OK && regex_expand(re, labels_get(v->rows[i].labels, src), replacement, &b))
             e = set_label(x, &v->rows[i], dst, &b);
     }
     buf_fini(&b);
@@ -122,7 +125,9 @@ static err join_rows(struct exec *x, const struct plan *p, const struct grid *g,
                 buf_put_str(&b, string_arg(p, 2));
             buf_put_str(&b, labels_get(v->rows[i].labels, string_arg(p, a)));
         }
-        e = set_label(x, &v->rows[i], string_arg(p, 1), &b);
+        e = exec_visit_main(x, VISITS_LABELS);
+        if (e == OK)
+            e = set_label(x, &v->rows[i], string_arg(p, 1), &b);
     }
     buf_fini(&b);
     v->one_name = v->one_name && !str_eq(string_arg(p, 1), LABEL_NAME);

@@ -430,6 +430,24 @@ static void test_engine__sorted_vectors(void **state)
     }
 }
 
+static void test_engine__experimental_functions(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"mad_over_time(nans[1m])", 40, 40, 0, "{a=\"x\"} NaN"},
+        {"mad_over_time(m{a=\"y\"}[40s])", 40, 40, 0, "{a=\"y\"} 10"},
+        {"(quantile_over_time(2, (one[1m])))", 10, 10, 0,
+         "{a=\"x\"} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 "
+         "(1:21)"},
+        {"histogram_quantiles(wild, \"q\", 0.5)", 10, 20, 10,
+         "{q=\"0.5\"} 0.8 0.8 | PromQL info: input to histogram_quantile needed to be fixed for "
+         "monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/"
+         "#histogram_quantile), from buckets 2 to 2, with a max diff of 2, over 2 samples from "
+         "1970-01-01T00:00:10Z to 1970-01-01T00:00:20Z (1:21)"},
+    };
+    CHECK(rows, .experimental_functions = true);
+}
+
 /* ---- limits ---- */
 
 static void test_engine__limits(void **state)
@@ -673,6 +691,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_engine__annotations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__delayed_name_removal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__sorted_vectors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_engine__experimental_functions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__damaged_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__stats, setup, teardown),
