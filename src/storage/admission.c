@@ -208,8 +208,8 @@ void admission_restore(struct registry *r, const struct db_row *rows, size_t cou
             continue;
         struct series *s = registry_line(r, row->series);
         s->active_window = window;
-        if (row->ts_ms <= s->last_ts_ms)
-            continue;
+        if (row->ts_ms < s->last_ts_ms)
+            continue; /* equal: written over while a newer one was known, which is in a block */
         s->last_ts_ms = row->ts_ms;
         s->last_kind = row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
         s->last_bits = bits_of(r, row, &scratch);

@@ -72,7 +72,7 @@ bool admission_log_mark(struct admission *a, uint32_t series, uint32_t mark);
 void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int64_t min_ms,
                       int64_t max_ms);
 
-/* Replay: raise the newest sample of each row's series to the row, if it is newer, and mark it
+/* Replay: raise the newest sample of each row's series to the row, unless it is older, and mark it
  * active; rows outside of the shards whose bits are set in `shards` (head_window.h) are skipped.
  * Threads may share the work by shards. */
 void admission_restore(struct registry *r, const struct db_row *rows, size_t count,
