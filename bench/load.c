@@ -286,7 +286,8 @@ static bool send_request(struct worker *w, struct request *r)
                 w->latency_us[w->latencies++] = (uint32_t)us;
             return true;
         }
-        w->errors++;
+        if (w->errors++ == 0)
+            (void)fprintf(stderr, "request answered with status %u\n", status);
         if (clock_mono_ns() > give_up)
             return false;
         clock_sleep_ns(50000000);

@@ -31,7 +31,7 @@ data, deaths = folder(), 0
 CALLS = {"renameat2,rename,renameat": 6, "unlink,unlinkat": 8, "fsync": 12, "fdatasync": 300, "ftruncate": 4,
          "openat": 100, "mkdir,mkdirat": 5}  # about as many as a thread makes in a round
 for call, most in CALLS.items():
-    for when in rng.sample(range(1, most), KILLS):
+    for when in rng.choices(range(1, most), k=KILLS):
         k = Server(data=data, flags=["--storage.head.window=1s"],
                    wrapper=strace(call, f"signal=KILL:when={when}"), wait=False)
         load.round(k, 2.5)
