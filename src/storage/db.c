@@ -160,15 +160,25 @@ static err check_options(const struct db_options *o, struct diag *d)
     return OK;
 }
 
+/* Was the store opened before? Then its directories are there, and durable. */
+static bool was_open_before(struct db *db)
+{
+    struct buf names = {0};
+    bool found = fs_list(db->fs, db->wal_dir, &names) == OK;
+    buf_fini(&names);
+    return found;
+}
+
 static err make_dirs(struct db *db, struct diag *d)
 {
     const char *const dirs[] = {db->path, db->blocks_dir};
+    bool known = was_open_before(db);
     for (size_t i = 0; i < COUNT_OF(dirs); i++) {
         err e = fs_make_dir(db->fs, dirs[i]);
-        if (e != OK)
+        if (e != OK && !known)
             return diag_set(d, e, "cannot make the directory %s: %s", dirs[i], err_name(e));
     }
-    return OK;
+    return OK; /* a disk that cannot be written is good for queries */
 }
 
 static err lock_dir(struct db *db, struct diag *d)

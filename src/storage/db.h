@@ -147,7 +147,9 @@ void db_batch_fini(struct db_batch *b);
  *   OK, ERR_ORDER  see above
  *   ERR_RETRY      a series was forgotten meanwhile: resolve again and commit again
  *   ERR_BUSY       queue full, memory budget used up, or shutting down; retry later
- *   ERR_NOSPACE, ERR_IO  the log cannot be written; nothing was kept */
+ *   ERR_LIMIT      more than DB_BATCH_ROWS_MAX rows, or more bytes than a log record holds (64 MiB)
+ *   ERR_NOSPACE, ERR_IO  the log cannot be written; nothing was kept (but see wal.h: after a crash such a
+ *                  batch may be there, wholly) */
 void db_commit(struct db *db, struct db_batch *b);
 
 /* db_commit() and wait for it. Returns b->status. */

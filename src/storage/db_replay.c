@@ -11,18 +11,22 @@
 #include "storage/log_ids.h"
 
 enum {
-    ROWS_MAX = 32 << 10, /* rows of one batch: 1 MB */
+    LANE_ROWS_MAX = 16 << 10, /* rows of one batch and applier: 640 KB */
     APPLIERS = 2,
     PARALLEL_ROWS_MIN = 4096,        /* fewer are not worth the threads */
     RECORDS_PER_CHECK = 4096,        /* of the memory budget */
     HISTOGRAM_BYTES_MAX = 256 << 20, /* memory of one batch's histograms */
 };
 
-struct batch {
+struct lane { /* the rows of one applier: those of its shards, in log order */
     struct db_row *rows;
     int64_t *start_ts_ms;
     size_t count, cap;
     bool has_starts;
+};
+
+struct batch {
+    struct lane lanes[APPLIERS];
     struct arena histograms;
     unsigned running; /* appliers that still work on it */
 };
@@ -30,7 +34,7 @@ struct batch {
 struct replay {
     struct db *db;
     struct head_window *window;
-    uint32_t segment, count_segments, done_segments;
+    uint32_t segment;   /* being read */
     struct log_ids ids; /* log id of a series -> its id here */
     struct batch batches[2];
     unsigned filling; /* which of the two */
@@ -39,6 +43,8 @@ struct replay {
     struct cond idle;
     uint64_t orphans; /* rows without a definition */
     uint64_t bad_records, records;
+    struct db_row rows[RECORD_PIECE]; /* a piece as it was logged */
+    int64_t start_ts_ms[RECORD_PIECE];
 };
 
 struct db_tuning db_tuning;
@@ -57,28 +63,29 @@ void db_opening_stats(struct db_stats *out)
 
 /* ---- Applying ---- */
 
-struct half { /* one applier's job */
+struct job {
     struct replay *r;
     struct batch *b;
-    uint32_t shards;
+    const struct lane *lane;
 };
 
-static void apply_rows(struct replay *r, const struct batch *b, uint32_t shards)
+static void apply_lane(struct replay *r, const struct lane *l)
 {
-    head_apply(r->window, b->rows, b->has_starts ? b->start_ts_ms : NULL, NULL, b->count, shards);
-    admission_restore(r->db->registry, b->rows, b->count, shards);
+    const int64_t *starts = l->has_starts ? l->start_ts_ms : NULL;
+    head_apply(r->window, l->rows, starts, NULL, l->count, HEAD_SHARDS_ALL);
+    admission_restore(r->db->registry, l->rows, l->count, HEAD_SHARDS_ALL);
 }
 
-static void run_half(void *arg)
+static void run_job(void *arg)
 {
-    struct half *h = arg;
-    struct replay *r = h->r;
-    apply_rows(r, h->b, h->shards);
+    struct job *j = arg;
+    struct replay *r = j->r;
+    apply_lane(r, j->lane);
     mutex_lock(&r->lock);
-    if (--h->b->running == 0)
+    if (--j->b->running == 0)
         cond_signal(&r->idle);
     mutex_unlock(&r->lock);
-    mem_free(h);
+    mem_free(j);
 }
 
 static void wait_idle(struct replay *r, struct batch *b)
@@ -91,30 +98,40 @@ static void wait_idle(struct replay *r, struct batch *b)
 
 static void batch_clear(struct batch *b)
 {
-    b->count = 0;
-    b->has_starts = false;
+    for (size_t i = 0; i < APPLIERS; i++) {
+        b->lanes[i].count = 0;
+        b->lanes[i].has_starts = false;
+    }
     arena_reset(&b->histograms);
+}
+
+static size_t batch_rows(const struct batch *b)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < APPLIERS; i++)
+        rows += b->lanes[i].count;
+    return rows;
 }
 
 /* Hand the filled batch to the appliers and go on with the other one. */
 static void flush(struct replay *r)
 {
     struct batch *b = &r->batches[r->filling], *other = &r->batches[!r->filling];
-    if (b->count < PARALLEL_ROWS_MIN) {
-        wait_idle(r, other);
-        apply_rows(r, b, HEAD_SHARDS_ALL);
+    wait_idle(r, other); /* rows of one series are applied in log order */
+    if (batch_rows(b) < PARALLEL_ROWS_MIN) {
+        for (size_t i = 0; i < APPLIERS; i++)
+            apply_lane(r, &b->lanes[i]);
         batch_clear(b);
         return;
     }
     if (r->pool == NULL && pool_open("replay", APPLIERS, 2 * APPLIERS, &r->pool) != OK)
-        r->pool = NULL;  /* logged; this thread does it all */
-    wait_idle(r, other); /* rows of one series are applied in log order */
+        r->pool = NULL; /* logged; this thread does it all */
     b->running = APPLIERS;
-    for (uint32_t i = 0; i < APPLIERS; i++) {
-        struct half *h = mem_alloc(sizeof(*h));
-        *h = (struct half){r, b, 0x0fu << (i * HEAD_SHARDS / APPLIERS)};
-        if (r->pool == NULL || pool_submit(r->pool, run_half, h) != OK)
-            run_half(h);
+    for (size_t i = 0; i < APPLIERS; i++) {
+        struct job *j = mem_alloc(sizeof(*j));
+        *j = (struct job){r, b, &b->lanes[i]};
+        if (r->pool == NULL || pool_submit(r->pool, run_job, j) != OK)
+            run_job(j);
     }
     batch_clear(other);
     r->filling = !r->filling;
@@ -188,33 +205,45 @@ static err cut_when_full(struct replay *r)
 
 /* ---- Records ---- */
 
-/* The batch being filled, with room for one piece of rows. */
+/* The batch being filled, with room for one piece of rows in every lane. */
 static struct batch *batch_with_room(struct replay *r)
 {
-    if (r->batches[r->filling].count + RECORD_PIECE > ROWS_MAX)
-        flush(r);
+    for (size_t i = 0; i < APPLIERS; i++) {
+        if (r->batches[r->filling].lanes[i].count + RECORD_PIECE > LANE_ROWS_MAX) {
+            flush(r);
+            break;
+        }
+    }
     struct batch *b = &r->batches[r->filling];
-    if (b->count + RECORD_PIECE > b->cap) {
-        b->cap = b->cap == 0 ? RECORD_PIECE : ROWS_MAX;
-        b->rows = mem_resize(b->rows, b->cap, sizeof(*b->rows));
-        b->start_ts_ms = mem_resize(b->start_ts_ms, b->cap, sizeof(*b->start_ts_ms));
+    for (size_t i = 0; i < APPLIERS; i++) {
+        struct lane *l = &b->lanes[i];
+        if (l->count + RECORD_PIECE > l->cap) {
+            l->cap = l->cap == 0 ? RECORD_PIECE : LANE_ROWS_MAX;
+            l->rows = mem_resize(l->rows, l->cap, sizeof(*l->rows));
+            l->start_ts_ms = mem_resize(l->start_ts_ms, l->cap, sizeof(*l->start_ts_ms));
+        }
     }
     return b;
 }
 
-/* Replace log ids by series ids; rows without one are dropped. */
-static size_t map_rows(struct replay *r, struct db_row *rows, int64_t *starts, size_t count)
+/* Put the first `count` of r->rows into the lanes of their shards, with series ids instead of log
+ * ids; rows without a definition are dropped. */
+static void add_rows(struct replay *r, struct batch *b, size_t count, bool has_starts)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t series = log_ids_find(&r->ids, rows[i].series);
-        rows[kept] = rows[i];
-        rows[kept].series = series - 1;
-        starts[kept] = starts[i];
-        kept += series != 0;
+        uint32_t series = log_ids_find(&r->ids, r->rows[i].series);
+        if (UNLIKELY(series == 0)) {
+            r->orphans++;
+            continue;
+        }
+        struct lane *l = &b->lanes[head_shard_of(series - 1) * APPLIERS / HEAD_SHARDS];
+        struct db_row *row = &l->rows[l->count];
+        *row = r->rows[i];
+        row->series = series - 1;
+        l->start_ts_ms[l->count++] = has_starts ? r->start_ts_ms[i] : 0;
     }
-    r->orphans += count - kept;
-    return kept;
+    for (size_t i = 0; i < APPLIERS; i++)
+        b->lanes[i].has_starts |= has_starts;
 }
 
 static err replay_floats(struct replay *r, const struct record_section *s)
@@ -222,17 +251,12 @@ static err replay_floats(struct replay *r, const struct record_section *s)
     struct record_floats f;
     TRY(record_floats_init(&f, s));
     for (;;) {
-        struct batch *b = batch_with_room(r);
-        struct db_row *rows = b->rows + b->count;
-        int64_t *starts = b->start_ts_ms + b->count;
         size_t count;
-        err e = record_floats_next(&f, rows, starts, &count);
+        struct batch *b = batch_with_room(r);
+        err e = record_floats_next(&f, r->rows, r->start_ts_ms, &count);
         if (e != OK)
             return e == ERR_NOTFOUND ? OK : e;
-        if (!f.has_starts)
-            memset(starts, 0, count * sizeof(*starts));
-        b->has_starts |= f.has_starts;
-        b->count += map_rows(r, rows, starts, count);
+        add_rows(r, b, count, f.has_starts);
     }
 }
 
@@ -243,18 +267,15 @@ static err replay_histograms(struct replay *r, const struct record_section *s)
     for (;;) {
         struct batch *b = batch_with_room(r);
         struct record_rows before = rr;
-        struct db_row *row = b->rows + b->count;
-        int64_t *start = b->start_ts_ms + b->count;
-        err e = record_histogram_next(&rr, &b->histograms, row, start);
-        if (e == ERR_LIMIT && b->count > 0) {
-            flush(r); /* the batch's memory is full: once more with the other one */
+        err e = record_histogram_next(&rr, &b->histograms, r->rows, r->start_ts_ms);
+        if (e == ERR_LIMIT && batch_rows(b) > 0) {
+            flush(r); /* the batch's memory is full: once more with an empty one */
             rr = before;
             continue;
         }
         if (e != OK)
             return e == ERR_NOTFOUND ? OK : e;
-        b->has_starts = true;
-        b->count += map_rows(r, row, start, 1);
+        add_rows(r, b, 1, true);
     }
 }
 
@@ -352,8 +373,10 @@ static void replay_close(struct replay *r)
     if (r->pool != NULL)
         pool_close(r->pool);
     for (unsigned i = 0; i < COUNT_OF(r->batches); i++) {
-        mem_free(r->batches[i].rows);
-        mem_free(r->batches[i].start_ts_ms);
+        for (size_t k = 0; k < APPLIERS; k++) {
+            mem_free(r->batches[i].lanes[k].rows);
+            mem_free(r->batches[i].lanes[k].start_ts_ms);
+        }
         arena_fini(&r->batches[i].histograms);
     }
     log_ids_fini(&r->ids);

@@ -63,7 +63,7 @@ static void read_definitions(slice bytes)
     struct log_ids *l = mem_zalloc(1, sizeof(*l));
     struct reader r = reader_of(bytes);
     log_ids_init(l);
-    for (uint32_t id = 0; reader_left(&r) > 0; id++) {
+    for (uint32_t id = 0; !r.overrun && reader_left(&r) > 0; id++) {
         uint8_t size = read_u8(&r);
         slice payload = read_bytes(&r, size & 0x7f);
         struct labels ls;

@@ -523,6 +523,116 @@ static void test_db__one_process_only(void **state)
     assert_int_equal(fs_remove_tree(fs_posix(), dir), OK);
 }
 
+/* ---- Disks ---- */
+
+static void fill_disk(struct world *w, int64_t from_ms)
+{
+    uint32_t a = testing_series(w->db, "m", NULL, NULL);
+    assert_int_equal(testing_put(w->db, a, from_ms, 1), OK);
+    fs_sim_set_capacity(w->sim, fs_sim_used(w->sim));
+    err e = OK;
+    for (int i = 1; i < 2000 && e == OK; i++)
+        e = testing_put(w->db, a, from_ms + i, i);
+    assert_int_equal(e, ERR_NOSPACE);
+}
+
+static void test_db__a_full_disk_stops_writes_only(void **state)
+{
+    struct world *w = *state;
+    struct db_stats s;
+    fill_disk(w, T0);
+    char before[8192];
+    snprintf(before, sizeof(before), "%.4000s", testing_get(w->db, "m", T0, T0 + 100));
+    assert_true(strlen(before) > 0);
+    assert_int_not_equal(db_cut(w->db), OK);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 100), before);
+    db_abandon(w->db); /* start with no byte free */
+    fs_sim_kill(w->sim);
+    w->db = testing_open(w->sim, NULL);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 100), before);
+    db_stats_of(w->db, &s);
+    if (s.read_only)
+        assert_int_equal(testing_put(w->db, testing_series(w->db, "m", NULL, NULL), T0 + 5000, 1),
+                         ERR_NOSPACE);
+    fs_sim_set_capacity(w->sim, 0);
+    clock_sleep_ns(150 * 1000000); /* past the backoff */
+    uint32_t a = testing_series(w->db, "m", NULL, NULL);
+    err e = testing_put(w->db, a, T0 + 6000, 2);
+    if (e != OK) /* the attempt itself found the disk well again */
+        e = testing_put(w->db, a, T0 + 6000, 2);
+    assert_int_equal(e, OK);
+    reopen(w, NULL);
+    assert_string_equal(testing_get(w->db, "m", T0 + 6000, T0 + 7000), "6000:2");
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 100), before);
+}
+
+static void test_db__a_read_only_disk_answers_queries(void **state)
+{
+    struct world *w = *state;
+    struct db_stats s;
+    uint32_t a = testing_series(w->db, "m", NULL, NULL);
+    assert_int_equal(testing_put(w->db, a, T0, 1), OK);
+    assert_int_equal(db_cut(w->db), OK);
+    assert_int_equal(testing_put(w->db, a, T0 + 1, 2), OK);
+    fs_sim_set_read_only(w->sim, true);
+    assert_int_equal(testing_put(w->db, a, T0 + 2, 3), ERR_IO);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 9), "0:1 1:2");
+    db_abandon(w->db);
+    fs_sim_kill(w->sim);
+    fs_sim_set_read_only(w->sim, true);
+    w->db = testing_open(w->sim, NULL);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 9), "0:1 1:2");
+    db_stats_of(w->db, &s);
+    assert_true(s.read_only);
+    fs_sim_set_read_only(w->sim, false);
+    clock_sleep_ns(150 * 1000000);
+    a = testing_series(w->db, "m", NULL, NULL);
+    if (testing_put(w->db, a, T0 + 2, 3) != OK)
+        assert_int_equal(testing_put(w->db, a, T0 + 2, 3), OK);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 9), "0:1 1:2 2:3");
+}
+
+/* A block that is found damaged in a query: the query says so, later ones do without and warn. */
+static void test_db__sets_damaged_blocks_aside(void **state)
+{
+    struct world *w = *state;
+    uint32_t a = testing_series(w->db, "m", NULL, NULL);
+    struct arena arena;
+    struct db_block_info *blocks;
+    size_t count;
+    char path[128];
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(testing_put(w->db, a, T0 + i, i * 0.37), OK);
+    assert_int_equal(db_cut(w->db), OK);
+    assert_int_equal(testing_put(w->db, a, T0 + 500, 9), OK);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(db_blocks(w->db, &arena, &blocks, &count), OK);
+    snprintf(path, sizeof(path), "/data/blocks/%s/chunks", blocks[0].ulid);
+    db_abandon(w->db);
+    fs_sim_flip(w->sim, path, 8 * (fs_sim_bytes(w->sim, path).len - 30));
+    w->db = testing_open(w->sim, NULL);
+    struct matcher m;
+    struct selection *s;
+    struct series_reader *r;
+    struct series_columns c;
+    struct diag d = {0};
+    assert_int_equal(matcher_init(&m, MATCH_EQUAL, LABEL_NAME, STR("m"), NULL), OK);
+    struct db_select_args args = {
+        .matchers = &m, .matcher_count = 1, .min_ms = T0, .max_ms = T0 + 1000};
+    assert_int_equal(db_select(w->db, &args, &arena, &s, &d), OK);
+    assert_int_equal(series_reader_open(s, &arena, &r), OK);
+    assert_int_equal(series_read(r, 0, &c, &d), ERR_CORRUPT);
+    assert_non_null(strstr(d.text, blocks[0].ulid));
+    series_reader_close(r);
+    selection_close(s);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 1000), "500:9");
+    assert_non_null(strstr(testing_warnings(w->db), blocks[0].ulid));
+    reopen(w, NULL);
+    assert_string_equal(testing_get(w->db, "m", T0, T0 + 1000), "500:9");
+    assert_non_null(strstr(testing_warnings(w->db), blocks[0].ulid));
+    arena_fini(&arena);
+}
+
 static void test_db__over_budget_refuses_and_recovers(void **state)
 {
     struct world *w = *state;
@@ -575,6 +685,9 @@ int main(void)
         TEST(test_db__starts_without_its_state),
         TEST(test_db__snapshots_open_as_stores),
         TEST(test_db__tools_show_everything),
+        TEST(test_db__a_full_disk_stops_writes_only),
+        TEST(test_db__a_read_only_disk_answers_queries),
+        TEST(test_db__sets_damaged_blocks_aside),
         TEST(test_db__over_budget_refuses_and_recovers),
         cmocka_unit_test(test_db__one_process_only),
     };

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "storage/db_priv.h"
 
 enum { WRITERS = 3, READERS = 2, SERIES = 20, STEP_MS = 1000 };
@@ -198,10 +199,78 @@ static void test_db_threads__readers_see_all_that_was_acknowledged(void **state)
     assert_int_equal(fs_remove_tree(fs_posix(), dir), OK);
 }
 
+/* Enough series for all shards and enough rows for the parallel way of replay, while series are
+ * still being defined. */
+static void test_db_threads__replay_in_parallel(void **state)
+{
+    (void)state;
+    enum { MANY = 20000, ROUNDS = 4 };
+    char dir[] = "/tmp/varve-test-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    struct db_options o = db_options_default();
+    struct diag d = {0};
+    struct db *db;
+    struct db_row *rows = calloc(MANY, sizeof(*rows));
+    int64_t base_ms = clock_wall_ms() - 100000;
+    o.path = dir;
+    assert_int_equal(db_open(&o, &db, &d), OK);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        size_t count = MANY / ROUNDS * (round + 1);
+        for (size_t i = 0; i < count; i++) {
+            char k[24];
+            snprintf(k, sizeof(k), "%zu", i);
+            struct label items[] = {{LABEL_NAME, STR("m")}, {STR("k"), str_from(k)}};
+            rows[i] =
+                (struct db_row){.ts_ms = base_ms + round * 1000, .value = (double)(i + round)};
+            assert_int_equal(db_create(db, (struct labels){items, 2}, NULL, &rows[i].series, NULL),
+                             OK);
+        }
+        struct db_batch b = {.rows = rows, .row_count = count};
+        b.epoch = db_resolve(db, NULL, 0, NULL);
+        assert_int_equal(db_commit_wait(db, &b), OK);
+        db_batch_fini(&b);
+    }
+    db_abandon(db);
+    assert_int_equal(db_open(&o, &db, &d), OK);
+    struct matcher m;
+    struct arena a;
+    struct selection *s;
+    struct series_reader *r;
+    size_t samples = 0;
+    assert_int_equal(matcher_init(&m, MATCH_EQUAL, LABEL_NAME, STR("m"), NULL), OK);
+    struct db_select_args args = {
+        .matchers = &m, .matcher_count = 1, .min_ms = base_ms, .max_ms = base_ms + 100000};
+    arena_init(&a, 256 << 20);
+    assert_int_equal(db_select(db, &args, &a, &s, &d), OK);
+    assert_int_equal(selection_count(s), MANY);
+    assert_int_equal(series_reader_open(s, &a, &r), OK);
+    for (size_t i = 0; i < MANY; i++) {
+        struct labels ls;
+        struct series_columns c;
+        assert_int_equal(selection_labels(s, i, &ls), OK);
+        assert_int_equal(series_read(r, i, &c, &d), OK);
+        uint64_t k;
+        assert_int_equal(number_parse_u64(labels_get(ls, STR("k")), &k), OK);
+        unsigned first = (unsigned)(k / (MANY / ROUNDS));
+        assert_int_equal(c.count, ROUNDS - first);
+        for (size_t x = 0; x < c.count; x++)
+            assert_true(c.values[x] == (double)(k + first + x));
+        samples += c.count;
+    }
+    assert_int_equal(samples, (size_t)MANY / ROUNDS * (1 + 2 + 3 + 4));
+    series_reader_close(r);
+    selection_close(s);
+    arena_fini(&a);
+    db_close(db);
+    free(rows);
+    assert_int_equal(fs_remove_tree(fs_posix(), dir), OK);
+}
+
 int main(void)
 {
     log_configure(LOG_WARN, LOG_LOGFMT);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_db_threads__readers_see_all_that_was_acknowledged)};
+        cmocka_unit_test(test_db_threads__readers_see_all_that_was_acknowledged),
+        cmocka_unit_test(test_db_threads__replay_in_parallel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
