@@ -99,13 +99,15 @@ def main():
     p.add_argument("--hours", type=float, default=24)
     p.add_argument("--file", default=os.path.join(HERE, "data/node_exporter_5s.bin.xz"))
     p.add_argument("--settle", type=float, default=10, help="seconds for compaction after the restart")
+    p.add_argument("--days-ago", type=float, default=0, help="end of the data: all of it compacts when days back")
     p.add_argument("--keep", help="keep the data directory of Varve here")
     args = p.parse_args()
     recording = read_recording(args.file, 3)
     times = max((ts for _, ts, _ in recording), key=len)
     steps = [b - a for a, b in zip(times, times[1:])] + [15000]
     rounds = max(1, round(args.hours * 3600 * 1000 / sum(steps)))
-    stamps = [int(time.time() * 1000) - sum(steps) * rounds - 60000]
+    end = int((time.time() - args.days_ago * 86400) * 1000) - 60000
+    stamps = [end - sum(steps) * rounds]
     for d in steps * rounds:
         stamps.append(stamps[-1] + d)
     series = [(b"".join(field(1, field(1, k.encode()) + field(2, v.encode()))
