@@ -11,26 +11,6 @@ struct param_ref {
     bool from_form;
 };
 
-static bool add_ref(struct params *p, struct param_ref ref)
-{
-    if (p->count == HTTP_PARAMS_MAX)
-        return false;
-    buf_put(&p->refs, &ref, sizeof(ref));
-    p->count++;
-    return true;
-}
-
-bool params_add(struct params *p, str name, str value)
-{
-    struct param_ref ref = {.name_pos = (uint32_t)p->text.len,
-                            .name_len = (uint32_t)name.len,
-                            .value_pos = (uint32_t)(p->text.len + name.len),
-                            .value_len = (uint32_t)value.len};
-    buf_put_str(&p->text, name);
-    buf_put_str(&p->text, value);
-    return add_ref(p, ref);
-}
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -59,20 +39,39 @@ static bool decode(str s, struct buf *out)
     return true;
 }
 
-static bool add_pair(struct params *p, str pair)
+static bool add_pair(struct params *p, str pair, bool from_form)
 {
     const char *eq = memchr(pair.ptr, '=', pair.len);
     size_t n = eq != NULL ? (size_t)(eq - pair.ptr) : pair.len;
-    struct param_ref ref = {.name_pos = (uint32_t)p->text.len, .from_form = true};
-    if (!decode((str){pair.ptr, n}, &p->text))
+    struct param_ref ref = {.name_pos = (uint32_t)p->text.len, .from_form = from_form};
+    if (p->count == HTTP_PARAMS_MAX || !decode((str){pair.ptr, n}, &p->text))
         return false;
     ref.value_pos = (uint32_t)p->text.len;
     ref.name_len = ref.value_pos - ref.name_pos;
     if (eq != NULL && !decode((str){eq + 1, pair.len - n - 1}, &p->text))
         return false;
     ref.value_len = (uint32_t)p->text.len - ref.value_pos;
-    p->form_count++;
-    return add_ref(p, ref);
+    buf_put(&p->refs, &ref, sizeof(ref));
+    p->count++;
+    return true;
+}
+
+static bool add_pairs(struct params *p, str rest, bool from_form)
+{
+    while (rest.len > 0) {
+        const char *amp = memchr(rest.ptr, '&', rest.len);
+        str pair = {rest.ptr, amp != NULL ? (size_t)(amp - rest.ptr) : rest.len};
+        if (pair.len > 0 && !add_pair(p, pair, from_form))
+            return false;
+        size_t used = pair.len + (amp != NULL ? 1 : 0);
+        rest = (str){rest.ptr + used, rest.len - used};
+    }
+    return true;
+}
+
+bool params_add_url(struct params *p, str query)
+{
+    return add_pairs(p, query, false);
 }
 
 bool params_add_form(struct params *p, str content_type, slice body)
@@ -80,16 +79,7 @@ bool params_add_form(struct params *p, str content_type, slice body)
     str form = STR("application/x-www-form-urlencoded");
     if (content_type.len < form.len || strncasecmp(content_type.ptr, form.ptr, form.len) != 0)
         return true;
-    str rest = slice_text(body);
-    while (rest.len > 0) {
-        const char *amp = memchr(rest.ptr, '&', rest.len);
-        str pair = {rest.ptr, amp != NULL ? (size_t)(amp - rest.ptr) : rest.len};
-        if (pair.len > 0 && !add_pair(p, pair))
-            return false;
-        size_t used = pair.len + (amp != NULL ? 1 : 0);
-        rest = (str){rest.ptr + used, rest.len - used};
-    }
-    return true;
+    return add_pairs(p, slice_text(body), true);
 }
 
 str params_nth(const struct params *p, str name, size_t i)

@@ -10,11 +10,12 @@
 struct params {      /* zero-initialised is empty; fields are private */
     struct buf text; /* names and values back to back */
     struct buf refs; /* struct param_ref */
-    size_t count, form_count;
+    size_t count;
 };
 
-/* Append a pair (copied). False beyond HTTP_PARAMS_MAX. Pairs of the URL come through here. */
-bool params_add(struct params *p, str name, str value);
+/* Add the pairs of a URL's query, the text behind '?' as it was sent. False when an escape is
+ * broken or there are more than HTTP_PARAMS_MAX. */
+bool params_add_url(struct params *p, str query);
 
 /* Add the pairs of a form body: they stand before those of the URL. A body of another content type,
  * or of none (RFC 9110 8.3: octets), is no form. False when malformed or too many. */

@@ -39,7 +39,7 @@ struct http_request {
     char *path;
     unsigned method;
     enum phase phase;
-    bool head_only, deferred, too_large, refused_busy, bad_path;
+    bool head_only, deferred, too_large, refused_busy, bad_path, bad_params;
     atomic_bool canceled;
     struct buf body, out;
     struct params params;
@@ -431,6 +431,8 @@ static bool answer_early(struct http_request *r)
         http_answer_header(r, "Retry-After", STR("1"));
     } else if (r->bad_path) {
         http_text(r, 400, "bad path\n");
+    } else if (r->bad_params) {
+        http_text(r, 400, "malformed or too many URL parameters\n");
     } else if (r->too_large) {
         http_text(r, 413, "request body too large\n");
     } else if (r->method == HTTP_OPTIONS) {
@@ -513,52 +515,41 @@ static void take_body(struct http_request *r, const char *data, size_t size)
     buf_fini(&r->body);
 }
 
-static struct http_request *request_open(struct http_server *s, struct MHD_Connection *c,
-                                         const char *url, const char *method)
+/* A request begins with its URI as it was sent. The library hands out what it decoded as C strings,
+ * in which the rest of what follows a %00 would be lost: paths with one are refused, and parameters
+ * are decoded here. */
+static void *request_open(void *cls, const char *uri, struct MHD_Connection *c)
 {
     struct http_request *r = mem_zalloc(1, sizeof(*r));
-    size_t n = strlen(url) + 1;
-    r->server = s;
+    const char *nul = strstr(uri, "%00"), *args = strchr(uri, '?');
+    r->server = cls;
     r->connection = c;
-    r->path = memcpy(mem_alloc(n), url, n);
-    r->method = method_of(method, &r->head_only);
-    r->route = find_route(s, url);
+    r->bad_path = nul != NULL && (args == NULL || nul < args);
+    r->bad_params = args != NULL && !params_add_url(&r->params, str_from(args + 1));
     r->start_mono_ns = clock_mono_ns();
-    (void)atomic_fetch_add_explicit(&s->counters.requests, 1, memory_order_relaxed);
     return r;
 }
 
-static enum MHD_Result collect_url_param(void *cls, enum MHD_ValueKind kind, const char *key,
-                                         size_t key_size, const char *value, size_t value_size)
+/* Its headers are there. */
+static void request_route(struct http_request *r, const char *url, const char *method)
 {
-    (void)kind;
-    struct http_request *r = cls;
-    str v = {value != NULL ? value : "", value != NULL ? value_size : 0};
-    return params_add(&r->params, (str){key, key_size}, v) ? MHD_YES : MHD_NO;
-}
-
-static char NUL_IN_PATH; /* its address is a request's first state */
-
-/* The decoded path is a C string: what follows %00 would be lost, and the rest be served. */
-static void *look_at_uri(void *cls, const char *uri, struct MHD_Connection *c)
-{
-    (void)cls;
-    (void)c;
-    const char *nul = strstr(uri, "%00"), *args = strchr(uri, '?');
-    return nul != NULL && (args == NULL || nul < args) ? &NUL_IN_PATH : NULL;
+    size_t n = strlen(url) + 1;
+    r->path = memcpy(mem_alloc(n), url, n);
+    r->method = method_of(method, &r->head_only);
+    r->route = find_route(r->server, url);
+    (void)atomic_fetch_add_explicit(&r->server->counters.requests, 1, memory_order_relaxed);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
                               const char *method, const char *version, const char *data,
                               size_t *size, void **state)
 {
+    (void)cls;
+    (void)c;
     (void)version;
     struct http_request *r = *state;
-    if (r == NULL || *state == &NUL_IN_PATH) {
-        r = request_open(cls, c, url, method);
-        r->bad_path = *state == &NUL_IN_PATH;
-        *state = r;
-        (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, collect_url_param, r);
+    if (r->path == NULL) {
+        request_route(r, url, method);
         return MHD_YES;
     }
     if (r->phase == PHASE_BODY && *size > 0) {
@@ -587,7 +578,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     (void)c;
     (void)code;
     struct http_request *r = *state;
-    if (r == NULL || *state == &NUL_IN_PATH)
+    if (r == NULL)
         return;
     stream_close(r);
     gzip_stream_close(r->gzip);
@@ -681,7 +672,7 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES_MAX,
             MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-            connection_changed, s, MHD_OPTION_URI_LOG_CALLBACK, look_at_uri, NULL, MHD_OPTION_END);
+            connection_changed, s, MHD_OPTION_URI_LOG_CALLBACK, request_open, s, MHD_OPTION_END);
         if (s->daemon == NULL)
             e = diag_set(d, ERR_IO, "the HTTP server did not start on %s", s->listen_address);
     }

@@ -61,6 +61,13 @@ for path in ("/", "/nope", "/api/v1/nope", "/api/v1/query/", "//api/v1/query?que
     status, headers, text = get(path)
     equal((status, text), (404, "404 page not found\n"), path)
 equal(get("/api/v1/query%00?query=1")[0], 400, "NUL in the path")
+for broken in ("%", "%4", "%zz", "1&x=%f"):
+    equal(get("/api/v1/query?query=" + broken)[0::2], (400, "malformed or too many URL parameters\n"),
+          f"broken escape {broken}")
+status, headers, text = get("/api/v1/query?query=1%002")
+check(status == 400 and "unexpected character: '\\\\x00'" in text, f"NUL in a query: {status} {text}")
+equal(get("/api/v1/query?query=1", headers={"X-Long": "a" * (100 << 10)})[0], 200, "100 KiB of headers")
+equal(get("/api/v1/query?query=1", headers={"X-Long": "a" * (130 << 10)})[0], 431, "130 KiB of headers")
 for path, method, allow in (("query", "DELETE", "GET, POST"), ("write", "GET", "POST"), ("status/buildinfo", "POST", "GET"),
                             ("admin/tsdb/snapshot", "GET", "POST, PUT"), ("query", "PROPFIND", "GET, POST")):
     status, headers, text = get("/api/v1/" + path, method=method)

@@ -30,8 +30,7 @@ static void test_params__decodes_and_keeps_order(void **state)
 {
     (void)state;
     struct params p = {0};
-    assert_true(params_add(&p, STR("query"), STR("from url")));
-    assert_true(params_add(&p, STR("match[]"), STR("u")));
+    assert_true(params_add_url(&p, STR("query=from+url&match[]=u&nul=a%00b")));
     assert_true(add(&p, "query=a%2Bb+c%e2%82%ac&match[]=1&match%5B%5D=2&empty=&flag&&x=1=2"));
     check(&p, "query", 0, "a+b c\xe2\x82\xac"); /* body first, then URL */
     check(&p, "query", 1, "from url");
@@ -43,6 +42,7 @@ static void test_params__decodes_and_keeps_order(void **state)
     check(&p, "flag", 0, "");
     check(&p, "x", 0, "1=2");
     check(&p, "none", 0, NULL);
+    assert_int_equal(params_nth(&p, STR("nul"), 0).len, 3);
     params_fini(&p);
 }
 
@@ -53,6 +53,8 @@ static void test_params__refuses_broken_escapes(void **state)
     for (size_t i = 0; i < COUNT_OF(BAD); i++) {
         struct params p = {0};
         assert_false(add(&p, BAD[i]));
+        params_fini(&p);
+        assert_false(params_add_url(&p, str_from(BAD[i])));
         params_fini(&p);
     }
     struct params p = {0};
@@ -77,8 +79,8 @@ static void test_params__count_is_limited(void **state)
     (void)state;
     struct params p = {0};
     for (int i = 0; i < HTTP_PARAMS_MAX; i++)
-        assert_true(params_add(&p, STR("a"), STR("b")));
-    assert_false(params_add(&p, STR("a"), STR("b")));
+        assert_true(params_add_url(&p, STR("a=b")));
+    assert_false(params_add_url(&p, STR("a=b")));
     params_fini(&p);
 }
 
