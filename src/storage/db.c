@@ -143,6 +143,7 @@ static void db_free(struct db *db)
     lock_file_close(&db->lock);
     db_free_locks(db);
     mem_free(db->quarantined);
+    mem_free(db->unopened);
     mem_free(db->path);
     mem_free(db->blocks_dir);
     mem_free(db->wal_dir);
@@ -225,11 +226,15 @@ static void open_block(struct db *db, const struct block_found *f, struct block 
     if (e != OK) {
         *out = NULL;
         const char *why = f->status != OK ? f->diag.text : d.text;
-        if (e == ERR_CORRUPT || e == ERR_NOTFOUND)
+        bool known = f->status == OK;
+        if (e == ERR_CORRUPT || e == ERR_NOTFOUND) {
             set_aside(db, f, why[0] != '\0' ? why : err_name(e));
-        else
-            log_error("a block cannot be opened; it is not served", LOG_CSTR("block", name),
+        } else {
+            log_error("a block cannot be opened; it is not served for now", LOG_CSTR("block", name),
                       LOG_CSTR("reason", why), LOG_ERR(e));
+            db_note_unopened(db, f->ulid, known ? f->meta.min_ms : INT64_MIN,
+                             known ? f->meta.max_ms : INT64_MAX);
+        }
     }
     buf_fini(&dir);
 }

@@ -133,6 +133,7 @@ static void *upkeep_main(void *arg)
     uint64_t deadline = mono_in(UPKEEP_MS / 10);
     while (wait_until(db, deadline, NULL)) {
         deadline = mono_in(UPKEEP_MS);
+        db_open_missing(db);
         /* Errors are logged and counted at their origin; the next round tries again. */
         err e = db_retain(db);
         if (e == OK)

@@ -64,6 +64,11 @@ struct quarantined {
     int64_t min_ms, max_ms; /* max exclusive; the widest range when unknown */
 };
 
+struct unopened { /* a block that did not open, for a reason that may pass */
+    ulid ulid;
+    int64_t min_ms, max_ms; /* as above */
+};
+
 #define DB_COUNTERS(X)                                                                             \
     X(samples_appended)                                                                            \
     X(histograms_appended)                                                                         \
@@ -119,10 +124,12 @@ struct db {
     struct db_counters counters;
     atomic_bool closing; /* set before threads are joined: long work ends early */
 
-    struct mutex view_lock; /* guards view (the pointer) and quarantined */
+    struct mutex view_lock; /* guards view (the pointer), quarantined and unopened */
     struct view *view;
     struct quarantined *quarantined;
     size_t quarantined_count;
+    struct unopened *unopened;
+    size_t unopened_count;
 
     struct mutex queue_lock; /* guards what follows, up to the next lock */
     struct cond queue_wake;  /* for the commit thread */
@@ -171,15 +178,21 @@ struct view_edit {             /* what changes; zero: nothing */
  * removed that are not in the view any more do not count. */
 size_t view_change(struct db *db, const struct view_edit *edit);
 
-/* Set a block aside that was found damaged: no query sees it from now on but gets a warning. */
-void db_quarantine(struct db *db, struct block *b, const char *why);
-/* Remember one for warnings. */
-void db_note_quarantined(struct db *db, const char *name, int64_t min_ms, int64_t max_ms);
-
 /* A name for a new block: of no other, and later than the youngest samples of all others. */
 ulid db_next_ulid(struct db *db);
 /* The name right behind `u`. */
 ulid db_ulid_after(ulid u);
+
+/* ---- db_missing.c ---- */
+
+/* Set a block aside that was found damaged: no query sees it from now on but gets a warning. */
+void db_quarantine(struct db *db, struct block *b, const char *why);
+/* Remember one for warnings. */
+void db_note_quarantined(struct db *db, const char *name, int64_t min_ms, int64_t max_ms);
+/* Remember a block that does not open for now: queries over its range get a warning ... */
+void db_note_unopened(struct db *db, ulid u, int64_t min_ms, int64_t max_ms);
+/* ... until this, which tries all of them again, could open it. Upkeep does it every minute. */
+void db_open_missing(struct db *db);
 
 /* ---- db_commit.c ---- */
 

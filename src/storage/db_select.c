@@ -60,10 +60,10 @@ static err budget_error(struct diag *d)
 
 /* ---- Warnings ---- */
 
-static void add_warning(struct selection *s, const char *name, const char *why)
+static void add_warning(struct selection *s, const char *name, const char *what, const char *why)
 {
     char text[DIAG_TEXT_SIZE];
-    int n = snprintf(text, sizeof(text), "block %s is damaged and was left out: %s", name, why);
+    int n = snprintf(text, sizeof(text), "block %s %s and was left out: %s", name, what, why);
     str copy = arena_str(s->a, (str){text, MIN((size_t)MAX(n, 0), sizeof(text) - 1)});
     str *grown =
         arena_grow(s->a, s->warnings, s->warning_count, s->warning_count + 1, sizeof(*grown));
@@ -73,14 +73,21 @@ static void add_warning(struct selection *s, const char *name, const char *why)
     s->warnings[s->warning_count++] = copy;
 }
 
-static void warn_quarantined(struct selection *s)
+static void warn_missing(struct selection *s)
 {
     struct db *db = s->db;
     mutex_lock(&db->view_lock);
     for (size_t i = 0; i < db->quarantined_count; i++) {
         const struct quarantined *q = &db->quarantined[i];
         if (q->min_ms <= s->max_ms && q->max_ms > s->min_ms)
-            add_warning(s, q->name, "set aside in the directory quarantine");
+            add_warning(s, q->name, "is damaged", "set aside in the directory quarantine");
+    }
+    for (size_t i = 0; i < db->unopened_count; i++) {
+        const struct unopened *u = &db->unopened[i];
+        char name[ULID_TEXT_SIZE];
+        ulid_format(u->ulid, name);
+        if (u->min_ms <= s->max_ms && u->max_ms > s->min_ms)
+            add_warning(s, name, "cannot be opened for now", "its disk gave an error");
     }
     mutex_unlock(&db->view_lock);
 }
@@ -160,7 +167,7 @@ static err find_in_block(struct joiner *j, struct select_source *src, struct fou
         char name[ULID_TEXT_SIZE];
         ulid_format(block_meta_of(src->block)->ulid, name);
         db_quarantine(s->db, src->block, d.text);
-        add_warning(s, name, d.text);
+        add_warning(s, name, "is damaged", d.text);
         *f = (struct found){0};
         return OK;
     }
@@ -344,7 +351,7 @@ err db_select(struct db *db, const struct db_select_args *args, struct arena *a,
     struct joiner j = {.s = s, .args = args, .d = d};
     uint32_t *ids = NULL;
     size_t count = 0;
-    warn_quarantined(s);
+    warn_missing(s);
     err e = pin_and_find_heads(s, args, &ids, &count, d);
     if (e == OK)
         e = list_sources(s);

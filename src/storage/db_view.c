@@ -120,43 +120,6 @@ size_t view_change(struct db *db, const struct view_edit *edit)
     return gone_count;
 }
 
-/* ---- Damaged blocks ---- */
-
-void db_note_quarantined(struct db *db, const char *name, int64_t min_ms, int64_t max_ms)
-{
-    counter_add(&db->counters.blocks_quarantined, 1);
-    mutex_lock(&db->view_lock);
-    if (db->quarantined == NULL)
-        db->quarantined = mem_zalloc(DB_QUARANTINED_MAX, sizeof(*db->quarantined));
-    if (db->quarantined_count < DB_QUARANTINED_MAX) {
-        struct quarantined *q = &db->quarantined[db->quarantined_count++];
-        snprintf(q->name, sizeof(q->name), "%s", name);
-        q->min_ms = min_ms;
-        q->max_ms = max_ms;
-    }
-    mutex_unlock(&db->view_lock);
-}
-
-void db_quarantine(struct db *db, struct block *b, const char *why)
-{
-    block_pin(b);
-    struct view_edit edit = {.remove_blocks = &b, .remove_count = 1};
-    if (view_change(db, &edit) == 0) { /* another thread did it */
-        block_unpin(b);
-        return;
-    }
-    const struct block_meta *m = block_meta_of(b);
-    char name[ULID_TEXT_SIZE];
-    ulid_format(m->ulid, name);
-    log_error("a damaged block is set aside", LOG_CSTR("block", name), LOG_CSTR("reason", why));
-    db_note_quarantined(db, name, m->min_ms, m->max_ms);
-    err e = block_dir_quarantine(db->fs, db->blocks_dir, db->quarantine_dir, m->ulid);
-    if (e != OK)
-        log_error("a damaged block could not be moved; it is not served", LOG_CSTR("block", name),
-                  LOG_ERR(e));
-    block_unpin(b);
-}
-
 /* The next name in order: what replaces a block takes a place behind it and before all later ones.
  */
 ulid db_ulid_after(ulid u)

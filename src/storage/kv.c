@@ -47,7 +47,7 @@ static void store_key(uint8_t out[KEY_SIZE], uint64_t key)
 }
 
 /* An environment without locks, threads' slots or syncs on file `path`. */
-static int open_env(const char *path, unsigned flags, size_t map_size, MDB_env **out)
+static int try_open_env(const char *path, unsigned flags, size_t map_size, MDB_env **out)
 {
     MDB_env *env;
     int rc = mdb_env_create(&env);
@@ -62,6 +62,16 @@ static int open_env(const char *path, unsigned flags, size_t map_size, MDB_env *
         mdb_env_close(env);
     else
         *out = env;
+    return rc;
+}
+
+/* LMDB hands on a read that a signal interrupted. */
+static int open_env(const char *path, unsigned flags, size_t map_size, MDB_env **out)
+{
+    int rc;
+    do {
+        rc = try_open_env(path, flags, map_size, out);
+    } while (rc == EINTR);
     return rc;
 }
 

@@ -95,4 +95,23 @@ check(max(took) < 1.5, f"queries took {max(took):.2f} s")
 k.kill()
 s = Server(data=data)
 load.verify(s, "after a slow disk")
+s.stop()
+
+step("system calls interrupted by signals: nobody notices")
+load.statuses.clear()
+CALLS = "pwrite64,pread64,ftruncate,writev,pwritev,getrandom"
+log = folder() + "/calls"
+k = Server(data=data, flags=["--storage.head.window=1s"],
+           wrapper=["strace", "-f", "-q", "-o", log, "-e", f"trace={CALLS}", "-e",
+                    f"inject={CALLS}:error=EINTR:when=12+3"])
+load.round(k, 3)
+equal(set(load.statuses), {204}, "answers while calls are interrupted")
+load.verify(k, "while calls are interrupted")
+k.stop()
+interrupted = {line.split("(")[0].split()[-1] for line in open(log) if "EINTR" in line and "INJECTED" in line}
+check({"pwrite64", "pread64"} <= interrupted, f"interrupted calls: {interrupted}")
+oracle(data)
+s = Server(data=data)
+load.verify(s, "after interrupted calls")
+s.stop()
 print("ok")

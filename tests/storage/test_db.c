@@ -633,6 +633,46 @@ static void test_db__sets_damaged_blocks_aside(void **state)
     arena_fini(&arena);
 }
 
+/* The n-th read of a start fails: the start does, or what misses in answers is warned of and there
+ * again once the disk is well. */
+static void test_db__serves_blocks_that_open_later(void **state)
+{
+    struct world *w = *state;
+    uint32_t a = testing_series(w->db, "m", NULL, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(testing_put(w->db, a, T0 + i, i), OK);
+        assert_int_equal(db_cut(w->db), OK);
+    }
+    db_abandon(w->db);
+    unsigned warned = 0;
+    uint64_t failures = 1;
+    for (uint64_t at = 1; failures > 0; at++) {
+        struct fs_sim *sim = fs_sim_clone(w->sim, at);
+        struct db_options o = db_options_default();
+        o.fs = fs_sim_fs(sim);
+        o.path = "/data";
+        o.no_background = true;
+        struct db *db;
+        fs_sim_fail(sim, SIM_READING, at, SIM_EIO, false);
+        err e = db_open(&o, &db, NULL);
+        failures = fs_sim_failures(sim);
+        fs_sim_clear(sim);
+        if (e == OK) {
+            bool whole = strcmp(testing_get(db, "m", T0, T0 + 1000), "0:0 1:1 2:2") == 0;
+            bool says = strstr(testing_warnings(db), "cannot be opened for now") != NULL;
+            assert_int_equal(whole, !says);
+            warned += says;
+            db_open_missing(db);
+            assert_string_equal(testing_get(db, "m", T0, T0 + 1000), "0:0 1:1 2:2");
+            assert_string_equal(testing_warnings(db), "");
+            db_abandon(db);
+        }
+        fs_sim_free(sim);
+    }
+    assert_true(warned >= 3);
+    w->db = testing_open(w->sim, NULL);
+}
+
 static void test_db__over_budget_refuses_and_recovers(void **state)
 {
     struct world *w = *state;
@@ -688,6 +728,7 @@ int main(void)
         TEST(test_db__a_full_disk_stops_writes_only),
         TEST(test_db__a_read_only_disk_answers_queries),
         TEST(test_db__sets_damaged_blocks_aside),
+        TEST(test_db__serves_blocks_that_open_later),
         TEST(test_db__over_budget_refuses_and_recovers),
         cmocka_unit_test(test_db__one_process_only),
     };
