@@ -118,7 +118,7 @@ err yaml_parse(slice text, struct arena *a, struct yaml **out, struct diag *d)
         return diag_set(d, ERR_LIMIT, "larger than %d bytes", YAML_SIZE_MAX);
     if (yaml_parser_initialize(&parser) == 0)
         return ERR_LIMIT;
-    yaml_parser_set_input_string(&parser, text.ptr, text.len);
+    yaml_parser_set_input_string(&parser, text.len > 0 ? text.ptr : (const uint8_t *)"", text.len);
     while (e == OK && !end) {
         yaml_event_t ev;
         if (yaml_parser_parse(&parser, &ev) == 0) {

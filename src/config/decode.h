@@ -1,0 +1,100 @@
+/* decode.h -- YAML nodes into C structs, by tables of fields. A table is the whole grammar of a
+ * section: a key that is not in it is an error that names file, line and column. */
+#ifndef CONFIG_DECODE_H
+#define CONFIG_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "config/yaml.h"
+
+struct decode { /* one document being read */
+    const char *path;
+    struct arena *arena; /* of everything decoded */
+    struct diag *d;
+};
+
+struct texts {
+    str *items;
+    size_t count;
+};
+
+struct pair {
+    str name, value;
+};
+
+struct pairs { /* in the order of the file */
+    struct pair *items;
+    size_t count;
+};
+
+struct structs {
+    void *items; /* of schema->size bytes each */
+    size_t count;
+};
+
+enum decode_kind {
+    DECODE_BOOL,     /* bool */
+    DECODE_INT,      /* int64_t in [min, max] */
+    DECODE_FLOAT,    /* double */
+    DECODE_TEXT,     /* str */
+    DECODE_SECRET,   /* str that is never shown */
+    DECODE_DURATION, /* int64_t, milliseconds */
+    DECODE_BYTES,    /* uint64_t: 10MB, 1GiB (base 2 in either form, as Prometheus) */
+    DECODE_ENUM,     /* int: which of `names` */
+    DECODE_TEXTS,    /* struct texts */
+    DECODE_PAIRS,    /* struct pairs: a map of texts */
+    DECODE_STRUCT,   /* a struct in place */
+    DECODE_STRUCTS,  /* struct structs: a list */
+    DECODE_CUSTOM,   /* whatever `custom` makes of it */
+};
+
+struct decode_schema;
+
+struct decode_field {
+    const char *key;
+    enum decode_kind kind;
+    size_t offset; /* in the struct */
+    bool required;
+    int64_t min, max;                   /* DECODE_INT, DECODE_DURATION; both 0: any */
+    const char *const *names;           /* DECODE_ENUM: ends with NULL */
+    const struct decode_schema *schema; /* DECODE_STRUCT, DECODE_STRUCTS */
+    err (*custom)(struct decode *c, const struct yaml *n, void *place);
+};
+
+struct decode_schema {
+    const struct decode_field *fields;
+    size_t field_count;
+    size_t size;               /* of the struct */
+    void (*defaults)(void *s); /* of a zeroed struct; NULL */
+    err (*check)(struct decode *c, const struct yaml *n, const void *s); /* of the whole; NULL */
+};
+
+/* Fill `out` (schema->size bytes) from a map; a null node gives the defaults.
+ *   ERR_INVALID  `d`: "path:line:column: field "key": what is wrong"    ERR_LIMIT  arena budget */
+MUST_USE err decode_struct(struct decode *c, const struct decode_schema *schema,
+                           const struct yaml *n, void *out);
+
+/* An error at a node, in the same words. Returns ERR_INVALID. */
+err decode_fail(struct decode *c, const struct yaml *n, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Single values, for custom fields. */
+MUST_USE err decode_text(struct decode *c, const struct yaml *n, str *out);
+MUST_USE err decode_texts(struct decode *c, const struct yaml *n, struct texts *out);
+MUST_USE err decode_pairs(struct decode *c, const struct yaml *n, struct pairs *out);
+
+/* `path` against the directory of the file being read, as an arena string with a NUL behind it;
+ * "" stays "". */
+MUST_USE err decode_path(struct decode *c, str path, str *out);
+
+/* Read file `path` and decode it into `out`; everything is in `a`, which the caller frees.
+ * `max_bytes` at most YAML_SIZE_MAX is read. ERR_NOTFOUND, ERR_IO  the file cannot be read; `d`
+ * says so     ERR_INVALID, ERR_LIMIT  as above */
+MUST_USE err decode_file(const char *path, const struct decode_schema *schema, struct arena *a,
+                         void *out, struct diag *d);
+
+#endif
