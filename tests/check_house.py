@@ -32,6 +32,8 @@ FENCES = {
     r"roaring/": {"src/storage/postings.c"},
     r"snappy-c\.h": {"src/ingest/snappy.c"},
     r"microhttpd\.h": {"src/http/server.c"},
+    r"gnutls/": {"src/http/digest.c", "src/http/tls.c"},
+    r"crypt\.h": {"src/http/digest.c"},
     r"zlib\.h": {"src/base/gzip.c"},
     r"jansson\.h": {"src/storage/meta.c"},
     r"yaml\.h": {"src/config/yaml.c"},

@@ -1,0 +1,29 @@
+/* tls.h -- the server's certificate and what it asks of clients' certificates, over GnuTLS; may be
+ * replaced while connections are open. One server of a process uses it. */
+#ifndef HTTP_TLS_H
+#define HTTP_TLS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "config/web_config.h"
+
+/* Read the files `t` names and put them in force for handshakes from now on.
+ *   ERR_IO, ERR_INVALID  `d` says which file and why; what was in force stays */
+MUST_USE err tls_use(const struct tls_server_config *t, struct diag *d);
+
+/* Files changed since tls_use() (a renewed certificate) are read again; one that is wrong leaves
+ * what was and is logged. Cheap: looks at most once a second. */
+void tls_refresh(void);
+
+/* Forget everything; no handshake may be under way. */
+void tls_forget(void);
+
+/* A GnuTLS priority string for versions, suites and curves, in `a`.
+ * ERR_INVALID: a suite or curve nobody knows; `d` names it. */
+MUST_USE err tls_priorities(const struct tls_server_config *t, struct arena *a, const char **out,
+                            struct diag *d);
+
+/* The gnutls_certificate_retrieve_function2 for the HTTP library, as it wants it: untyped. */
+void *tls_retrieve_callback(void);
+
+#endif
