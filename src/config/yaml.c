@@ -7,10 +7,18 @@ struct yaml_level {
     struct yaml *node, *last; /* container and its newest child */
     str key;                  /* waiting for its value, when has_key */
     bool has_key;
+    unsigned keys; /* of a map */
+};
+
+struct anchor {
+    str name;
+    struct yaml *node;
+    struct anchor *next;
 };
 
 struct builder {
     struct arena *arena;
+    struct anchor *anchors; /* newest first: a name may be used again */
     struct diag *d;
     struct yaml_level levels[YAML_DEPTH_MAX];
     unsigned depth, nodes;
@@ -39,6 +47,9 @@ static err attach(struct builder *b, const yaml_mark_t *m, struct yaml *n)
                 return diag_set(b->d, ERR_INVALID,
                                 "%zu:%zu: key \"" STR_FMT "\" already set in map", m->line + 1,
                                 m->column + 1, STR_ARG(n->text));
+            if (++l->keys > YAML_KEYS_MAX)
+                return diag_set(b->d, ERR_LIMIT, "more than %d keys in one YAML map",
+                                YAML_KEYS_MAX);
             l->key = n->text;
             l->has_key = true;
             return OK;
@@ -54,13 +65,26 @@ static err attach(struct builder *b, const yaml_mark_t *m, struct yaml *n)
     return OK;
 }
 
-static err add_node(struct builder *b, const yaml_event_t *ev, enum yaml_type type, str text)
+static err new_node(struct builder *b, struct yaml **out)
 {
     if (++b->nodes > YAML_NODES_MAX)
         return diag_set(b->d, ERR_LIMIT, "more than %d YAML nodes", YAML_NODES_MAX);
-    struct yaml *n = ARENA_NEW(b->arena, struct yaml);
-    if (n == NULL)
-        return ERR_LIMIT;
+    *out = ARENA_NEW(b->arena, struct yaml);
+    return *out != NULL ? OK : ERR_LIMIT;
+}
+
+static err add_node(struct builder *b, const yaml_event_t *ev, enum yaml_type type, str text,
+                    const yaml_char_t *anchor)
+{
+    struct yaml *n;
+    TRY(new_node(b, &n));
+    if (anchor != NULL) {
+        struct anchor *a = ARENA_NEW(b->arena, struct anchor);
+        if (a == NULL)
+            return ERR_LIMIT;
+        *a = (struct anchor){arena_str(b->arena, str_from((const char *)anchor)), n, b->anchors};
+        b->anchors = a;
+    }
     n->type = type;
     n->line = (unsigned)ev->start_mark.line + 1;
     n->column = (unsigned)ev->start_mark.column + 1;
@@ -81,11 +105,90 @@ static err add_scalar(struct builder *b, const yaml_event_t *ev)
     bool null = plain && (text.len == 0 || str_eq(text, STR("~")) || str_eq(text, STR("null")));
     bool is_value = b->depth == 0 || b->levels[b->depth - 1].node->type != YAML_MAP ||
                     b->levels[b->depth - 1].has_key;
-    if (ev->data.scalar.anchor != NULL)
-        return fail(b, &ev->start_mark, "anchors are not supported");
-    if (!is_value && str_eq(text, STR("<<")))
-        return fail(b, &ev->start_mark, "merge keys are not supported");
-    return add_node(b, ev, null && is_value ? YAML_NULL : YAML_SCALAR, text);
+    return add_node(b, ev, null && is_value ? YAML_NULL : YAML_SCALAR, text,
+                    ev->data.scalar.anchor);
+}
+
+/* A copy of `from` and all below it, every node of which counts: what grows like a bomb ends at
+ * YAML_NODES_MAX. */
+static err copy_tree(struct builder *b, const yaml_mark_t *m, const struct yaml *from,
+                     unsigned depth, struct yaml **out)
+{
+    struct yaml *n, **place;
+    if (depth > YAML_DEPTH_MAX)
+        return fail(b, m, "nested too deeply (limit 32)");
+    TRY(new_node(b, &n));
+    *n = *from;
+    n->next = n->first = NULL;
+    place = &n->first;
+    for (const struct yaml *child = from->first; child != NULL; child = child->next) {
+        TRY(copy_tree(b, m, child, depth + 1, place));
+        place = &(*place)->next;
+    }
+    *out = n;
+    return OK;
+}
+
+static err add_alias(struct builder *b, const yaml_event_t *ev)
+{
+    str name = str_from((const char *)ev->data.alias.anchor);
+    const struct anchor *a = b->anchors;
+    struct yaml *copy;
+    while (a != NULL && !str_eq(a->name, name))
+        a = a->next;
+    if (a == NULL)
+        return diag_set(b->d, ERR_INVALID, "%zu:%zu: unknown anchor \"" STR_FMT "\" referenced",
+                        ev->start_mark.line + 1, ev->start_mark.column + 1, STR_ARG(name));
+    for (unsigned i = 0; i < b->depth; i++)
+        if (b->levels[i].node == a->node)
+            return diag_set(b->d, ERR_INVALID,
+                            "%zu:%zu: anchor \"" STR_FMT "\" value contains itself",
+                            ev->start_mark.line + 1, ev->start_mark.column + 1, STR_ARG(name));
+    TRY(copy_tree(b, &ev->start_mark, a->node, b->depth + 1, &copy));
+    copy->key = (str){NULL, 0};
+    return attach(b, &ev->start_mark, copy);
+}
+
+/* Take over from `source` the keys that the map does not set itself. */
+static err merge_map(struct builder *b, const yaml_mark_t *m, struct yaml *map,
+                     const struct yaml *source, struct yaml **last)
+{
+    if (source->type != YAML_MAP)
+        return fail(b, m, "map merge requires map or sequence of maps as the value");
+    for (const struct yaml *n = source->first; n != NULL; n = n->next) {
+        if (yaml_get(map, n->key) != NULL)
+            continue;
+        struct yaml *copy;
+        TRY(copy_tree(b, m, n, b->depth + 1, &copy));
+        if (*last != NULL)
+            (*last)->next = copy;
+        else
+            map->first = copy;
+        *last = copy;
+    }
+    return OK;
+}
+
+/* `<<: *defaults` and `<<: [*a, *b]`: keys of the map itself win, then earlier maps of the list. */
+static err merge_keys(struct builder *b, const yaml_mark_t *m, struct yaml *map)
+{
+    struct yaml *merge = NULL, *last = NULL;
+    for (struct yaml **place = &map->first; *place != NULL;) {
+        if (merge == NULL && str_eq((*place)->key, STR("<<"))) {
+            merge = *place;
+            *place = merge->next;
+            continue;
+        }
+        last = *place;
+        place = &last->next;
+    }
+    if (merge == NULL)
+        return OK;
+    if (merge->type != YAML_LIST)
+        return merge_map(b, m, map, merge, &last);
+    for (const struct yaml *n = merge->first; n != NULL; n = n->next)
+        TRY(merge_map(b, m, map, n, &last));
+    return OK;
 }
 
 static err take_event(struct builder *b, const yaml_event_t *ev)
@@ -94,13 +197,15 @@ static err take_event(struct builder *b, const yaml_event_t *ev)
     case YAML_SCALAR_EVENT:
         return add_scalar(b, ev);
     case YAML_ALIAS_EVENT:
-        return fail(b, &ev->start_mark, "aliases are not supported");
+        return add_alias(b, ev);
     case YAML_SEQUENCE_START_EVENT:
-        return add_node(b, ev, YAML_LIST, STR(""));
+        return add_node(b, ev, YAML_LIST, STR(""), ev->data.sequence_start.anchor);
     case YAML_MAPPING_START_EVENT:
-        return add_node(b, ev, YAML_MAP, STR(""));
-    case YAML_SEQUENCE_END_EVENT:
+        return add_node(b, ev, YAML_MAP, STR(""), ev->data.mapping_start.anchor);
     case YAML_MAPPING_END_EVENT:
+        b->depth--;
+        return merge_keys(b, &ev->start_mark, b->levels[b->depth].node);
+    case YAML_SEQUENCE_END_EVENT:
         b->depth--;
         return OK;
     default:

@@ -1,6 +1,6 @@
-/* yaml.h -- the fence around libyaml: a document as a small tree with positions. Hostile documents
- * are refused: aliases and anchors, duplicate keys, depth above YAML_DEPTH_MAX, more than
- * YAML_NODES_MAX nodes. */
+/* yaml.h -- the fence around libyaml: a document as a small tree with positions. Aliases and merge
+ * keys (`<<`) are copied in place. Hostile documents are refused: duplicate keys, depth above
+ * YAML_DEPTH_MAX, more than YAML_NODES_MAX nodes after copying, anchors that contain themselves. */
 #ifndef CONFIG_YAML_H
 #define CONFIG_YAML_H
 
@@ -8,7 +8,12 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-enum { YAML_DEPTH_MAX = 32, YAML_NODES_MAX = 200000, YAML_SIZE_MAX = 1 << 20 };
+enum {
+    YAML_DEPTH_MAX = 32,
+    YAML_NODES_MAX = 200000,
+    YAML_KEYS_MAX = 10000, /* of one map */
+    YAML_SIZE_MAX = 1 << 20,
+};
 
 enum yaml_type { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
 
