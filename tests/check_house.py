@@ -31,7 +31,7 @@ FENCES = {
     r"lmdb\.h": {"src/storage/kv.c"},
     r"roaring/": {"src/storage/postings.c"},
     r"snappy-c\.h": {"src/ingest/snappy.c"},
-    r"microhttpd\.h": {"src/http/server.c"},
+    r"microhttpd\.h": {"src/http/server_priv.h"},
     r"gnutls/": {"src/http/digest.c", "src/http/tls.c"},
     r"crypt\.h": {"src/http/digest.c"},
     r"zlib\.h": {"src/base/gzip.c"},

@@ -1,0 +1,107 @@
+/* request.c -- what handlers ask about a request and say in answer: see server.h. */
+#include "base/buf.h"
+#include "http/server_priv.h"
+
+/* ---- Request ---- */
+
+void *http_user(const struct http_request *r)
+{
+    return r->server->options.user;
+}
+
+str http_path(const struct http_request *r)
+{
+    return str_from(r->path);
+}
+
+unsigned http_method(const struct http_request *r)
+{
+    return r->method;
+}
+
+slice http_body(const struct http_request *r)
+{
+    return buf_slice(&r->body);
+}
+
+str http_header(const struct http_request *r, const char *name)
+{
+    const char *v = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+    return v != NULL ? str_from(v) : (str){"", 0};
+}
+
+str http_param(const struct http_request *r, str name)
+{
+    return params_nth(&r->params, name, 0);
+}
+
+str http_param_nth(const struct http_request *r, str name, size_t i)
+{
+    return params_nth(&r->params, name, i);
+}
+
+const atomic_bool *http_canceled(const struct http_request *r)
+{
+    return &r->canceled;
+}
+
+uint64_t http_start_mono_ns(const struct http_request *r)
+{
+    return r->start_mono_ns;
+}
+
+void http_set_state(struct http_request *r, void *state)
+{
+    r->state = state;
+}
+
+void *http_state(const struct http_request *r)
+{
+    return r->state;
+}
+
+/* ---- Answer ---- */
+
+void http_answer(struct http_request *r, unsigned status, const char *content_type)
+{
+    r->status = status;
+    r->content_type = content_type;
+}
+
+struct buf *http_out(struct http_request *r)
+{
+    return &r->out;
+}
+
+void http_answer_header(struct http_request *r, const char *name, str value)
+{
+    struct answer_header *h = &r->headers[r->header_count];
+    if (r->header_count == HTTP_ANSWER_HEADERS_MAX || value.len >= sizeof(h->value))
+        return;
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.ptr[i] < 0x20 || value.ptr[i] == 0x7f)
+            return;
+    h->name = name;
+    if (value.len > 0)
+        memcpy(h->value, value.ptr, value.len);
+    h->value[value.len] = '\0';
+    r->header_count++;
+}
+
+void http_text(struct http_request *r, unsigned status, const char *text)
+{
+    http_answer(r, status, "text/plain; charset=utf-8");
+    buf_reset(&r->out);
+    buf_put_str(&r->out, str_from(text));
+}
+
+void http_stream(struct http_request *r, bool (*next)(void *state, struct buf *out),
+                 void (*close)(void *state), void *state)
+{
+    r->next = next;
+    r->close = close;
+    r->stream_state = state;
+    r->stream_more = true;
+    while (r->stream_more && r->out.len < HTTP_PIECE_BYTES)
+        r->stream_more = next(state, &r->out);
+}

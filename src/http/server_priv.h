@@ -1,0 +1,88 @@
+/* server_priv.h -- what the files of the HTTP server share; for src/http only.
+ *
+ * server.c      life of the server and of a request: callbacks of the library, dispatch
+ * listen.c      the listening socket
+ * body.c        collecting request bodies, within their limits
+ * request.c     what handlers ask about a request and say in answer
+ * suspend.c     requests that wait: for a worker, for http_resume(); clients that leave meanwhile
+ * send.c        encoding and handing out the answer */
+#ifndef HTTP_SERVER_PRIV_H
+#define HTTP_SERVER_PRIV_H
+
+#include <microhttpd.h>
+
+#include "base/gzip.h"
+#include "base/thread.h"
+#include "http/params.h"
+#include "http/server.h"
+
+enum phase { PHASE_BODY, PHASE_WORKING, PHASE_ANSWERED };
+
+struct answer_header {
+    const char *name;
+    char value[256];
+};
+
+struct http_request {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    const struct http_route *route;
+    char *path;
+    unsigned method;
+    enum phase phase;
+    bool head_only, deferred, too_large, refused_busy, bad_path, bad_params;
+    atomic_bool canceled;
+    struct buf body, out;
+    struct params params;
+    size_t body_charged;
+    unsigned status;
+    const char *content_type;
+    struct answer_header headers[HTTP_ANSWER_HEADERS_MAX];
+    unsigned header_count;
+    uint64_t start_mono_ns;
+    void *state;
+    bool (*next)(void *state, struct buf *out);
+    void (*close)(void *state);
+    void *stream_state;
+    bool stream_more; /* next() has more to give */
+    struct gzip_stream *gzip;
+    struct buf wire; /* encoded bytes not yet taken */
+    size_t wire_pos;
+    struct http_request *watch_prev, *watch_next;
+    bool watched;
+};
+
+struct http_server {
+    struct http_options options;
+    char listen_address[256];
+    struct MHD_Daemon *daemon;
+    struct pool *pool;
+    struct http_counters counters;
+    unsigned port;
+    atomic_bool stopping;
+    struct mutex lock; /* guards the list of suspended requests; rank: leaf */
+    struct http_request *suspended;
+    pthread_t watcher;
+    bool watching;
+};
+
+/* listen.c: a listening socket for host:port and the port it got.
+ *   ERR_INVALID  not an address      ERR_IO  it cannot be had; `d` says why */
+MUST_USE err server_listen(const char *address, int *out, unsigned *port, struct diag *d);
+
+/* body.c: keep another piece of the body, or note why not. */
+void body_take(struct http_request *r, const char *data, size_t size);
+
+/* suspend.c */
+void request_suspend(struct http_request *r);
+/* For the worker pool: run the route and resume. */
+void request_run_on_worker(void *request);
+/* Main loop of the thread that looks for clients that left; `server` until its `watching` ends. */
+void *watcher_main(void *server);
+
+/* send.c: queue the answer. */
+enum MHD_Result answer_send(struct http_request *r);
+/* End the stream of an answer, when there is one. */
+void answer_stream_close(struct http_request *r);
+
+#endif

@@ -1,0 +1,103 @@
+/* suspend.c -- requests that wait for a worker or for http_resume(). */
+#include <poll.h>
+
+#include "base/clock.h"
+#include "http/server_priv.h"
+
+enum {
+    WATCH_PERIOD_MS = 100, /* how often suspended connections are checked for a client that left */
+    WATCH_MAX = 4096,      /* connections checked each time */
+};
+
+/* MHD does not look at the socket of a suspended connection, so the watcher does. */
+static void watch_add(struct http_request *r)
+{
+    struct http_server *s = r->server;
+    mutex_lock(&s->lock);
+    r->watched = true;
+    r->watch_prev = NULL;
+    r->watch_next = s->suspended;
+    if (s->suspended != NULL)
+        s->suspended->watch_prev = r;
+    s->suspended = r;
+    mutex_unlock(&s->lock);
+}
+
+static void watch_remove(struct http_request *r)
+{
+    struct http_server *s = r->server;
+    mutex_lock(&s->lock);
+    if (r->watched) {
+        if (r->watch_prev != NULL)
+            r->watch_prev->watch_next = r->watch_next;
+        else
+            s->suspended = r->watch_next;
+        if (r->watch_next != NULL)
+            r->watch_next->watch_prev = r->watch_prev;
+        r->watched = false;
+    }
+    mutex_unlock(&s->lock);
+}
+
+static int socket_of(struct http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? (int)info->connect_fd : -1;
+}
+
+static void watch_once(struct http_server *s)
+{
+    static struct pollfd fds[WATCH_MAX];
+    static struct http_request *requests[WATCH_MAX];
+    nfds_t n = 0;
+    bool stopping = atomic_load_explicit(&s->stopping, memory_order_relaxed);
+    mutex_lock(&s->lock);
+    for (struct http_request *r = s->suspended; r != NULL && n < WATCH_MAX; r = r->watch_next) {
+        if (stopping)
+            atomic_store_explicit(&r->canceled, true, memory_order_relaxed);
+        fds[n] = (struct pollfd){.fd = socket_of(r), .events = POLLRDHUP};
+        requests[n++] = r;
+    }
+    if (n > 0 && poll(fds, n, 0) > 0)
+        for (nfds_t i = 0; i < n; i++)
+            if ((fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
+                atomic_store_explicit(&requests[i]->canceled, true, memory_order_relaxed);
+    mutex_unlock(&s->lock);
+}
+
+void *watcher_main(void *arg)
+{
+    struct http_server *s = arg;
+    while (s->watching) {
+        clock_sleep_ns(UINT64_C(1000000) * WATCH_PERIOD_MS);
+        watch_once(s);
+    }
+    return NULL;
+}
+
+void request_suspend(struct http_request *r)
+{
+    r->phase = PHASE_WORKING;
+    watch_add(r);
+    MHD_suspend_connection(r->connection);
+}
+
+void http_defer(struct http_request *r)
+{
+    r->deferred = true;
+    request_suspend(r);
+}
+
+void http_resume(struct http_request *r)
+{
+    watch_remove(r);
+    MHD_resume_connection(r->connection);
+}
+
+void request_run_on_worker(void *arg)
+{
+    struct http_request *r = arg;
+    r->route->run(r);
+    http_resume(r);
+}
