@@ -96,11 +96,12 @@ void api_selectors_fini(struct api_selectors *s);
 
 void api_observe(struct api_histogram *h, uint64_t ns);
 
-/* Handlers by file: api_query.c, api_series.c, api_status.c, api_admin.c, api_write.c, root.c,
- * metrics.c */
+/* Handlers by file: api_query.c, api_expr.c, api_series.c, api_status.c, api_admin.c, api_write.c,
+ * root.c, metrics.c */
 void api_query(struct http_request *r);
 void api_query_range(struct http_request *r);
 void api_format_query(struct http_request *r);
+void api_parse_query(struct http_request *r);
 void api_series(struct http_request *r);
 void api_labels(struct http_request *r);
 void api_label_values(struct http_request *r);

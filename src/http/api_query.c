@@ -1,4 +1,4 @@
-/* api_query.c -- query, query_range, format_query. The answer is written series by series as the
+/* api_query.c -- query and query_range. The answer is written series by series as the
  * client takes it; the query's memory is held until then. */
 #include <math.h>
 #include <stdio.h>
@@ -9,8 +9,6 @@
 #include "base/number.h"
 #include "http/api.h"
 #include "http/json.h"
-#include "query/parser.h"
-#include "query/printer.h"
 
 enum {
     POINTS_MAX = 11000, /* (end - start) / step */
@@ -344,29 +342,4 @@ void api_query(struct http_request *r)
 void api_query_range(struct http_request *r)
 {
     serve(r, true);
-}
-
-void api_format_query(struct http_request *r)
-{
-    struct arena a;
-    struct diag d = {.text = ""};
-    struct expr *e;
-    struct buf text = {0};
-    const struct query_options *f = &api_of(r)->features;
-    struct promql_options o = {.experimental_functions = f->experimental_functions,
-                               .fill_modifiers = f->fill_modifiers,
-                               .extended_range_selectors = f->extended_range_selectors,
-                               .canceled = http_canceled(r)};
-    arena_init(&a, FORMAT_BYTES_MAX);
-    if (promql_parse(http_param(r, STR("query")), &o, &a, &e, &d) != OK) {
-        api_fail_param(r, "query", d.text);
-    } else {
-        expr_pretty(e, &text);
-        struct buf *b = api_begin(r);
-        json_html(b, buf_str(&text));
-        api_end(b, NULL, 0, NULL, 0);
-        expr_fini(e);
-    }
-    buf_fini(&text);
-    arena_fini(&a);
 }
