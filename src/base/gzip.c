@@ -14,6 +14,9 @@ enum {
     WINDOW_ANY = 32,        /* added to WINDOW_BITS: either wrapper, found by its first bytes */
     MEM_LEVEL = 8,          /* zlib's default */
     PIECE_BYTES = 64 << 10, /* room made for output at a time */
+    SMALL_BYTES = 4 << 10,  /* a text this short needs no larger window: less to set up */
+    SMALL_WINDOW_BITS = 12,
+    SMALL_MEM_LEVEL = 4,
 };
 
 struct gzip_stream {
@@ -43,15 +46,20 @@ static void feed(z_stream *z, slice *in)
     *in = (slice){n > 0 ? in->ptr + n : in->ptr, in->len - n};
 }
 
-struct gzip_stream *gzip_stream_open_format(enum gzip_format format)
+static struct gzip_stream *open_stream(enum gzip_format format, int window, int mem_level)
 {
     struct gzip_stream *s = mem_zalloc(1, sizeof(*s));
     s->z.zalloc = zalloc;
     s->z.zfree = zfree;
-    int window = WINDOW_BITS + (format == GZIP_GZIP ? WINDOW_GZIP : 0);
-    int rc = deflateInit2(&s->z, LEVEL, Z_DEFLATED, window, MEM_LEVEL, Z_DEFAULT_STRATEGY);
+    window += format == GZIP_GZIP ? WINDOW_GZIP : 0;
+    int rc = deflateInit2(&s->z, LEVEL, Z_DEFLATED, window, mem_level, Z_DEFAULT_STRATEGY);
     ASSERT(rc == Z_OK);
     return s;
+}
+
+struct gzip_stream *gzip_stream_open_format(enum gzip_format format)
+{
+    return open_stream(format, WINDOW_BITS, MEM_LEVEL);
 }
 
 struct gzip_stream *gzip_stream_open(void)
@@ -87,7 +95,9 @@ void gzip_stream_close(struct gzip_stream *s)
 
 void gzip_encode(slice in, enum gzip_format format, struct buf *out)
 {
-    struct gzip_stream *s = gzip_stream_open_format(format);
+    bool small = in.len <= SMALL_BYTES;
+    struct gzip_stream *s = open_stream(format, small ? SMALL_WINDOW_BITS : WINDOW_BITS,
+                                        small ? SMALL_MEM_LEVEL : MEM_LEVEL);
     gzip_stream_put(s, in, true, out);
     gzip_stream_close(s);
 }

@@ -14,6 +14,16 @@ str http_path(const struct http_request *r)
     return str_from(r->path);
 }
 
+str http_query(const struct http_request *r)
+{
+    return r->query != NULL ? str_from(r->query) : (str){"", 0};
+}
+
+str http_params_error(const struct http_request *r)
+{
+    return str_from(r->params.error);
+}
+
 unsigned http_method(const struct http_request *r)
 {
     return r->method;

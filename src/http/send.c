@@ -1,9 +1,6 @@
 /* send.c -- encoding and handing out the answer. */
+#include "base/regex.h"
 #include "http/server_priv.h"
-
-enum {
-    GZIP_BYTES_MIN = 1024, /* smaller answers are sent as they are */
-};
 
 void answer_stream_close(struct http_request *r)
 {
@@ -47,56 +44,76 @@ static ssize_t send_piece(void *cls, uint64_t pos, char *to, size_t max)
     return (ssize_t)n;
 }
 
-static bool wants_gzip(struct http_request *r)
+/* Who may read the answer from a page of another origin. */
+static void cors_headers(struct http_request *r, struct MHD_Response *response)
 {
-    str accept = http_header(r, "Accept-Encoding");
-    return params_header_accepts(accept, STR("gzip"));
+    const struct regex *allowed = r->server->options.cors_origin;
+    str origin = http_header(r, "Origin");
+    if (!r->is_api || origin.len == 0)
+        return;
+    (void)MHD_add_response_header(response, "Access-Control-Allow-Headers",
+                                  "Accept, Authorization, Content-Type, Origin");
+    (void)MHD_add_response_header(response, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    (void)MHD_add_response_header(response, "Access-Control-Expose-Headers", "Date");
+    if (allowed == NULL)
+        (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
+    else if (regex_match(allowed, origin)) /* the library ends it with a NUL */
+        (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", origin.ptr);
 }
 
 static void common_headers(struct http_request *r, struct MHD_Response *response)
 {
-    str origin = http_header(r, "Origin");
-    (void)MHD_add_response_header(response, "Content-Type",
-                                  r->content_type != NULL ? r->content_type : "text/plain");
+    if (r->content_type != NULL)
+        (void)MHD_add_response_header(response, "Content-Type", r->content_type);
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     (void)MHD_add_response_header(response, "Vary", "Origin, Accept-Encoding");
-    if (origin.len > 0) {
-        (void)MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                                      "Accept, Authorization, Content-Type, Origin");
-        (void)MHD_add_response_header(response, "Access-Control-Allow-Methods",
-                                      "GET, POST, OPTIONS");
-        (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
-        (void)MHD_add_response_header(response, "Access-Control-Expose-Headers", "Date");
-    }
+    cors_headers(r, response);
+    if (r->must_close)
+        (void)MHD_add_response_header(response, "Connection", "close");
     for (unsigned i = 0; i < r->header_count; i++)
         (void)MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
 }
 
+/* The coding of the answer. A whole one is known to have bytes. */
+static enum params_coding choose_coding(struct http_request *r, bool whole)
+{
+    if (r->head_only || (whole && r->out.len == 0) || (r->route != NULL && r->route->plain))
+        return CODING_NONE;
+    return params_coding(http_header(r, "Accept-Encoding"));
+}
+
+static struct MHD_Response *make_response(struct http_request *r, enum params_coding coding)
+{
+    bool whole = !r->stream_more;
+    enum gzip_format format = coding == CODING_GZIP ? GZIP_GZIP : GZIP_ZLIB;
+    if (whole && coding != CODING_NONE) {
+        gzip_encode(buf_slice(&r->out), format, &r->wire);
+        buf_fini(&r->out);
+    } else {
+        if (coding != CODING_NONE)
+            r->gzip = gzip_stream_open_format(format);
+        encode(r, whole);
+    }
+    if (!whole)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_PIECE_BYTES, send_piece, r,
+                                                 NULL);
+    answer_stream_close(r);
+    return MHD_create_response_from_buffer(r->wire.len, r->wire.ptr, MHD_RESPMEM_PERSISTENT);
+}
+
 enum MHD_Result answer_send(struct http_request *r)
 {
-    struct MHD_Response *response;
-    bool whole = !r->stream_more;
     r->phase = PHASE_ANSWERED;
     if (r->status == 0)
         http_text(r, 500, "internal error: no answer\n");
-    bool zip = r->status != 204 && !r->head_only && (!whole || r->out.len >= GZIP_BYTES_MIN) &&
-               wants_gzip(r);
-    if (zip)
-        r->gzip = gzip_stream_open();
-    encode(r, whole);
-    if (whole) {
-        answer_stream_close(r);
-        response =
-            MHD_create_response_from_buffer(r->wire.len, r->wire.ptr, MHD_RESPMEM_PERSISTENT);
-    } else {
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_PIECE_BYTES, send_piece,
-                                                     r, NULL);
-    }
+    enum params_coding coding = choose_coding(r, !r->stream_more);
+    struct MHD_Response *response = make_response(r, coding);
     if (response == NULL)
         return MHD_NO;
     common_headers(r, response);
-    if (zip)
-        (void)MHD_add_response_header(response, "Content-Encoding", "gzip");
+    if (coding != CODING_NONE)
+        (void)MHD_add_response_header(response, "Content-Encoding",
+                                      coding == CODING_GZIP ? "gzip" : "deflate");
     unsigned class = r->status / 100;
     (void)atomic_fetch_add_explicit(&r->server->counters.by_class[class < 6 ? class : 5], 1,
                                     memory_order_relaxed);

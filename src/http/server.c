@@ -41,18 +41,42 @@ static const struct http_route *find_route(const struct http_server *s, const ch
     return NULL;
 }
 
-static void answer_wrong_method(struct http_request *r)
+static void add_allow(struct http_request *r)
 {
     struct buf allow = {0};
     unsigned m = r->route->methods;
-    buf_printf(&allow, "%s%s%s%s", (m & HTTP_DELETE) != 0 ? "DELETE, " : "",
-               (m & HTTP_GET) != 0 ? "GET, " : "", (m & HTTP_POST) != 0 ? "POST, " : "",
-               (m & HTTP_PUT) != 0 ? "PUT, " : "");
-    if (allow.len >= 2)
-        allow.len -= 2;
-    http_text(r, 405, "Method Not Allowed\n");
+    buf_printf(&allow, "%s%sOPTIONS%s%s", (m & HTTP_DELETE) != 0 ? "DELETE, " : "",
+               (m & HTTP_GET) != 0 ? "GET, HEAD, " : "", (m & HTTP_POST) != 0 ? ", POST" : "",
+               (m & HTTP_PUT) != 0 ? ", PUT" : "");
     http_answer_header(r, "Allow", buf_str(&allow));
     buf_fini(&allow);
+}
+
+/* The API grants OPTIONS for whatever path, the rest of the server for what there is. */
+static bool answer_options(struct http_request *r)
+{
+    if (r->is_api || str_eq(buf_str(&r->target), STR("*"))) {
+        http_answer(r, 204, NULL);
+        return true;
+    }
+    if (r->route == NULL)
+        return false;
+    http_answer(r, 200, NULL);
+    add_allow(r);
+    return true;
+}
+
+static void answer_not_found(struct http_request *r)
+{
+    const struct http_options *o = &r->server->options;
+    if (!r->below_prefix && strcmp(r->path, "/") == 0) {
+        http_answer(r, 302, "text/html; charset=utf-8");
+        http_answer_header(r, "Location", o->route_prefix);
+    } else if (o->not_found != NULL && r->verdict == TARGET_OK) {
+        o->not_found(r);
+    } else {
+        http_text(r, 404, "404 page not found\n");
+    }
 }
 
 /* Refusals that need no handler; true when the request has its answer. */
@@ -62,21 +86,15 @@ static bool answer_early(struct http_request *r)
     if (r->refused_busy) {
         http_text(r, 503, "too many request bodies in flight, try again later\n");
         http_answer_header(r, "Retry-After", STR("1"));
-    } else if (r->bad_path) {
-        http_text(r, 400, "bad path\n");
-    } else if (r->bad_params) {
-        http_text(r, 400, "malformed or too many URL parameters\n");
     } else if (r->too_large) {
         http_text(r, 413, "request body too large\n");
-    } else if (r->method == HTTP_OPTIONS) {
-        http_answer(r, 204, "text/plain");
+    } else if (r->method == HTTP_OPTIONS && answer_options(r)) {
+        return true;
     } else if (r->route == NULL) {
-        if (s->options.not_found != NULL)
-            s->options.not_found(r);
-        else
-            http_text(r, 404, "404 page not found\n");
+        answer_not_found(r);
     } else if ((r->route->methods & r->method) == 0) {
-        answer_wrong_method(r);
+        http_text(r, 405, "Method Not Allowed\n");
+        add_allow(r);
     } else if (s->options.ready != NULL && !r->route->before_ready &&
                !atomic_load_explicit(s->options.ready, memory_order_acquire)) {
         http_text(r, 503, "Service Unavailable");
@@ -90,14 +108,24 @@ static bool answer_early(struct http_request *r)
     return true;
 }
 
+/* Parameters of a body are taken where Go takes them. */
+static bool read_params(struct http_request *r)
+{
+    bool has_body = (r->method & (HTTP_POST | HTTP_PUT)) != 0;
+    if (!r->bad_params && (!has_body || params_add_body(&r->params, http_header(r, "Content-Type"),
+                                                        buf_slice(&r->body))))
+        return true;
+    if (r->server->options.bad_params != NULL)
+        r->server->options.bad_params(r);
+    else
+        http_text(r, 400, "malformed or too many parameters\n");
+    return false;
+}
+
 static enum MHD_Result dispatch(struct http_request *r)
 {
-    if (answer_early(r))
+    if (answer_early(r) || !read_params(r))
         return answer_send(r);
-    if (!params_add_form(&r->params, http_header(r, "Content-Type"), buf_slice(&r->body))) {
-        http_text(r, 400, "malformed or too many form parameters\n");
-        return answer_send(r);
-    }
     if (!r->route->on_pool) {
         r->route->run(r);
         return r->deferred ? MHD_YES : answer_send(r);
@@ -116,28 +144,60 @@ static enum MHD_Result dispatch(struct http_request *r)
 /* ---- Steps of a request ---- */
 
 /* A request begins with its URI as it was sent. The library hands out what it decoded as C strings,
- * in which the rest of what follows a %00 would be lost: paths with one are refused, and parameters
- * are decoded here. */
+ * in which the rest of what follows a %00 would be lost, so path and parameters are decoded here.
+ */
 static void *request_open(void *cls, const char *uri, struct MHD_Connection *c)
 {
     struct http_request *r = mem_zalloc(1, sizeof(*r));
-    const char *nul = strstr(uri, "%00"), *args = strchr(uri, '?');
+    str query;
     r->server = cls;
     r->connection = c;
-    r->bad_path = nul != NULL && (args == NULL || nul < args);
-    r->bad_params = args != NULL && !params_add_url(&r->params, str_from(args + 1));
     r->start_mono_ns = clock_mono_ns();
+    r->verdict = target_parse(str_from(uri), &r->target, &query);
+    if (query.len > 0) {
+        r->query = mem_zalloc(query.len + 1, 1);
+        memcpy(r->query, query.ptr, query.len);
+        r->bad_params = !params_add_url(&r->params, query);
+    }
     return r;
 }
 
-/* Its headers are there. */
-static void request_route(struct http_request *r, const char *url, const char *method)
+/* Take the route prefix off the path; false when the path is not below it. */
+static bool take_prefix(struct http_request *r)
 {
-    size_t n = strlen(url) + 1;
-    r->path = memcpy(mem_alloc(n), url, n);
+    str prefix = r->server->options.route_prefix, path = buf_str(&r->target);
+    r->path = (const char *)r->target.ptr;
+    if (prefix.len == 0)
+        return true;
+    if (!str_starts(path, prefix) || (path.len > prefix.len && path.ptr[prefix.len] != '/'))
+        return false;
+    r->path = path.len > prefix.len ? r->path + prefix.len : "/";
+    return true;
+}
+
+/* Its headers are there. */
+static void request_route(struct http_request *r, const char *method)
+{
+    r->routed = true;
+    r->below_prefix = take_prefix(r);
+    r->is_api = r->below_prefix && str_starts(str_from(r->path), STR("/api/v1/"));
     r->method = method_of(method, &r->head_only);
-    r->route = find_route(r->server, url);
+    if (r->verdict == TARGET_OK && r->below_prefix)
+        r->route = find_route(r->server, r->path);
     (void)atomic_fetch_add_explicit(&r->server->counters.requests, 1, memory_order_relaxed);
+}
+
+/* Route the request, or refuse it at once. */
+static enum MHD_Result begin(struct http_request *r, const char *method, const char *version)
+{
+    const char *why;
+    request_route(r, method);
+    unsigned status = guard_request(r, version, &why);
+    if (status == 0)
+        return MHD_YES;
+    http_text(r, status, why);
+    r->must_close = true;
+    return answer_send(r);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
@@ -146,12 +206,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 {
     (void)cls;
     (void)c;
-    (void)version;
+    (void)url;
     struct http_request *r = *state;
-    if (r->path == NULL) {
-        request_route(r, url, method);
-        return MHD_YES;
-    }
+    if (!r->routed)
+        return begin(r, method, version);
     if (r->phase == PHASE_BODY && *size > 0) {
         body_take(r, data, *size);
         *size = 0;
@@ -168,6 +226,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
         }
         return answer_send(r);
     }
+    *size = 0; /* of a request that was refused at once */
     return MHD_YES;
 }
 
@@ -188,7 +247,8 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     buf_fini(&r->body);
     buf_fini(&r->out);
     buf_fini(&r->wire);
-    mem_free(r->path);
+    buf_fini(&r->target);
+    mem_free(r->query);
     mem_free(r);
     *state = NULL;
 }
@@ -234,7 +294,7 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
             MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, o->threads,
             MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 300u,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES_MAX,
-            MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384, MHD_OPTION_STRICT_FOR_CLIENT, 0,
             MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
             connection_changed, s, MHD_OPTION_URI_LOG_CALLBACK, request_open, s, MHD_OPTION_END);
         if (s->daemon == NULL)

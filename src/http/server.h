@@ -3,8 +3,11 @@
  * Its epoll threads never block. A route either answers on the epoll thread (short work from
  * memory), or runs on the bounded worker pool while the connection is suspended, or starts work
  * that some other thread finishes (http_defer, http_resume). Bodies are collected up to a limit per
- * route and a budget for all. Parameters of URL and form body are merged, body first, whatever the
- * content type.
+ * route and a budget for all. Parameters of URL and form body are merged, body first.
+ *
+ * Requests that could be read in two ways (two lengths, a length and a transfer encoding, no or two
+ * Hosts, control characters) are answered with 400 and the connection is closed; paths with empty,
+ * "." or ".." segments or encoded slashes with 404.
  *
  * Answers are a buffer, or a stream: the first HTTP_PIECE_BYTES are made where the handler runs;
  * if there is more, pieces are made as the client takes them, so a slow reader costs one piece. */
@@ -36,6 +39,7 @@ enum {
 };
 
 struct http_server;
+struct regex;
 
 /* One request with its answer. Borrowed by handlers until the answer is complete. */
 struct http_request;
@@ -49,6 +53,7 @@ struct http_route {
     http_handler finish;   /* after http_resume() of a deferred request, on an epoll thread */
     bool on_pool;          /* run on a worker */
     bool before_ready;     /* served while the store is still opening */
+    bool plain;            /* never compressed: the client reads line by line */
     size_t body_bytes_max; /* 0: HTTP_FORM_BYTES_MAX */
 };
 
@@ -56,7 +61,10 @@ struct http_options {
     str listen_address; /* host:port, :port, [v6]:port */
     const struct http_route *routes;
     size_t route_count;
-    http_handler not_found; /* for paths without a route; NULL: 404 text */
+    str route_prefix;                /* "/prefix" that all routes stand under, "" for none */
+    http_handler not_found;          /* for paths without a route; NULL: 404 text */
+    http_handler bad_params;         /* http_params_error() says why; NULL: 400 text */
+    const struct regex *cors_origin; /* origins that may read API answers; NULL: all */
     void *user;
     unsigned threads;   /* epoll threads */
     unsigned workers;   /* pool threads: requests that run at once */
@@ -85,7 +93,9 @@ const struct http_counters *http_counters_of(const struct http_server *s);
 /* ---- The request ---- */
 
 void *http_user(const struct http_request *r); /* http_options.user */
-str http_path(const struct http_request *r);
+str http_path(const struct http_request *r);   /* decoded, without the route prefix */
+str http_query(const struct http_request *r);  /* the text behind '?', as it was sent */
+str http_params_error(const struct http_request *r);
 unsigned http_method(const struct http_request *r);
 slice http_body(const struct http_request *r);
 /* A header's value, case-insensitive name; "" when absent. */

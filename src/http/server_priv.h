@@ -1,6 +1,7 @@
 /* server_priv.h -- what the files of the HTTP server share; for src/http only.
  *
  * server.c      life of the server and of a request: callbacks of the library, dispatch
+ * guard.c       requests that are refused for how they are written
  * listen.c      the listening socket
  * body.c        collecting request bodies, within their limits
  * request.c     what handlers ask about a request and say in answer
@@ -15,6 +16,7 @@
 #include "base/thread.h"
 #include "http/params.h"
 #include "http/server.h"
+#include "http/target.h"
 
 enum phase { PHASE_BODY, PHASE_WORKING, PHASE_ANSWERED };
 
@@ -27,10 +29,14 @@ struct http_request {
     struct http_server *server;
     struct MHD_Connection *connection;
     const struct http_route *route;
-    char *path;
+    struct buf target; /* the decoded path, NUL behind it */
+    enum target_verdict verdict;
+    const char *path; /* `target` without the prefix */
+    char *query;      /* as it was sent */
     unsigned method;
     enum phase phase;
-    bool head_only, deferred, too_large, refused_busy, bad_path, bad_params;
+    bool routed, head_only, deferred, too_large, refused_busy, bad_params, must_close;
+    bool below_prefix, is_api;
     atomic_bool canceled;
     struct buf body, out;
     struct params params;
@@ -69,6 +75,9 @@ struct http_server {
 /* listen.c: a listening socket for host:port and the port it got.
  *   ERR_INVALID  not an address      ERR_IO  it cannot be had; `d` says why */
 MUST_USE err server_listen(const char *address, int *out, unsigned *port, struct diag *d);
+
+/* guard.c: 0, or the status of a refusal with its text; the connection must be closed then. */
+unsigned guard_request(struct http_request *r, const char *version, const char **why);
 
 /* body.c: keep another piece of the body, or note why not. */
 void body_take(struct http_request *r, const char *data, size_t size);

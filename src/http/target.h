@@ -1,0 +1,23 @@
+/* target.h -- the target of a request line (RFC 9112, 3.2): a path to route by and a query.
+ *
+ * A path that could mean another one is not routed at all: empty segments, "." and "..", and
+ * encoded slashes, so that no proxy before us and no file name behind us reads it differently. */
+#ifndef HTTP_TARGET_H
+#define HTTP_TARGET_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum target_verdict {
+    TARGET_OK,
+    TARGET_MALFORMED, /* 400: no path, a broken escape, a control character */
+    TARGET_FOREIGN,   /* 404: a path we never serve */
+};
+
+/* Take `target` ("/path?query", "http://host/path?query" or "*") apart. `path` gets the decoded
+ * path with a NUL behind it that does not count, also when it is foreign; `query` is what stands
+ * behind
+ * '?', not decoded, aliasing `target`. */
+enum target_verdict target_parse(str target, struct buf *path, str *query);
+
+#endif
