@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/regex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "config/config.h"
@@ -25,15 +26,19 @@ enum {
 
 struct serve_flags {
     const char *config_file, *data_path, *listen, *features, *log_level, *log_format, *wal_sync;
+    const char *external_url, *route_prefix, *page_title, *cors_origin;
     int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
         future_ms;
     uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes;
+    uint64_t search_limit, subscribers;
     bool lifecycle, admin, remote_write;
 };
 
 static struct api api;
 static struct serve_flags options;
 static struct config *config;
+static struct mutex config_lock; /* guards `config`; rank: leaf */
+static struct regex *cors_origin;
 
 const char *varve_version(void)
 {
@@ -48,6 +53,10 @@ static struct serve_flags defaults(void)
         .data_path = "data/",
         .listen = "0.0.0.0:9090",
         .features = "",
+        .external_url = "",
+        .route_prefix = "",
+        .page_title = "Varve",
+        .cors_origin = ".*",
         .log_level = "info",
         .log_format = "logfmt",
         .wal_sync = "ack",
@@ -60,6 +69,8 @@ static struct serve_flags defaults(void)
         .concurrency = 20,
         .samples_max = 50000000,
         .connections = HTTP_CONNECTIONS_MAX,
+        .search_limit = 10000,
+        .subscribers = 16,
         .remote_write = true,
     };
 }
@@ -87,6 +98,18 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
         {"storage.future-limit", "duration", "Samples further ahead of the clock are refused.",
          FLAG_DURATION, &f->future_ms, false},
         {"web.listen-address", "host:port", "Address to listen on.", FLAG_TEXT, &f->listen, false},
+        {"web.external-url", "url",
+         "URL under which the server is reached, or only its path; for links and redirects.",
+         FLAG_TEXT, &f->external_url, false},
+        {"web.route-prefix", "path", "Path all routes stand under; that of --web.external-url.",
+         FLAG_TEXT, &f->route_prefix, false},
+        {"web.page-title", "text", "Title of the pages.", FLAG_TEXT, &f->page_title, false},
+        {"web.cors.origin", "regex", "Origins that may read API answers; anchored.", FLAG_TEXT,
+         &f->cors_origin, false},
+        {"web.max-notifications-subscribers", "count", "Listeners to live notifications.",
+         FLAG_COUNT, &f->subscribers, false},
+        {"web.search.max-limit", "count", "Largest limit of a search; 0: any.", FLAG_COUNT,
+         &f->search_limit, false},
         {"web.max-connections", "count", "Simultaneous connections.", FLAG_COUNT, &f->connections,
          false},
         {"web.enable-lifecycle", "", "Allow shutdown and reload by HTTP.", FLAG_BOOL, &f->lifecycle,
@@ -154,6 +177,8 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         {"promql-binop-fill-modifiers", &o->fill_modifiers},
         {"promql-extended-range-selectors", &o->extended_range_selectors},
         {"promql-delayed-name-removal", &o->delayed_name_removal},
+        {"promql-per-step-stats", &api.per_step_stats},
+        {"search-api", &api.search},
         {"type-and-unit-labels", type_and_unit},
     };
     static const char *const ACCEPTED[] = {
@@ -163,11 +188,9 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         "exemplar-storage",
         "metadata-wal-records",
         "st-storage",
-        "promql-per-step-stats",
         "created-timestamp-zero-ingestion",
         "concurrent-rule-eval",
         "auto-reload-config",
-        "search-api",
     };
     for (const char *p = list; *p != '\0';) {
         size_t n = strcspn(p, ",");
@@ -198,15 +221,26 @@ static err reload(struct diag *d)
     struct config *fresh = NULL;
     err e = config_load(options.config_file, &fresh, d);
     atomic_store_explicit(&api.reload_ok, e == OK, memory_order_relaxed);
+    notifications_set(&api.notifications, NOTE_RELOAD_FAILED, e != OK);
     if (e != OK) {
         log_error("configuration not reloaded", LOG_CSTR("reason", d->text));
         return e;
     }
-    config_free(config);
+    mutex_lock(&config_lock);
+    struct config *old = config;
     config = fresh;
+    mutex_unlock(&config_lock);
+    config_free(old);
     atomic_store_explicit(&api.reload_ms, clock_wall_ms(), memory_order_relaxed);
     log_info("configuration reloaded", LOG_CSTR("file", options.config_file));
     return OK;
+}
+
+static void put_config(struct buf *out)
+{
+    mutex_lock(&config_lock);
+    config_yaml(config, out);
+    mutex_unlock(&config_lock);
 }
 
 static sigset_t block_signals(void)
@@ -272,8 +306,16 @@ static err open_server(struct pool **exec_pool, struct diag *d)
         .connections_max = (unsigned)MIN(MAX(options.connections, 1), 65535),
         .bodies_bytes_max = HTTP_BODIES_BYTES_MAX_DEFAULT,
         .ready = &api.ready,
+        .route_prefix = str_from(api.urls.prefix),
+        .bad_params = api_bad_params,
     };
     o.route_count = count;
+    if (strcmp(options.cors_origin, ".*") != 0) {
+        struct diag why = {.text = ""};
+        if (regex_compile(str_from(options.cors_origin), &cors_origin, &why) != OK)
+            return diag_set(d, ERR_INVALID, "flag --web.cors.origin: %s", why.text);
+        o.cors_origin = cors_origin;
+    }
     if (cpus > 1)
         TRY(pool_open("exec", cpus - 1, cpus * 4, exec_pool));
     api.env.pool = *exec_pool;
@@ -299,6 +341,11 @@ static void describe(const struct flag *flags, size_t count)
     api.query_bytes_max = options.query_bytes;
     api.lifecycle = options.lifecycle;
     api.admin = options.admin;
+    api.remote_write = options.remote_write;
+    api.search = true;
+    api.search_limit_max = options.search_limit;
+    api.page_title = options.page_title;
+    api.config_yaml = put_config;
     api.quit = request_stop;
     api.reload = reload;
     api.env.source = &QUERY_SOURCE_DB;
@@ -322,12 +369,16 @@ static void raise_limits(void)
 static void close_all(struct db *db, struct pool *exec_pool)
 {
     atomic_store_explicit(&api.stopping, true, memory_order_relaxed);
+    notifications_set(&api.notifications, NOTE_STOPPING, true);
     http_server_close(api.server, DRAIN_MS);
+    notifications_fini(&api.notifications);
     receiver_close(api.receiver);
     if (exec_pool != NULL)
         pool_close(exec_pool);
     db_close(db);
     config_free(config);
+    if (cors_origin != NULL)
+        regex_close(cors_origin);
 }
 
 static int run(sigset_t *signals, bool type_and_unit)
@@ -335,7 +386,13 @@ static int run(sigset_t *signals, bool type_and_unit)
     struct diag d = {.text = ""};
     struct db *db = NULL;
     struct pool *exec_pool = NULL;
+    mutex_init(&config_lock);
+    notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
+    notifications_set(&api.notifications, NOTE_STARTING, true);
     err e = config_load(options.config_file, &config, &d);
+    if (e == OK)
+        e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
+                             str_from(options.listen), str_from(api.hostname), &api.urls, &d);
     if (e == OK)
         e = open_server(&exec_pool, &d);
     if (e == OK)
@@ -354,6 +411,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     api.db = db;
     api.env.store = db;
     atomic_store_explicit(&api.ready, true, memory_order_release);
+    notifications_set(&api.notifications, NOTE_STARTING, false);
     log_info("server is ready to receive web requests", LOG_CSTR("address", options.listen),
              LOG_INT("port", http_server_port(api.server)),
              LOG_INT("start_ms", clock_wall_ms() - api.start_ms));

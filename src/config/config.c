@@ -7,7 +7,10 @@
 #include "base/mem.h"
 #include "config/yaml.h"
 
-enum { CONFIG_ARENA_BYTES_MAX = 64 << 20 };
+enum {
+    CONFIG_ARENA_BYTES_MAX = 64 << 20,
+    INTERVAL_MS_DEFAULT = 60000, /* Prometheus' for scraping and evaluation */
+};
 
 static err fail(const char *path, const struct yaml *n, const char *what, struct diag *d)
 {
@@ -92,6 +95,20 @@ err config_load(const char *path, struct config **out, struct diag *d)
     }
     *out = c;
     return OK;
+}
+
+static void put_duration(struct buf *out, const char *name, int64_t ms, int64_t default_ms)
+{
+    char text[DURATION_SIZE_MAX];
+    size_t n = duration_format(ms > 0 ? ms : default_ms, text);
+    buf_printf(out, "  %s: %.*s\n", name, (int)n, text);
+}
+
+void config_yaml(const struct config *c, struct buf *out)
+{
+    buf_put_str(out, STR("global:\n"));
+    put_duration(out, "scrape_interval", c->scrape_interval_ms, INTERVAL_MS_DEFAULT);
+    put_duration(out, "evaluation_interval", c->evaluation_interval_ms, INTERVAL_MS_DEFAULT);
 }
 
 void config_free(struct config *c)

@@ -75,6 +75,47 @@ static const struct http_route ROUTES[] = {
      .methods = HTTP_POST | HTTP_PUT,
      .run = api_snapshot,
      .on_pool = true},
+    {.path = "/api/v1/status/config", .methods = HTTP_GET, .run = api_config},
+    {.path = "/api/v1/status/self_metrics",
+     .methods = HTTP_GET,
+     .run = api_self_metrics,
+     .on_pool = true},
+    {.path = "/api/v1/features", .methods = HTTP_GET, .run = api_features},
+    {.path = "/api/v1/notifications",
+     .methods = HTTP_GET,
+     .run = api_notifications,
+     .before_ready = true},
+    {.path = "/api/v1/notifications/live",
+     .methods = HTTP_GET,
+     .run = api_notifications_live,
+     .before_ready = true,
+     .plain = true},
+    {.path = "/api/v1/openapi.yaml", .methods = HTTP_GET, .run = api_openapi},
+    {.path = "/api/v1/targets", .methods = HTTP_GET, .run = api_targets},
+    {.path = "/api/v1/targets/metadata", .methods = HTTP_GET, .run = api_targets_metadata},
+    {.path = "/api/v1/targets/relabel_steps", .methods = HTTP_GET, .run = api_relabel_steps},
+    {.path = "/api/v1/scrape_pools", .methods = HTTP_GET, .run = api_scrape_pools},
+    {.path = "/api/v1/scrape_pools/config", .methods = HTTP_GET, .run = api_scrape_pool_config},
+    {.path = "/api/v1/rules", .methods = HTTP_GET, .run = api_rules},
+    {.path = "/api/v1/alerts", .methods = HTTP_GET, .run = api_alerts},
+    {.path = "/api/v1/alertmanagers", .methods = HTTP_GET, .run = api_alertmanagers},
+    {.path = "/api/v1/search/metric_names",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_search_metric_names,
+     .on_pool = true,
+     .plain = true},
+    {.path = "/api/v1/search/label_names",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_search_label_names,
+     .on_pool = true,
+     .plain = true},
+    {.path = "/api/v1/search/label_values",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_search_label_values,
+     .on_pool = true,
+     .plain = true},
+    {.path = "/", .methods = HTTP_GET, .run = root_index, .before_ready = true},
+    {.path = "/graph", .methods = HTTP_GET, .run = root_index, .before_ready = true},
     {.path = "/-/healthy", .methods = HTTP_GET, .run = root_healthy, .before_ready = true},
     {.path = "/-/ready", .methods = HTTP_GET, .run = root_ready, .before_ready = true},
     {.path = "/-/reload",
@@ -117,6 +158,14 @@ void api_fail(struct http_request *r, enum api_error type, const char *text)
     buf_printf(b, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":", ERRORS[type].name);
     json_html(b, str_from(text));
     buf_put_u8(b, '}');
+}
+
+void api_bad_params(struct http_request *r)
+{
+    struct buf b = {0};
+    buf_printf(&b, "error parsing form values: " STR_FMT, STR_ARG(http_params_error(r)));
+    api_fail(r, API_BAD_DATA, buf_cstr(&b));
+    buf_fini(&b);
 }
 
 void api_fail_err(struct http_request *r, err e, const struct diag *d)
@@ -209,6 +258,32 @@ bool api_param_limit(struct http_request *r, size_t *out)
     }
     *out = (size_t)n;
     return true;
+}
+
+bool api_param_number(struct http_request *r, const char *name, int64_t *out)
+{
+    str s = http_param(r, str_from(name));
+    *out = -1;
+    if (s.len == 0 || number_parse_i64(s, out) == OK)
+        return true;
+    struct buf b = {0};
+    buf_printf(&b, "%s must be a number", name);
+    api_fail(r, API_BAD_DATA, buf_cstr(&b));
+    buf_fini(&b);
+    return false;
+}
+
+bool api_parse_bool(str s, bool *out)
+{
+    static const char *const YES[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const NO[] = {"0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < COUNT_OF(YES); i++) {
+        if (str_eq(s, str_from(YES[i])) || str_eq(s, str_from(NO[i]))) {
+            *out = str_eq(s, str_from(YES[i]));
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Upstream names the parameter where selectors are required, and only there. */

@@ -9,7 +9,9 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "http/notifications.h"
 #include "http/server.h"
+#include "http/web_urls.h"
 #include "ingest/remote_write.h"
 #include "query/engine.h"
 #include "storage/db.h"
@@ -35,15 +37,22 @@ struct api {
     uint64_t samples_max;
     size_t query_bytes_max;        /* memory of one query */
     bool lifecycle, admin;         /* --web.enable-lifecycle, --web.enable-admin-api */
+    bool remote_write;             /* --web.enable-remote-write-receiver */
+    bool search, per_step_stats;   /* features search-api, promql-per-step-stats */
+    uint64_t search_limit_max;     /* --web.search.max-limit; 0: none */
     struct query_options features; /* only its feature switches */
+    struct web_urls urls;
+    const char *page_title; /* of the UI */
+    struct notifications notifications;
     const struct api_flag *flags;
     size_t flag_count;
     int64_t start_ms, retention_ms;
     uint64_t retention_bytes;
     char cwd[512], hostname[256];
     const char *version;
-    void (*quit)(void);            /* ask the process to stop */
-    err (*reload)(struct diag *d); /* read the configuration again */
+    void (*quit)(void);                   /* ask the process to stop */
+    err (*reload)(struct diag *d);        /* read the configuration again */
+    void (*config_yaml)(struct buf *out); /* append the configuration in force */
     struct api_histogram write_seconds, query_seconds;
     _Atomic uint64_t queries_failed, query_samples, config_reloads_failed;
     atomic_bool reload_ok;
@@ -73,6 +82,9 @@ void api_fail_err(struct http_request *r, err e, const struct diag *d);
 /* 400: invalid parameter "name": text */
 void api_fail_param(struct http_request *r, const char *name, const char *text);
 
+/* 400: the parameters as a whole cannot be read. For http_options.bad_params. */
+void api_bad_params(struct http_request *r);
+
 /* Start a success answer: writes {"status":"success","data": into the output. */
 struct buf *api_begin(struct http_request *r);
 /* ,"warnings":[..] and the closing brace; at most 10 of each kind as upstream. */
@@ -82,6 +94,10 @@ void api_end(struct buf *b, const str *warnings, size_t warning_count, const str
 /* Time and number parameters; on an error the request is answered and false returned. */
 bool api_param_time(struct http_request *r, const char *name, int64_t missing_ms, int64_t *out);
 bool api_param_limit(struct http_request *r, size_t *out);
+/* A number that may be missing (-1). */
+bool api_param_number(struct http_request *r, const char *name, int64_t *out);
+/* Go's strconv.ParseBool. */
+bool api_parse_bool(str s, bool *out);
 
 /* Selectors of match[]; freed with api_selectors_fini(). */
 struct api_selectors {
@@ -96,8 +112,13 @@ void api_selectors_fini(struct api_selectors *s);
 
 void api_observe(struct api_histogram *h, uint64_t ns);
 
-/* Handlers by file: api_query.c, api_expr.c, api_series.c, api_status.c, api_admin.c, api_write.c,
- * root.c, metrics.c */
+/* api_features.c */
+void features_json(const struct api *api, struct buf *b);
+
+/* metrics.c: what /metrics says. */
+void metrics_text(struct api *api, struct buf *b);
+
+/* Handlers, a file a subject. */
 void api_query(struct http_request *r);
 void api_query_range(struct http_request *r);
 void api_format_query(struct http_request *r);
@@ -113,11 +134,29 @@ void api_flags(struct http_request *r);
 void api_tsdb(struct http_request *r);
 void api_tsdb_blocks(struct http_request *r);
 void api_walreplay(struct http_request *r);
+void api_config(struct http_request *r);
+void api_self_metrics(struct http_request *r);
+void api_features(struct http_request *r);
+void api_notifications(struct http_request *r);
+void api_notifications_live(struct http_request *r);
+void api_openapi(struct http_request *r);
+void api_targets(struct http_request *r);
+void api_targets_metadata(struct http_request *r);
+void api_relabel_steps(struct http_request *r);
+void api_scrape_pools(struct http_request *r);
+void api_scrape_pool_config(struct http_request *r);
+void api_rules(struct http_request *r);
+void api_alerts(struct http_request *r);
+void api_alertmanagers(struct http_request *r);
+void api_search_metric_names(struct http_request *r);
+void api_search_label_names(struct http_request *r);
+void api_search_label_values(struct http_request *r);
 void api_delete_series(struct http_request *r);
 void api_clean_tombstones(struct http_request *r);
 void api_snapshot(struct http_request *r);
 void api_write(struct http_request *r);
 void api_write_finish(struct http_request *r);
+void root_index(struct http_request *r);
 void root_healthy(struct http_request *r);
 void root_ready(struct http_request *r);
 void root_reload(struct http_request *r);

@@ -52,20 +52,6 @@ void api_clean_tombstones(struct http_request *r)
         http_answer(r, 204, "application/json");
 }
 
-/* Go's strconv.ParseBool. */
-static bool parse_bool(str s, bool *out)
-{
-    static const char *const YES[] = {"1", "t", "T", "true", "TRUE", "True"};
-    static const char *const NO[] = {"0", "f", "F", "false", "FALSE", "False"};
-    for (size_t i = 0; i < COUNT_OF(YES); i++) {
-        if (str_eq(s, str_from(YES[i])) || str_eq(s, str_from(NO[i]))) {
-            *out = str_eq(s, str_from(YES[i]));
-            return true;
-        }
-    }
-    return false;
-}
-
 void api_snapshot(struct http_request *r)
 {
     char name[64];
@@ -74,7 +60,7 @@ void api_snapshot(struct http_request *r)
     str s = http_param(r, STR("skip_head"));
     if (!allowed(r))
         return;
-    if (s.len > 0 && !parse_bool(s, &skip_head)) {
+    if (s.len > 0 && !api_parse_bool(s, &skip_head)) {
         api_fail_param(r, "skip_head", "unable to parse boolean skip_head argument");
         return;
     }

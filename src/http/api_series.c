@@ -297,7 +297,7 @@ void api_label_values(struct http_request *r)
 
 struct metadata_answer {
     struct buf *out;
-    int64_t limit, written; /* limit < 0: none */
+    int64_t limit, written; /* limit < 0: none; 0: nothing */
 };
 
 static err put_metadata(void *arg, str metric, const struct metadata *m)
@@ -316,28 +316,14 @@ static err put_metadata(void *arg, str metric, const struct metadata *m)
     return OK;
 }
 
-/* Unlike other limits: negative is none, and 0 is nothing. */
-static bool read_metadata_limit(struct http_request *r, const char *name, int64_t *out)
-{
-    str s = http_param(r, str_from(name));
-    *out = -1;
-    if (s.len == 0 || number_parse_i64(s, out) == OK)
-        return true;
-    struct buf b = {0};
-    buf_printf(&b, "%s must be a number", name);
-    api_fail(r, API_BAD_DATA, buf_cstr(&b));
-    buf_fini(&b);
-    return false;
-}
-
 void api_metadata(struct http_request *r)
 {
     struct metadata_answer s = {0};
     struct diag d = {.text = ""};
     str metric = http_param(r, STR("metric"));
     int64_t per_metric; /* there is one entry for each: any limit of them is kept */
-    if (!read_metadata_limit(r, "limit", &s.limit) ||
-        !read_metadata_limit(r, "limit_per_metric", &per_metric))
+    if (!api_param_number(r, "limit", &s.limit) ||
+        !api_param_number(r, "limit_per_metric", &per_metric))
         return;
     s.out = api_begin(r);
     buf_put_u8(s.out, '{');

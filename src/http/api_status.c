@@ -7,6 +7,7 @@
 #include "base/number.h"
 #include "http/api.h"
 #include "http/json.h"
+#include "http/metrics_json.h"
 
 enum { STATUS_BYTES_MAX = 64 << 20, TSDB_LIMIT_DEFAULT = 10, TSDB_LIMIT_MAX = 10000 };
 
@@ -101,6 +102,37 @@ void api_flags(struct http_request *r)
     }
     buf_put_u8(b, '}');
     api_end(b, NULL, 0, NULL, 0);
+}
+
+void api_config(struct http_request *r)
+{
+    struct buf yaml = {0};
+    struct buf *b = api_begin(r);
+    api_of(r)->config_yaml(&yaml);
+    buf_put_u8(b, '{');
+    put_key(b, "yaml", buf_str(&yaml));
+    buf_put_u8(b, '}');
+    api_end(b, NULL, 0, NULL, 0);
+    buf_fini(&yaml);
+}
+
+void api_self_metrics(struct http_request *r)
+{
+    struct buf text = {0};
+    struct regex *only = NULL;
+    struct diag d = {.text = ""};
+    str pattern = http_param(r, STR("metric_name_pattern"));
+    if (pattern.len > 0 && regex_compile(pattern, &only, &d) != OK) {
+        api_fail_param(r, "metric_name_pattern", d.text);
+        return;
+    }
+    metrics_text(api_of(r), &text);
+    struct buf *b = api_begin(r);
+    metrics_json(buf_str(&text), only, b);
+    api_end(b, NULL, 0, NULL, 0);
+    if (only != NULL)
+        regex_close(only);
+    buf_fini(&text);
 }
 
 static err put_top(struct http_request *r, struct buf *b, const char *key, enum db_top_kind kind,

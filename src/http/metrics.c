@@ -216,11 +216,8 @@ static void put_process(struct buf *b, const struct api *api)
     put_all(b, METRICS, COUNT_OF(METRICS));
 }
 
-void metrics_handler(struct http_request *r)
+void metrics_text(struct api *api, struct buf *b)
 {
-    struct api *api = api_of(r);
-    struct buf *b = http_out(r);
-    http_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
     put_process(b, api);
     put_http(b, api);
     if (atomic_load_explicit(&api->ready, memory_order_acquire)) {
@@ -229,4 +226,10 @@ void metrics_handler(struct http_request *r)
         put_storage(b, &s);
         put_receiver(b, receiver_counters_of(api->receiver));
     }
+}
+
+void metrics_handler(struct http_request *r)
+{
+    http_answer(r, 200, "text/plain; version=0.0.4; charset=utf-8");
+    metrics_text(api_of(r), http_out(r));
 }

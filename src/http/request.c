@@ -1,5 +1,5 @@
 /* request.c -- what handlers ask about a request and say in answer: see server.h. */
-#include "base/buf.h"
+#include "base/mem.h"
 #include "http/server_priv.h"
 
 /* ---- Request ---- */
@@ -105,6 +105,28 @@ void http_text(struct http_request *r, unsigned status, const char *text)
     buf_put_str(&r->out, str_from(text));
 }
 
+static void put_escaped(struct buf *b, str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (strchr("<>&\"'", s.ptr[i]) != NULL)
+            buf_printf(b, "&#%d;", s.ptr[i]);
+        else
+            buf_put_u8(b, (uint8_t)s.ptr[i]);
+    }
+}
+
+void http_redirect(struct http_request *r, str location)
+{
+    mem_free(r->location);
+    r->location = mem_zalloc(location.len + 1, 1);
+    memcpy(r->location, location.ptr, location.len);
+    http_answer(r, 302, "text/html; charset=utf-8");
+    buf_reset(&r->out);
+    buf_put_str(&r->out, STR("<a href=\""));
+    put_escaped(&r->out, location);
+    buf_put_str(&r->out, STR("\">Found</a>.\n\n"));
+}
+
 void http_stream(struct http_request *r, bool (*next)(void *state, struct buf *out),
                  void (*close)(void *state), void *state)
 {
@@ -114,4 +136,14 @@ void http_stream(struct http_request *r, bool (*next)(void *state, struct buf *o
     r->stream_more = true;
     while (r->stream_more && r->out.len < HTTP_PIECE_BYTES)
         r->stream_more = next(state, &r->out);
+}
+
+void http_stream_live(struct http_request *r, bool (*next)(void *state, struct buf *out),
+                      void (*close)(void *state), void *state)
+{
+    r->next = next;
+    r->close = close;
+    r->stream_state = state;
+    r->stream_more = true;
+    r->live = true;
 }

@@ -4,6 +4,19 @@
 #include "base/clock.h"
 #include "http/api.h"
 
+/* Where the UI begins; old links to /graph keep their parameters. */
+void root_index(struct http_request *r)
+{
+    struct buf b = {0};
+    str query = http_query(r);
+    bool graph = str_eq(http_path(r), STR("/graph"));
+    buf_printf(&b, "%s/query", api_of(r)->urls.external_path);
+    if (graph && query.len > 0)
+        buf_printf(&b, "?" STR_FMT, STR_ARG(query));
+    http_redirect(r, buf_str(&b));
+    buf_fini(&b);
+}
+
 void root_healthy(struct http_request *r)
 {
     http_text(r, 200, "Varve Server is Healthy.\n");

@@ -34,8 +34,11 @@ static ssize_t send_piece(void *cls, uint64_t pos, char *to, size_t max)
             return MHD_CONTENT_READER_END_OF_STREAM;
         buf_reset(&r->wire);
         r->wire_pos = 0;
-        while (r->stream_more && r->out.len < HTTP_PIECE_BYTES)
+        do
             r->stream_more = r->next(r->stream_state, &r->out);
+        while (r->stream_more && !r->live && r->out.len < HTTP_PIECE_BYTES);
+        if (r->live && r->stream_more && r->out.len == 0)
+            return 0; /* suspended until http_stream_wake() */
         encode(r, !r->stream_more);
     }
     size_t n = MIN(max, r->wire.len - r->wire_pos);
@@ -68,6 +71,8 @@ static void common_headers(struct http_request *r, struct MHD_Response *response
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     (void)MHD_add_response_header(response, "Vary", "Origin, Accept-Encoding");
     cors_headers(r, response);
+    if (r->location != NULL)
+        (void)MHD_add_response_header(response, "Location", r->location);
     if (r->must_close)
         (void)MHD_add_response_header(response, "Connection", "close");
     for (unsigned i = 0; i < r->header_count; i++)

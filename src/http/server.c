@@ -70,8 +70,7 @@ static void answer_not_found(struct http_request *r)
 {
     const struct http_options *o = &r->server->options;
     if (!r->below_prefix && strcmp(r->path, "/") == 0) {
-        http_answer(r, 302, "text/html; charset=utf-8");
-        http_answer_header(r, "Location", o->route_prefix);
+        http_redirect(r, o->route_prefix);
     } else if (o->not_found != NULL && r->verdict == TARGET_OK) {
         o->not_found(r);
     } else {
@@ -240,6 +239,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     if (r == NULL)
         return;
     answer_stream_close(r);
+    suspend_forget(r);
     gzip_stream_close(r->gzip);
     (void)atomic_fetch_sub_explicit(&r->server->counters.bodies_bytes, r->body_charged,
                                     memory_order_relaxed);
@@ -249,6 +249,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     buf_fini(&r->wire);
     buf_fini(&r->target);
     mem_free(r->query);
+    mem_free(r->location);
     mem_free(r);
     *state = NULL;
 }
@@ -324,6 +325,7 @@ void http_server_close(struct http_server *s, int64_t drain_ms)
     uint64_t deadline = clock_mono_ns() + (uint64_t)drain_ms * 1000000;
     int fd = MHD_quiesce_daemon(s->daemon);
     for (;;) { /* wait for suspended requests: MHD must not be stopped under them */
+        suspend_cancel_live(s);
         mutex_lock(&s->lock);
         bool idle = s->suspended == NULL;
         mutex_unlock(&s->lock);

@@ -36,6 +36,7 @@ enum {
     HTTP_BODIES_BYTES_MAX_DEFAULT = 512 << 20, /* bodies held at once, all requests */
     HTTP_PARAMS_MAX = 4096,                    /* parameters of one request */
     HTTP_ANSWER_HEADERS_MAX = 8,
+    HTTP_ANSWER_HEADER_SIZE = 256,
 };
 
 struct http_server;
@@ -117,17 +118,30 @@ void *http_state(const struct http_request *r);
 /* Set status and content type (static strings), then write into http_out(). */
 void http_answer(struct http_request *r, unsigned status, const char *content_type);
 struct buf *http_out(struct http_request *r);
-/* Add a header; `name` static, `value` copied; control characters are refused (dropped). */
+/* Add a header; `name` static, `value` copied; one with control characters or of more than
+ * HTTP_ANSWER_HEADER_SIZE - 1 bytes is dropped. */
 void http_answer_header(struct http_request *r, const char *name, str value);
 
 /* Whole small text answer. */
 void http_text(struct http_request *r, unsigned status, const char *text);
+
+/* 302 to `location`, with a link for people. */
+void http_redirect(struct http_request *r, str location);
 
 /* Stream: `next(state, out)` appends the next piece and returns false after the last; `close` frees
  * `state` (also when the client goes early). Pieces are asked for until HTTP_PIECE_BYTES are there.
  */
 void http_stream(struct http_request *r, bool (*next)(void *state, struct buf *out),
                  void (*close)(void *state), void *state);
+
+/* Stream to a client that listens: `next` may append nothing after it has called
+ * http_stream_wait(), and is asked again after http_stream_wake(), which may be called from any
+ * thread until `close`, at any time, and more often than needed. When http_canceled() is set,
+ * `next` is asked once more. */
+void http_stream_live(struct http_request *r, bool (*next)(void *state, struct buf *out),
+                      void (*close)(void *state), void *state);
+void http_stream_wait(struct http_request *r);
+void http_stream_wake(struct http_request *r);
 
 /* The handler returned without an answer: keep the connection suspended until http_resume(), which
  * may be called from any thread, once, even before the handler returns. Not for on_pool routes. */

@@ -22,7 +22,7 @@ enum phase { PHASE_BODY, PHASE_WORKING, PHASE_ANSWERED };
 
 struct answer_header {
     const char *name;
-    char value[256];
+    char value[HTTP_ANSWER_HEADER_SIZE];
 };
 
 struct http_request {
@@ -33,6 +33,7 @@ struct http_request {
     enum target_verdict verdict;
     const char *path; /* `target` without the prefix */
     char *query;      /* as it was sent */
+    char *location;   /* of a redirect */
     unsigned method;
     enum phase phase;
     bool routed, head_only, deferred, too_large, refused_busy, bad_params, must_close;
@@ -51,6 +52,7 @@ struct http_request {
     void (*close)(void *state);
     void *stream_state;
     bool stream_more; /* next() has more to give */
+    bool live;        /* and may wait before it does */
     struct gzip_stream *gzip;
     struct buf wire; /* encoded bytes not yet taken */
     size_t wire_pos;
@@ -88,6 +90,11 @@ void request_suspend(struct http_request *r);
 void request_run_on_worker(void *request);
 /* Main loop of the thread that looks for clients that left; `server` until its `watching` ends. */
 void *watcher_main(void *server);
+
+/* End the waiting of streams to listeners: the server stops. */
+void suspend_cancel_live(struct http_server *s);
+/* No thread looks at `r` any more. */
+void suspend_forget(struct http_request *r);
 
 /* send.c: queue the answer. */
 enum MHD_Result answer_send(struct http_request *r);

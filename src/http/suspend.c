@@ -23,18 +23,51 @@ static void watch_add(struct http_request *r)
     mutex_unlock(&s->lock);
 }
 
+static void unlink_locked(struct http_request *r)
+{
+    struct http_server *s = r->server;
+    if (!r->watched)
+        return;
+    if (r->watch_prev != NULL)
+        r->watch_prev->watch_next = r->watch_next;
+    else
+        s->suspended = r->watch_next;
+    if (r->watch_next != NULL)
+        r->watch_next->watch_prev = r->watch_prev;
+    r->watched = false;
+}
+
 static void watch_remove(struct http_request *r)
 {
     struct http_server *s = r->server;
     mutex_lock(&s->lock);
-    if (r->watched) {
-        if (r->watch_prev != NULL)
-            r->watch_prev->watch_next = r->watch_next;
-        else
-            s->suspended = r->watch_next;
-        if (r->watch_next != NULL)
-            r->watch_next->watch_prev = r->watch_prev;
-        r->watched = false;
+    unlink_locked(r);
+    mutex_unlock(&s->lock);
+}
+
+void suspend_forget(struct http_request *r)
+{
+    watch_remove(r);
+}
+
+/* The client has gone, or the server stops. A listener must be woken to end: that is done under the
+ * lock, which its end takes too, so the connection is still there. */
+static void cancel_locked(struct http_request *r)
+{
+    atomic_store_explicit(&r->canceled, true, memory_order_relaxed);
+    if (!r->live)
+        return;
+    unlink_locked(r);
+    MHD_resume_connection(r->connection);
+}
+
+void suspend_cancel_live(struct http_server *s)
+{
+    mutex_lock(&s->lock);
+    for (struct http_request *r = s->suspended, *next; r != NULL; r = next) {
+        next = r->watch_next;
+        if (r->live)
+            cancel_locked(r);
     }
     mutex_unlock(&s->lock);
 }
@@ -62,7 +95,7 @@ static void watch_once(struct http_server *s)
     if (n > 0 && poll(fds, n, 0) > 0)
         for (nfds_t i = 0; i < n; i++)
             if ((fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
-                atomic_store_explicit(&requests[i]->canceled, true, memory_order_relaxed);
+                cancel_locked(requests[i]);
     mutex_unlock(&s->lock);
 }
 
@@ -99,5 +132,16 @@ void request_run_on_worker(void *arg)
 {
     struct http_request *r = arg;
     r->route->run(r);
+    http_resume(r);
+}
+
+void http_stream_wait(struct http_request *r)
+{
+    watch_add(r);
+    MHD_suspend_connection(r->connection);
+}
+
+void http_stream_wake(struct http_request *r)
+{
     http_resume(r);
 }

@@ -1,0 +1,289 @@
+/* openapi_tables.c -- parameters, operations and schemas of the API: see openapi_tables.h. */
+#include "http/openapi_tables.h"
+
+#include "base/compiler.h"
+
+#define REF(name)  "{$ref: '#/components/schemas/" name "'}"
+#define LIST(item) "{type: array, items: " item "}"
+#define STRINGS    LIST("{type: string}")
+
+const struct openapi_tag OPENAPI_TAGS[] = {
+    {"query", "Evaluating and inspecting PromQL"},
+    {"metadata", "Series, labels and what is known about metrics"},
+    {"search", "Finding names and values as they are typed"},
+    {"targets", "Scraping and discovery"},
+    {"rules", "Rules and alerts"},
+    {"status", "This server"},
+    {"admin", "Changing the store"},
+    {"remote", "Remote write and read"},
+};
+const size_t OPENAPI_TAG_COUNT = COUNT_OF(OPENAPI_TAGS);
+
+const struct openapi_param OPENAPI_PARAMS[] = {
+    {"query", "query", OPENAPI_TEXT, false, "A PromQL expression."},
+    {"time", "time", OPENAPI_TIME, false, "Evaluation time; now when absent."},
+    {"start", "start", OPENAPI_TIME, false, "Begin of the range, inclusive."},
+    {"end", "end", OPENAPI_TIME, false, "End of the range, inclusive."},
+    {"step", "step", OPENAPI_DURATION, false, "Distance of the evaluation times."},
+    {"timeout", "timeout", OPENAPI_DURATION, false,
+     "Longest the evaluation may take; at most --query.timeout."},
+    {"limit", "limit", OPENAPI_INTEGER, false, "Most entries of the answer; 0: no limit."},
+    {"lookback", "lookback_delta", OPENAPI_DURATION, false,
+     "How old a sample may be to count as current."},
+    {"stats", "stats", OPENAPI_TEXT, false, "true or all: add statistics of the evaluation."},
+    {"match", "match[]", OPENAPI_TEXTS, false, "Series selectors; the answer is their union."},
+    {"name", "name", OPENAPI_TEXT, true, "A label name; UTF-8 names are escaped as U__..."},
+    {"metric", "metric", OPENAPI_TEXT, false, "Only this metric."},
+    {"per_metric", "limit_per_metric", OPENAPI_INTEGER, false, "Most entries of each metric."},
+    {"target", "match_target", OPENAPI_TEXT, false, "A selector on the labels of targets."},
+    {"state", "state", OPENAPI_TEXT, false, "active, dropped or any."},
+    {"pool", "scrapePool", OPENAPI_TEXT, false, "Name of a scrape pool."},
+    {"labels", "labels", OPENAPI_TEXT, false, "Labels of a target before relabeling, as JSON."},
+    {"rule_type", "type", OPENAPI_TEXT, false, "alert or record."},
+    {"rule_name", "rule_name[]", OPENAPI_TEXTS, false, "Only rules of these names."},
+    {"rule_group", "rule_group[]", OPENAPI_TEXTS, false, "Only groups of these names."},
+    {"file", "file[]", OPENAPI_TEXTS, false, "Only groups of these files."},
+    {"exclude_alerts", "exclude_alerts", OPENAPI_BOOLEAN, false, "Leave out active alerts."},
+    {"group_limit", "group_limit", OPENAPI_INTEGER, false, "Groups of a page."},
+    {"group_token", "group_next_token", OPENAPI_TEXT, false, "groupNextToken of the page before."},
+    {"pattern", "metric_name_pattern", OPENAPI_TEXT, false,
+     "Only metrics whose whole name matches this regular expression."},
+    {"openapi_version", "openapi_version", OPENAPI_TEXT, false, "3.1 or 3.2."},
+    {"skip_head", "skip_head", OPENAPI_BOOLEAN, false, "Only what is in blocks."},
+    {"search", "search[]", OPENAPI_TEXTS, false, "Terms, at most 32; any of them may match."},
+    {"fuzz_threshold", "fuzz_threshold", OPENAPI_INTEGER, false,
+     "Least score of a match, 0 to 100."},
+    {"fuzz_alg", "fuzz_alg", OPENAPI_TEXT, false, "subsequence or jarowinkler."},
+    {"case_sensitive", "case_sensitive", OPENAPI_BOOLEAN, false, "true when absent."},
+    {"sort_by", "sort_by", OPENAPI_TEXT, false, "alpha or score."},
+    {"sort_dir", "sort_dir", OPENAPI_TEXT, false, "asc or dsc."},
+    {"include_score", "include_score", OPENAPI_BOOLEAN, false, "Add the score of each result."},
+    {"include_metadata", "include_metadata", OPENAPI_BOOLEAN, false,
+     "Add type, help and unit of each metric."},
+    {"batch_size", "batch_size", OPENAPI_INTEGER, false, "Results of a line."},
+    {"label", "label", OPENAPI_TEXT, false, "The label whose values are searched."},
+};
+const size_t OPENAPI_PARAM_COUNT = COUNT_OF(OPENAPI_PARAMS);
+
+#define SEARCH_PARAMS                                                                              \
+    "match search fuzz_threshold fuzz_alg case_sensitive sort_by sort_dir include_score start "    \
+    "end "                                                                                         \
+    "limit batch_size"
+#define NDJSON "application/x-ndjson"
+
+const struct openapi_operation OPENAPI_OPERATIONS[] = {
+    {"/query", "get post", "query", "query", "Evaluate at one time.",
+     "query! time timeout limit lookback stats", REF("QueryData"), NULL, false, false},
+    {"/query_range", "get post", "queryRange", "query", "Evaluate over a range of times.",
+     "query! start! end! step! timeout limit lookback stats", REF("QueryData"), NULL, false, false},
+    {"/query_exemplars", "get post", "queryExemplars", "query",
+     "Exemplars of all selectors of an expression.", "query! start end",
+     LIST(REF("ExemplarSeries")), NULL, false, false},
+    {"/format_query", "get post", "formatQuery", "query", "The expression, laid out for reading.",
+     "query!", "{type: string}", NULL, false, false},
+    {"/parse_query", "get post", "parseQuery", "query", "The syntax tree of an expression.",
+     "query!", REF("Node"), NULL, false, false},
+    {"/series", "get post", "series", "metadata", "Label sets of series.", "match! start end limit",
+     LIST(REF("Labels")), NULL, false, false},
+    {"/labels", "get post", "labels", "metadata", "Label names.", "match start end limit", STRINGS,
+     NULL, false, false},
+    {"/label/{name}/values", "get post", "labelValues", "metadata", "Values of a label.",
+     "name match start end limit", STRINGS, NULL, false, false},
+    {"/metadata", "get", "metadata", "metadata", "Type, help and unit of metrics.",
+     "limit per_metric metric", "{type: object, additionalProperties: " LIST(REF("Metadata")) "}",
+     NULL, false, false},
+    {"/search/metric_names", "get post", "searchMetricNames", "search", "Find metric names.",
+     SEARCH_PARAMS " include_metadata", REF("SearchLine"), NDJSON, false, false},
+    {"/search/label_names", "get post", "searchLabelNames", "search", "Find label names.",
+     SEARCH_PARAMS, REF("SearchLine"), NDJSON, false, false},
+    {"/search/label_values", "get post", "searchLabelValues", "search", "Find values of a label.",
+     "label! " SEARCH_PARAMS, REF("SearchLine"), NDJSON, false, false},
+    {"/targets", "get", "targets", "targets", "Targets and their state.", "state pool",
+     REF("Targets"), NULL, false, false},
+    {"/targets/metadata", "get", "targetsMetadata", "targets", "Metadata as targets expose it.",
+     "target metric limit", LIST(REF("TargetMetadata")), NULL, false, false},
+    {"/targets/relabel_steps", "get", "relabelSteps", "targets",
+     "What each relabeling rule of a pool does to labels.", "pool! labels!", "{type: object}", NULL,
+     false, false},
+    {"/scrape_pools", "get", "scrapePools", "targets", "Names of all scrape pools.", "",
+     "{type: object, properties: {scrapePools: " STRINGS "}}", NULL, false, false},
+    {"/scrape_pools/config", "get", "scrapePoolConfig", "targets", "Configuration of a pool.",
+     "pool!", REF("Yaml"), NULL, false, false},
+    {"/alertmanagers", "get", "alertmanagers", "targets", "Alertmanagers alerts are sent to.", "",
+     "{type: object}", NULL, false, false},
+    {"/rules", "get", "rules", "rules", "Rule groups with their state.",
+     "rule_type rule_name rule_group file match exclude_alerts group_limit group_token",
+     REF("Rules"), NULL, false, false},
+    {"/alerts", "get", "alerts", "rules", "Active alerts.", "", "{type: object}", NULL, false,
+     false},
+    {"/status/config", "get", "statusConfig", "status", "The configuration in force.", "",
+     REF("Yaml"), NULL, false, false},
+    {"/status/flags", "get", "statusFlags", "status", "Command line flags.", "",
+     "{type: object, additionalProperties: {type: string}}", NULL, false, false},
+    {"/status/runtimeinfo", "get", "statusRuntimeinfo", "status", "The running process.", "",
+     "{type: object}", NULL, false, false},
+    {"/status/buildinfo", "get", "statusBuildinfo", "status", "Version of the program.", "",
+     "{type: object, additionalProperties: {type: string}}", NULL, false, false},
+    {"/status/tsdb", "get", "statusTsdb", "status", "Cardinality of the head.", "limit",
+     "{type: object}", NULL, false, false},
+    {"/status/tsdb/blocks", "get", "statusTsdbBlocks", "status", "Blocks on disk.", "",
+     "{type: object}", NULL, false, false},
+    {"/status/walreplay", "get", "statusWalreplay", "status", "How far the log has been replayed.",
+     "", "{type: object}", NULL, false, false},
+    {"/status/self_metrics", "get", "statusSelfMetrics", "status",
+     "The server's own metrics as metric families.", "pattern", LIST("{type: object}"), NULL, false,
+     false},
+    {"/features", "get", "features", "status", "What this server can do.", "",
+     "{type: object, additionalProperties: {type: object, additionalProperties: {type: boolean}}}",
+     NULL, false, false},
+    {"/notifications", "get", "notifications", "status", "What operators should know now.", "",
+     LIST(REF("Notification")), NULL, false, false},
+    {"/notifications/live", "get", "notificationsLive", "status",
+     "Notifications as they change; 204 when too many listen.", "", REF("Event"),
+     "text/event-stream", false, true},
+    {"/openapi.yaml", "get", "openapi", "status", "This document.", "openapi_version",
+     "{type: string}", "application/yaml", false, false},
+    {"/admin/tsdb/snapshot", "post put", "snapshot", "admin", "Make a snapshot of the store.",
+     "skip_head", "{type: object, properties: {name: {type: string}}}", NULL, false, false},
+    {"/admin/tsdb/delete_series", "post put", "deleteSeries", "admin", "Delete samples of series.",
+     "match! start end", NULL, NULL, false, false},
+    {"/admin/tsdb/clean_tombstones", "post put", "cleanTombstones", "admin",
+     "Take what was deleted off the disk.", "", NULL, NULL, false, false},
+    {"/write", "post", "write", "remote", "Remote write 1.0 and 2.0, snappy.", "", NULL, NULL, true,
+     false},
+    {"/push", "post", "push", "remote", "The same as write.", "", NULL, NULL, true, false},
+    {"/read", "post", "read", "remote", "Remote read, snappy.", "",
+     "{type: string, format: binary}", "application/x-protobuf", true, false},
+};
+const size_t OPENAPI_OPERATION_COUNT = COUNT_OF(OPENAPI_OPERATIONS);
+
+const char
+    *const OPENAPI_COMPONENTS[] =
+        {"components:\n"
+         "  responses:\n"
+         "    Error:\n"
+         "      description: The request failed; warnings may be present.\n"
+         "      content:\n"
+         "        application/json:\n"
+         "          schema: {$ref: '#/components/schemas/Failure'}\n"
+         "  schemas:\n"
+         "    Time:\n"
+         "      description: Seconds since the epoch, or RFC 3339.\n"
+         "      oneOf: [{type: number}, {type: string, format: date-time}]\n"
+         "    Duration:\n"
+         "      description: Seconds, or a duration such as 1h30m.\n"
+         "      oneOf: [{type: number}, {type: string}]\n"
+         "    Success:\n"
+         "      type: object\n"
+         "      required: [status]\n"
+         "      properties:\n"
+         "        status: {const: success}\n"
+         "        warnings: {type: array, items: {type: string}}\n"
+         "        infos: {type: array, items: {type: string}}\n"
+         "    Failure:\n"
+         "      type: object\n"
+         "      required: [status, errorType, error]\n"
+         "      properties:\n"
+         "        status: {const: error}\n"
+         "        errorType: {enum: [bad_data, execution, canceled, timeout, internal, unavailable,"
+         " not_found, not_acceptable]}\n"
+         "        error: {type: string}\n"
+         "        warnings: {type: array, items: {type: string}}\n"
+         "        infos: {type: array, items: {type: string}}\n"
+         "    Labels:\n"
+         "      type: object\n"
+         "      additionalProperties: {type: string}\n"
+         "    Point:\n"
+         "      description: Time in seconds and the value as text.\n"
+         "      type: array\n"
+         "      prefixItems: [{type: number}, {type: string}]\n"
+         "    HistogramPoint:\n"
+         "      type: array\n"
+         "      prefixItems: [{type: number}, {$ref: '#/components/schemas/Histogram'}]\n"
+         "    Histogram:\n"
+         "      type: object\n"
+         "      properties:\n"
+         "        count: {type: string}\n"
+         "        sum: {type: string}\n"
+         "        buckets:\n"
+         "          description: Boundary rule, lower and upper boundary, count.\n"
+         "          type: array\n"
+         "          items: {type: array, prefixItems: [{enum: [0, 1, 2, 3]}, {type: string},"
+         " {type: string}, {type: string}]}\n"
+         "    Series:\n"
+         "      type: object\n"
+         "      required: [metric]\n"
+         "      properties:\n"
+         "        metric: {$ref: '#/components/schemas/Labels'}\n"
+         "        value: {$ref: '#/components/schemas/Point'}\n"
+         "        histogram: {$ref: '#/components/schemas/HistogramPoint'}\n"
+         "        values: {type: array, items: {$ref: '#/components/schemas/Point'}}\n"
+         "        histograms: {type: array, items: {$ref: "
+         "'#/components/schemas/HistogramPoint'}}\n", /* C wants no literal of more than 4095 bytes
+                                                       */
+         "    QueryData:\n"
+         "      type: object\n"
+         "      required: [resultType, result]\n"
+         "      properties:\n"
+         "        resultType: {enum: [matrix, vector, scalar, string]}\n"
+         "        result:\n"
+         "          anyOf:\n"
+         "            - {type: array, items: {$ref: '#/components/schemas/Series'}}\n"
+         "            - {$ref: '#/components/schemas/Point'}\n"
+         "        stats: {type: object}\n"
+         "    ExemplarSeries:\n"
+         "      type: object\n"
+         "      properties:\n"
+         "        seriesLabels: {$ref: '#/components/schemas/Labels'}\n"
+         "        exemplars:\n"
+         "          type: array\n"
+         "          items:\n"
+         "            type: object\n"
+         "            properties:\n"
+         "              labels: {$ref: '#/components/schemas/Labels'}\n"
+         "              value: {type: string}\n"
+         "              timestamp: {type: number}\n"
+         "    Node:\n"
+         "      type: object\n"
+         "      required: [type]\n"
+         "      properties:\n"
+         "        type: {enum: [aggregation, binaryExpr, call, durationExpr, matrixSelector,"
+         " numberLiteral, parenExpr, stringLiteral, subquery, unaryExpr, vectorSelector]}\n"
+         "    Metadata:\n"
+         "      type: object\n"
+         "      properties: {type: {type: string}, help: {type: string}, unit: {type: string}}\n"
+         "    TargetMetadata:\n"
+         "      type: object\n"
+         "      properties: {target: {$ref: '#/components/schemas/Labels'}, metric: {type: string},"
+         " type: {type: string}, help: {type: string}, unit: {type: string}}\n"
+         "    Targets:\n"
+         "      type: object\n"
+         "      properties: {activeTargets: {type: array, items: {type: object}},"
+         " droppedTargets: {type: array, items: {type: object}},"
+         " droppedTargetCounts: {type: [object, 'null']}}\n"
+         "    Rules:\n"
+         "      type: object\n"
+         "      properties: {groups: {type: array, items: {type: object}},"
+         " groupNextToken: {type: string}}\n"
+         "    Yaml:\n"
+         "      type: object\n"
+         "      properties: {yaml: {type: string}}\n"
+         "    SearchLine:\n"
+         "      description: A batch, or the last line.\n"
+         "      type: object\n"
+         "      properties:\n"
+         "        results: {type: array, items: {type: object}}\n"
+         "        warnings: {type: array, items: {type: string}}\n"
+         "        status: {enum: [success, error]}\n"
+         "        has_more: {type: boolean}\n"
+         "        errorType: {type: string}\n"
+         "        error: {type: string}\n"
+         "    Notification:\n"
+         "      type: object\n"
+         "      properties: {text: {type: string}, date: {type: string, format: date-time},"
+         " active: {type: boolean}}\n"
+         "    Event:\n"
+         "      type: object\n"
+         "      properties: {data: {type: string, contentMediaType: application/json,"
+         " contentSchema: {$ref: '#/components/schemas/Notification'}}}\n"};
+const size_t OPENAPI_COMPONENT_COUNT = COUNT_OF(OPENAPI_COMPONENTS);

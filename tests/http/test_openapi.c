@@ -1,0 +1,64 @@
+/* test_openapi.c -- the document knows every route of the API. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "http/api.h"
+#include "http/openapi.h"
+
+static void check_method(const char *path, const struct http_route *route, unsigned bit,
+                         const char *name)
+{
+    if ((route->methods & bit) != 0 && !openapi_has(str_from(path), str_from(name)))
+        fail_msg("%s %s is not in the document", name, path);
+}
+
+static void test_openapi__has_every_route(void **state)
+{
+    (void)state;
+    size_t count, checked = 0;
+    const struct http_route *routes = api_routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *base = "/api/v1", *path = routes[i].path;
+        if (strncmp(path, base, strlen(base)) != 0)
+            continue;
+        path += strlen(base);
+        if (strcmp(path, "/label/*") == 0)
+            path = "/label/{name}/values";
+        check_method(path, &routes[i], HTTP_GET, "get");
+        check_method(path, &routes[i], HTTP_POST, "post");
+        check_method(path, &routes[i], HTTP_PUT, "put");
+        checked++;
+    }
+    assert_true(checked > 30);
+}
+
+static bool has(const struct buf *b, const char *text)
+{
+    return memmem(b->ptr, b->len, text, strlen(text)) != NULL;
+}
+
+static void test_openapi__versions(void **state)
+{
+    (void)state;
+    struct buf old = {0}, new = {0};
+    openapi_yaml(false, "1.2.3", STR("/p/api/v1"), &old);
+    openapi_yaml(true, "1.2.3", STR("/p/api/v1"), &new);
+    assert_true(has(&old, "openapi: 3.1.0\n") && has(&new, "openapi: 3.2.0\n"));
+    assert_true(has(&old, "version: \"1.2.3\"\n") && has(&old, "url: \"/p/api/v1\"\n"));
+    assert_false(has(&old, "/notifications/live:")); /* streams cannot be described before 3.2 */
+    assert_true(has(&new, "/notifications/live:") && has(&new, "itemSchema:"));
+    buf_fini(&old);
+    buf_fini(&new);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_openapi__has_every_route),
+                                       cmocka_unit_test(test_openapi__versions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
