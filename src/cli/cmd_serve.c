@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -322,6 +323,11 @@ static err open_server(struct pool **exec_pool, struct diag *d)
     return http_server_open(&o, &api.server, d);
 }
 
+static int compare_flags(const void *a, const void *b)
+{
+    return strcmp(((const struct api_flag *)a)->name, ((const struct api_flag *)b)->name);
+}
+
 static void describe(const struct flag *flags, size_t count)
 {
     static struct api_flag texts[64];
@@ -329,6 +335,7 @@ static void describe(const struct flag *flags, size_t count)
         texts[i].name = flags[i].name;
         flag_text(&flags[i], texts[i].value, sizeof(texts[i].value));
     }
+    qsort(texts, MIN(count, COUNT_OF(texts)), sizeof(*texts), compare_flags); /* as a map in Go */
     api.flags = texts;
     api.flag_count = count;
     api.version = varve_version();

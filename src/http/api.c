@@ -46,7 +46,7 @@ static const struct http_route ROUTES[] = {
      .on_pool = true},
     {.path = "/api/v1/series", .methods = HTTP_GET | HTTP_POST, .run = api_series, .on_pool = true},
     {.path = "/api/v1/labels", .methods = HTTP_GET | HTTP_POST, .run = api_labels, .on_pool = true},
-    {.path = "/api/v1/label/*",
+    {.path = "/api/v1/label/*/values",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_label_values,
      .on_pool = true},
@@ -293,6 +293,14 @@ static void fail_selector(struct http_request *r, bool required, const char *tex
         api_fail_param(r, "match[]", text);
     else
         api_fail(r, API_BAD_DATA, text);
+}
+
+bool api_has_selectors(struct http_request *r)
+{
+    if (http_param(r, STR("match[]")).ptr != NULL)
+        return true;
+    api_fail(r, API_BAD_DATA, "no match[] parameter provided");
+    return false;
 }
 
 static bool add_selector(struct http_request *r, bool required, str text, struct api_selectors *out)

@@ -106,6 +106,8 @@ struct api_selectors {
     size_t *counts;
     size_t count;
 };
+/* False, and answered, when there is no match[]: upstream says so before it looks at the rest. */
+bool api_has_selectors(struct http_request *r);
 /* False when answered with an error; `required`: none given is one. */
 bool api_selectors(struct http_request *r, bool required, struct api_selectors *out);
 void api_selectors_fini(struct api_selectors *s);

@@ -1,5 +1,5 @@
 /* api_admin.c -- admin routes: only with --web.enable-admin-api. */
-#include "base/duration.h"
+#include "base/utf8.h"
 #include "http/api.h"
 #include "http/json.h"
 
@@ -16,17 +16,13 @@ void api_delete_series(struct http_request *r)
     struct api_selectors s;
     int64_t start_ms, end_ms;
     struct diag d = {.text = ""};
-    if (!allowed(r) || !api_param_time(r, "start", INT64_MIN, &start_ms) ||
+    if (!allowed(r) || !api_has_selectors(r) || !api_param_time(r, "start", INT64_MIN, &start_ms) ||
         !api_param_time(r, "end", INT64_MAX, &end_ms))
         return;
-    if (end_ms < start_ms) {
-        api_fail_param(r, "end", "end timestamp must not be before start time");
-        return;
-    }
     if (!api_selectors(r, true, &s))
         return;
     err e = OK;
-    for (size_t i = 0; i < s.count && e == OK; i++) {
+    for (size_t i = 0; i < s.count && e == OK && start_ms <= end_ms; i++) {
         struct db_select_args args = {.matchers = s.matchers[i],
                                       .matcher_count = s.counts[i],
                                       .min_ms = start_ms,
@@ -36,7 +32,7 @@ void api_delete_series(struct http_request *r)
     if (e != OK)
         api_fail_err(r, e, &d);
     else
-        http_answer(r, 204, "application/json");
+        http_answer(r, 204, NULL);
     api_selectors_fini(&s);
 }
 
@@ -49,7 +45,7 @@ void api_clean_tombstones(struct http_request *r)
     if (e != OK)
         api_fail_err(r, e, &d);
     else
-        http_answer(r, 204, "application/json");
+        http_answer(r, 204, NULL);
 }
 
 void api_snapshot(struct http_request *r)
@@ -61,7 +57,12 @@ void api_snapshot(struct http_request *r)
     if (!allowed(r))
         return;
     if (s.len > 0 && !api_parse_bool(s, &skip_head)) {
-        api_fail_param(r, "skip_head", "unable to parse boolean skip_head argument");
+        struct buf b = {0};
+        buf_put_str(&b, STR("unable to parse boolean: strconv.ParseBool: parsing "));
+        utf8_quote(&b, s);
+        buf_put_str(&b, STR(": invalid syntax"));
+        api_fail_param(r, "skip_head", buf_cstr(&b));
+        buf_fini(&b);
         return;
     }
     err e = db_snapshot(api_of(r)->db, skip_head, name);

@@ -124,7 +124,8 @@ void api_series(struct http_request *r)
     struct range range;
     struct api_selectors s;
     size_t limit;
-    if (!api_param_limit(r, &limit) || !read_range(r, &range) || !api_selectors(r, true, &s))
+    if (!api_has_selectors(r) || !api_param_limit(r, &limit) || !read_range(r, &range) ||
+        !api_selectors(r, true, &s))
         return;
     struct arena a;
     struct found f = {0};
@@ -274,10 +275,6 @@ static str unescape_name(str s, struct buf *out)
 void api_label_values(struct http_request *r)
 {
     str path = http_path(r), prefix = STR("/api/v1/label/"), suffix = STR("/values");
-    if (path.len <= prefix.len + suffix.len || !str_ends(path, suffix)) {
-        http_text(r, 404, "404 page not found\n");
-        return;
-    }
     str name = {path.ptr + prefix.len, path.len - prefix.len - suffix.len};
     struct buf unescaped = {0};
     name = unescape_name(name, &unescaped);
@@ -408,7 +405,7 @@ static void answer_exemplars(struct http_request *r, const struct expr *e,
         api_fail_err(r, failed, &d);
     } else if (w.selectors == 0) {
         buf_reset(s.out);
-        http_answer(r, 204, "application/json");
+        http_answer(r, 204, NULL);
     } else {
         if (s.series > 0)
             buf_put_str(s.out, STR("]}"));

@@ -45,7 +45,8 @@ static void put_schema(struct buf *b, const char *indent, enum openapi_type type
     buf_printf(b, "%sschema: %s\n", indent, SCHEMAS[type]);
 }
 
-static void put_params(struct buf *b, const struct openapi_operation *o)
+/* With `all_optional` they may also stand in a form. */
+static void put_params(struct buf *b, const struct openapi_operation *o, bool all_optional)
 {
     str rest = str_from(o->params);
     const struct openapi_param *p;
@@ -55,7 +56,8 @@ static void put_params(struct buf *b, const struct openapi_operation *o)
     buf_put_str(b, STR("      parameters:\n"));
     while (next_param(&rest, &p, &required)) {
         buf_printf(b, "        - name: \"%s\"\n          in: %s\n          required: %s\n", p->name,
-                   p->in_path ? "path" : "query", required || p->in_path ? "true" : "false");
+                   p->in_path ? "path" : "query",
+                   p->in_path || (required && !all_optional) ? "true" : "false");
         buf_put_str(b, STR("          description: "));
         json_str(b, str_from(p->text));
         buf_put_str(b, STR("\n"));
@@ -121,7 +123,7 @@ static void put_method(struct buf *b, const struct openapi_operation *o, const c
         o->tag);
     json_str(b, str_from(o->summary));
     buf_put_u8(b, '\n');
-    put_params(b, o);
+    put_params(b, o, form);
     if (form)
         put_form(b, o);
     if (o->raw_body)

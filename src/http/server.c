@@ -11,12 +11,17 @@
 
 /* ---- Dispatch ---- */
 
+/* A '*' stands for the rest of the path at the end of a pattern, else for one segment. */
 static bool path_matches(const char *pattern, const char *path)
 {
-    size_t n = strlen(pattern);
-    if (n > 0 && pattern[n - 1] == '*')
-        return strncmp(pattern, path, n - 1) == 0;
-    return strcmp(pattern, path) == 0;
+    const char *star = strchr(pattern, '*');
+    if (star == NULL)
+        return strcmp(pattern, path) == 0;
+    size_t n = (size_t)(star - pattern);
+    if (strncmp(pattern, path, n) != 0)
+        return false;
+    size_t segment = strcspn(path + n, "/");
+    return star[1] == '\0' || (segment > 0 && strcmp(star + 1, path + n + segment) == 0);
 }
 
 static unsigned method_of(const char *name, bool *head_only)

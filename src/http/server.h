@@ -48,7 +48,7 @@ struct http_request;
 typedef void (*http_handler)(struct http_request *r);
 
 struct http_route {
-    const char *path;      /* exact; a trailing '*' matches any rest */
+    const char *path;      /* exact; a '*' matches one segment, at the end any rest */
     unsigned methods;      /* HTTP_GET | ... ; another method is 405 */
     http_handler run;      /* must answer, or http_defer() */
     http_handler finish;   /* after http_resume() of a deferred request, on an epoll thread */
