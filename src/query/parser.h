@@ -16,7 +16,7 @@
 #include "query/ast.h"
 
 enum {
-    PROMQL_TEXT_SIZE_MAX = 64 << 10, /* bytes of one query */
+    PROMQL_TEXT_SIZE_MAX = 1 << 20, /* bytes of one query */
     PROMQL_DEPTH_MAX = EXPR_HEIGHT_MAX,
     PROMQL_MATCHERS_MAX = 10000, /* of one query: each regular expression costs memory and time */
 };

@@ -273,7 +273,8 @@ for server in (s, small):
             ("unary", "-" * 100000 + "1", 0), ("30,000 unary", "-" * 30000 + "1", 0), ("functions", "abs(" * 15000 + "m" + ")" * 15000, 0),
             ("a+a+a", "+".join(["a"] * 100000), 0), ("30,000 a+a+a", "+".join(["a"] * 30000), 0), ("powers", "^".join(["1"] * 30000), 0),
             ("subqueries", "m" + "[1m:1s]" * 9000, 0), ("aggregations", "sum(" * 15000 + "m" + ")" * 15000, 0),
-            ("braces", "{" * 60000, 0), ("brackets", "m" + "[" * 60000, 0), ("string", '"' + "x" * 200000 + '"', 0),
+            ("braces", "{" * 60000, 0), ("brackets", "m" + "[" * 60000, 0), ("string", '"' + "x" * 1100000 + '"', 0), ("a+a+a of 1 MB", "+".join(["a"] * 500000), 0),
+            ("300,000 matchers", "m{" + "a=''," * 170000 + "}", 0), ("1 MB of groups", 'm{i=~"' + "(" * 500000 + '"}', 0),
             ("nested quantifiers", 'm{i=~"(((a{100}){100}){100}){100}"}', 0), ("repeats", 'm{i=~"x{1000}{1000}"}', 0),
             ("bad UTF-8", b'm{i=~"\xff\xfe"}', 0), ("NUL", "m\0", 0), ("open groups", 'm{i=~"' + "(" * 30000 + '"}', 0)):
         body = "query=" + urllib.parse.quote(query) + f"&time={T}"
@@ -281,7 +282,7 @@ for server in (s, small):
         status, _, got = server.request("POST", "/api/v1/query", body, form)
         took = cpu_seconds(server) - begun
         check(status == 400 and json.loads(got)["errorType"] == "bad_data", f"{what}: {status} {got[:300]!r}")
-        check(took < 0.1, f"{what}: took {took:.2f} s of the processor")
+        check(took < 0.25, f"{what}: took {took:.2f} s of the processor")
     begun = cpu_seconds(server)
     alternatives = "|".join(f"{k:x}" for k in range(11000))
     status, _, got = server.request("POST", "/api/v1/query", "query=" + urllib.parse.quote(f'm{{i=~"{alternatives}"}}') +

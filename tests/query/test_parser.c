@@ -465,7 +465,7 @@ static void test_parser__sizes_are_bounded(void **state)
     mem_free((void *)(uintptr_t)text.ptr);
     text = repeat("a", " ", PROMQL_TEXT_SIZE_MAX, "");
     assert_int_equal(parse_text(text, &d), ERR_INVALID);
-    assert_string_equal(d.text, "query of 65537 bytes is longer than the limit of 65536 bytes");
+    assert_string_equal(d.text, "query of 1048577 bytes is longer than the limit of 1048576 bytes");
     mem_free((void *)(uintptr_t)text.ptr);
 
     text = repeat("{", "a='',", PROMQL_MATCHERS_MAX, "b='c'}");
