@@ -29,6 +29,7 @@ static ssize_t send_piece(void *cls, uint64_t pos, char *to, size_t max)
 {
     struct http_request *r = cls;
     (void)pos;
+    request_done(r); /* a listener that waited */
     while (r->wire_pos == r->wire.len) {
         if (!r->stream_more)
             return MHD_CONTENT_READER_END_OF_STREAM;
@@ -37,8 +38,11 @@ static ssize_t send_piece(void *cls, uint64_t pos, char *to, size_t max)
         do
             r->stream_more = r->next(r->stream_state, &r->out);
         while (r->stream_more && !r->live && r->out.len < HTTP_PIECE_BYTES);
-        if (r->live && r->stream_more && r->out.len == 0)
-            return 0; /* suspended until http_stream_wake() */
+        if (r->live && r->stream_more && r->out.len == 0) {
+            if (!atomic_load_explicit(&r->canceled, memory_order_relaxed))
+                return 0; /* suspended until http_stream_wake() */
+            continue;
+        }
         encode(r, !r->stream_more);
     }
     size_t n = MIN(max, r->wire.len - r->wire_pos);
@@ -109,6 +113,7 @@ static struct MHD_Response *make_response(struct http_request *r, enum params_co
 enum MHD_Result answer_send(struct http_request *r)
 {
     r->phase = PHASE_ANSWERED;
+    request_done(r);
     if (r->status == 0)
         http_text(r, 500, "internal error: no answer\n");
     enum params_coding coding = choose_coding(r, !r->stream_more);

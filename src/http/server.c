@@ -126,9 +126,35 @@ static bool read_params(struct http_request *r)
     return false;
 }
 
+void request_begun(struct http_request *r)
+{
+    r->busy = true;
+    (void)atomic_fetch_add(&r->server->busy, 1);
+}
+
+/* False, and answered, when the server is about to end. */
+static bool begin_work(struct http_request *r)
+{
+    struct http_server *s = r->server;
+    request_begun(r);
+    if (!atomic_load(&s->closing))
+        return true;
+    http_text(r, 503, "Service Unavailable");
+    http_answer_header(r, "X-Prometheus-Stopping", STR("true"));
+    r->must_close = true;
+    return false;
+}
+
+void request_done(struct http_request *r)
+{
+    if (r->busy)
+        (void)atomic_fetch_sub(&r->server->busy, 1);
+    r->busy = false;
+}
+
 static enum MHD_Result dispatch(struct http_request *r)
 {
-    if (answer_early(r) || !read_params(r))
+    if (!begin_work(r) || answer_early(r) || !read_params(r))
         return answer_send(r);
     if (!r->route->on_pool) {
         r->route->run(r);
@@ -245,6 +271,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
         return;
     answer_stream_close(r);
     suspend_forget(r);
+    request_done(r);
     gzip_stream_close(r->gzip);
     (void)atomic_fetch_sub_explicit(&r->server->counters.bodies_bytes, r->body_charged,
                                     memory_order_relaxed);
@@ -323,23 +350,32 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
     return OK;
 }
 
-void http_server_close(struct http_server *s, int64_t drain_ms)
+/* No request may be suspended when the library is stopped. */
+static void drain(struct http_server *s, int64_t drain_ms)
 {
-    if (s == NULL)
-        return;
     uint64_t deadline = clock_mono_ns() + (uint64_t)drain_ms * 1000000;
-    int fd = MHD_quiesce_daemon(s->daemon);
-    for (;;) { /* wait for suspended requests: MHD must not be stopped under them */
-        suspend_cancel_live(s);
+    mutex_lock(&s->lock);
+    atomic_store(&s->closing, true);
+    mutex_unlock(&s->lock);
+    suspend_cancel_live(s);
+    for (;;) {
         mutex_lock(&s->lock);
-        bool idle = s->suspended == NULL;
+        bool idle = s->suspended == NULL && atomic_load(&s->busy) == 0;
         mutex_unlock(&s->lock);
         if (idle)
-            break;
+            return;
         if (clock_mono_ns() > deadline)
             atomic_store_explicit(&s->stopping, true, memory_order_relaxed);
         clock_sleep_ns(2000000);
     }
+}
+
+void http_server_close(struct http_server *s, int64_t drain_ms)
+{
+    if (s == NULL)
+        return;
+    int fd = MHD_quiesce_daemon(s->daemon);
+    drain(s, drain_ms);
     atomic_store_explicit(&s->stopping, true, memory_order_relaxed);
     s->watching = false;
     thread_join(s->watcher);

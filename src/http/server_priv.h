@@ -36,7 +36,7 @@ struct http_request {
     char *location;   /* of a redirect */
     unsigned method;
     enum phase phase;
-    bool routed, head_only, deferred, too_large, refused_busy, bad_params, must_close;
+    bool busy, routed, head_only, deferred, too_large, refused_busy, bad_params, must_close;
     bool below_prefix, is_api;
     atomic_bool canceled;
     struct buf body, out;
@@ -67,7 +67,12 @@ struct http_server {
     struct pool *pool;
     struct http_counters counters;
     unsigned port;
-    atomic_bool stopping;
+    atomic_bool stopping; /* running requests are canceled */
+    /* No request begins and no listener waits any more. Both are read and written in one total
+     * order (seq_cst), so that either a request sees `closing` or the end sees the request in
+     * `busy`. */
+    atomic_bool closing;
+    atomic_uint busy;  /* requests from dispatch to answer */
     struct mutex lock; /* guards the list of suspended requests; rank: leaf */
     struct http_request *suspended;
     pthread_t watcher;
@@ -83,6 +88,10 @@ unsigned guard_request(struct http_request *r, const char *version, const char *
 
 /* body.c: keep another piece of the body, or note why not. */
 void body_take(struct http_request *r, const char *data, size_t size);
+
+/* server.c: something is to be done about the request before the server may end; it has been. */
+void request_begun(struct http_request *r);
+void request_done(struct http_request *r);
 
 /* suspend.c */
 void request_suspend(struct http_request *r);

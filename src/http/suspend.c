@@ -10,17 +10,22 @@ enum {
 };
 
 /* MHD does not look at the socket of a suspended connection, so the watcher does. */
-static void watch_add(struct http_request *r)
+static void link_locked(struct http_request *r)
 {
     struct http_server *s = r->server;
-    mutex_lock(&s->lock);
     r->watched = true;
     r->watch_prev = NULL;
     r->watch_next = s->suspended;
     if (s->suspended != NULL)
         s->suspended->watch_prev = r;
     s->suspended = r;
-    mutex_unlock(&s->lock);
+}
+
+static void watch_add(struct http_request *r)
+{
+    mutex_lock(&r->server->lock);
+    link_locked(r);
+    mutex_unlock(&r->server->lock);
 }
 
 static void unlink_locked(struct http_request *r)
@@ -63,7 +68,7 @@ static void cancel_locked(struct http_request *r)
 
 void suspend_cancel_live(struct http_server *s)
 {
-    mutex_lock(&s->lock);
+    mutex_lock(&s->lock); /* a listener that has not seen `closing` is in the list now */
     for (struct http_request *r = s->suspended, *next; r != NULL; r = next) {
         next = r->watch_next;
         if (r->live)
@@ -137,8 +142,18 @@ void request_run_on_worker(void *arg)
 
 void http_stream_wait(struct http_request *r)
 {
-    watch_add(r);
-    MHD_suspend_connection(r->connection);
+    struct http_server *s = r->server;
+    mutex_lock(&s->lock);
+    bool closing = atomic_load(&s->closing);
+    if (closing)
+        atomic_store_explicit(&r->canceled, true, memory_order_relaxed);
+    else
+        link_locked(r);
+    if (!closing)
+        request_begun(r); /* until the library takes it up again */
+    mutex_unlock(&s->lock);
+    if (!closing)
+        MHD_suspend_connection(r->connection);
 }
 
 void http_stream_wake(struct http_request *r)
