@@ -8,6 +8,7 @@
 #include "query/durations.h"
 #include "query/exec_priv.h"
 #include "query/parser.h"
+#include "query/step_stats.h"
 
 enum {
     MEMORY_BYTES_BASE = 256 << 20, /* default memory limit: this and ... */
@@ -194,6 +195,11 @@ static err evaluate(struct query *q)
                         "Vector",
                         value_type_text(type));
     TRY(exec_check(x, x->diag));
+    if (q->options.step_stats) {
+        x->step_stats = step_stats_open(x, q->grid.count);
+        if (x->step_stats == NULL)
+            return exec_memory_error(x, x->diag);
+    }
     TRY(exec_eval(x, q->plan, &q->grid, &q->value));
     if (range && q->value.type == VALUE_SCALAR)
         TRY(scalar_to_row(q));
@@ -257,6 +263,12 @@ static void fill_stats(struct query *q, uint64_t start_ns)
     s->memory_bytes_peak = atomic_load_explicit(&x->bytes_peak, memory_order_relaxed) +
                            x->arena.used_bytes + x->select_arena.used_bytes + q->arena.used_bytes;
     s->exec_ns = clock_mono_ns() - start_ns;
+    uint64_t *queryable, *read;
+    if (x->step_stats == NULL || !step_stats_copy(x->step_stats, &q->arena, &queryable, &read))
+        return;
+    s->samples_queryable_by_step = queryable;
+    s->samples_read_by_step = read;
+    s->step_count = x->step_stats->count;
 }
 
 err query_exec(struct query *q, struct diag *d)

@@ -63,6 +63,7 @@ struct query_options { /* zero-initialised but for the times is Prometheus' defa
     int64_t subquery_step_ms; /* of [5m:]; <= 0: the default (global.evaluation_interval) */
     bool experimental_functions, fill_modifiers, extended_range_selectors; /* features */
     bool delayed_name_removal, type_and_unit_labels;
+    bool step_stats;             /* count samples at every step */
     uint64_t samples_max;        /* points held at once; 0: the default (--query.max-samples) */
     size_t memory_bytes_max;     /* of all the query allocates; 0: derived from samples_max */
     uint64_t deadline_mono_ns;   /* 0: none */
@@ -102,6 +103,10 @@ struct query_stats {
     uint64_t series_selected;
     uint64_t memory_bytes_peak;
     uint64_t prepare_ns, exec_ns, sort_ns; /* wall time; sort is part of exec */
+    /* With query_options.step_stats, of step_count steps: what each looked at, and what of it no
+     * step before had. Else NULL and 0. */
+    const uint64_t *samples_queryable_by_step, *samples_read_by_step;
+    size_t step_count;
 };
 
 struct query_result {

@@ -5,6 +5,7 @@
 #include "base/number.h"
 #include "query/map.h"
 #include "query/pipe.h"
+#include "query/step_stats.h"
 
 /* ---- limits ---- */
 
@@ -193,6 +194,8 @@ err exec_scalar(struct exec *x, const struct plan *p, const struct grid *g, doub
     const struct grid *at = p->once ? &one : g;
     const struct expr *e = p->expr;
     ASSERT(e->type == VALUE_SCALAR);
+    bool once = at->count < g->count;
+    struct sample_mark mark = once ? samples_nest(x) : (struct sample_mark){0};
     if (e->kind == EXPR_NUMBER)
         row_fill(row, at->count, e->number.value);
     else if (e->kind == EXPR_CALL)
@@ -201,8 +204,10 @@ err exec_scalar(struct exec *x, const struct plan *p, const struct grid *g, doub
         TRY(scalar_binary(x, p, at, row));
     else
         TRY(scalar_unary(x, p, at, row));
-    if (at->count < g->count)
+    if (once) {
+        samples_repeat(x, mark, g->count);
         row_fill(row, g->count, row[0]);
+    }
     *out = row;
     return OK;
 }
@@ -237,8 +242,10 @@ static err vector_once(struct exec *x, const struct plan *p, const struct grid *
 {
     struct grid one = first_step(g);
     struct vec v;
+    struct sample_mark mark = samples_nest(x);
     *out = (struct vec){0};
     TRY(exec_vector(x, p, &one, &v));
+    samples_repeat(x, mark, g->count);
     err e = repeat_rows(x, &v, g, out);
     vec_fini(x, &v);
     if (e != OK && out->arenas != NULL)
@@ -373,7 +380,9 @@ static err eval_matrix(struct exec *x, const struct plan *p, const struct grid *
     TRY(pipe_subquery_grid(x, p, g, &inner));
     if (inner.count == 0)
         return OK;
+    struct sample_mark mark = samples_nest(x);
     TRY(exec_vector(x, p->args[0], &inner, &v));
+    samples_forget(x, mark);
     err e = raw_of_rows(x, &inner, &v, out);
     vec_fini(x, &v);
     return e;

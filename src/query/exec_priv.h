@@ -120,6 +120,7 @@ struct exec { /* one run of a query */
     uint64_t visited; /* by the main thread: exec_visit_main() */
     atomic_uint_least64_t points_held, points_peak, bytes_held, bytes_peak;
     uint64_t samples_queryable, samples_read, series_selected;
+    struct step_stats *step_stats; /* NULL: nobody asked, or not over the query's own steps */
 };
 
 /* exec.c */

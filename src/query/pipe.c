@@ -1,5 +1,6 @@
 /* pipe.c -- see pipe.h: what a pipe is made of; how it runs is in pipe_run.c. */
 #include "query/pipe.h"
+#include "query/step_stats.h"
 
 #include <stdlib.h>
 
@@ -159,7 +160,9 @@ static err open_subquery(struct pipe *p)
     TRY(pipe_subquery_grid(p->x, p->source, p->grid, &p->inner_grid));
     if (p->inner_grid.count == 0)
         return OK;
+    struct sample_mark mark = samples_nest(p->x);
     TRY(exec_vector(p->x, p->source->args[0], &p->inner_grid, &p->inner));
+    samples_forget(p->x, mark);
     p->series_count = p->inner.count;
     for (size_t i = 0; i < p->inner.count; i++)
         TRY(forget_reset_hints(p, &p->inner.rows[i]));

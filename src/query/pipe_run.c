@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "query/pipe.h"
+#include "query/step_stats.h"
 
 enum { SCRATCH_WARM_BYTES = 128 << 10 }; /* kept by a lane between series */
 
@@ -189,6 +190,7 @@ static err eval_windows(struct lane *l, struct windows *w, const double *values,
         return OK;
     }
     l->queryable += w->size_sum;
+    step_stats_add_windows(l->pipe->x, w);
     TRY(exec_peak(l->pipe->x, w->size_max, &l->diag));
     struct range_call call = {.args = &l->pipe->fn,
                               .w = w,
@@ -260,6 +262,9 @@ static err eval_mixed(struct lane *l, const struct series_columns *c, double *ou
                               .diag = &l->diag};
     struct range_mixed mixed = {&call, hw, hists.hists, *out_hists};
     l->queryable += hw->size_sum + (fw != NULL ? fw->size_sum : 0);
+    step_stats_add_windows(l->pipe->x, hw);
+    if (fw != NULL)
+        step_stats_add_windows(l->pipe->x, fw);
     TRY(range_func_mixed(&mixed));
     return keep_histograms(l, *out_hists, n);
 }
@@ -318,8 +323,10 @@ static err eval_series(struct lane *l, size_t i, double *out, const struct histo
     else
         TRY(eval_instant(l, &c, out, hists));
     *present = row_present(out, *hists, p->grid->count);
-    if (p->leaf != LEAF_RANGE)
+    if (p->leaf != LEAF_RANGE) {
         l->queryable += *present;
+        step_stats_add_row(p->x, out, *hists, p->grid->count);
+    }
     if (*present == 0)
         notes &= ~(unsigned)NOTE_COUNTER;
     if (notes != 0)

@@ -1,5 +1,6 @@
 /* select.c -- what a run takes from the store: selections, labels, samples as they are. */
 #include "query/exec_priv.h"
+#include "query/step_stats.h"
 
 static bool same_matchers(const struct expr_vector *a, const struct expr_vector *b)
 {
@@ -153,6 +154,7 @@ static err read_raw(struct exec *x, struct selected *s, struct series_reader *r,
         TRY(selected_labels(x, s, i, &row.labels));
         TRY(exec_hold(x, row.count, x->diag));
         x->samples_queryable += row.count;
+        step_stats_add_raw(x, row.count);
         out->raw[out->raw_count++] = row;
     }
     return OK;
