@@ -19,7 +19,8 @@ struct query_answer { /* state of one streamed answer */
     struct query *query;
     struct arena arena; /* scratch for histogram buckets */
     size_t limit, written;
-    bool begun, instant, with_stats;
+    int64_t start_ms, step_ms; /* of the query */
+    bool begun, with_stats;
     uint64_t queue_ns;
     char stats_warning[128];
 };
@@ -165,6 +166,18 @@ static void put_seconds(struct buf *b, const char *key, uint64_t ns)
     json_number(b, (double)ns / 1e9);
 }
 
+static void put_by_step(struct buf *b, const struct query_answer *a, const char *key,
+                        const uint64_t *counts)
+{
+    buf_printf(b, ",\"%s\":[", key);
+    for (size_t k = 0; k < query_result(a->query)->stats.step_count; k++) {
+        buf_put_str(b, k > 0 ? STR(",[") : STR("["));
+        json_time_float(b, a->start_ms + (int64_t)k * a->step_ms);
+        buf_printf(b, ",%llu]", (unsigned long long)counts[k]);
+    }
+    buf_put_u8(b, ']');
+}
+
 static void put_stats(struct buf *b, const struct query_answer *a)
 {
     const struct query_stats *s = &query_result(a->query)->stats;
@@ -182,9 +195,14 @@ static void put_stats(struct buf *b, const struct query_answer *a)
     put_seconds(b, "execTotalTime", s->prepare_ns + s->exec_ns);
     buf_printf(b,
                "},\"samples\":{\"totalQueryableSamples\":%llu,\"samplesRead\":%llu,"
-               "\"peakSamples\":%llu}}",
+               "\"peakSamples\":%llu",
                (unsigned long long)s->samples_queryable, (unsigned long long)s->samples_read,
                (unsigned long long)s->samples_peak);
+    if (s->step_count > 0) {
+        put_by_step(b, a, "totalQueryableSamplesPerStep", s->samples_queryable_by_step);
+        put_by_step(b, a, "samplesReadPerStep", s->samples_read_by_step);
+    }
+    buf_put_str(b, STR("}}"));
 }
 
 static void put_head(struct buf *b, const struct query_answer *a)
@@ -213,13 +231,14 @@ static void put_tail(struct buf *b, const struct query_answer *a)
     if (a->with_stats)
         put_stats(b, a);
     buf_put_u8(b, '}');
-    for (size_t i = 0; i < q->warning_count; i++)
-        buf_put(&more, &q->warnings[i], sizeof(str));
+    /* first what must not fall to the limit of warnings */
     if (a->limit > 0 && q->series_count > a->limit && ++extra)
         buf_put(&more, &STR("results truncated due to limit"), sizeof(str));
     str warning = str_from(a->stats_warning);
     if (warning.len > 0 && ++extra)
         buf_put(&more, &warning, sizeof(str));
+    for (size_t i = 0; i < q->warning_count; i++)
+        buf_put(&more, &q->warnings[i], sizeof(str));
     api_end(b, (const str *)(const void *)more.ptr, q->warning_count + extra, q->infos,
             q->info_count);
     buf_fini(&more);
@@ -303,7 +322,10 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
     (void)atomic_fetch_add_explicit(&api->query_samples, query_result(a->query)->stats.samples_read,
                                     memory_order_relaxed);
     if (e != OK) {
+        const struct query_result *q = query_result(a->query);
         api_fail_err(r, e, &d);
+        http_out(r)->len--; /* the closing brace */
+        api_end(http_out(r), q->warnings, q->warning_count, q->infos, q->info_count);
         return;
     }
     http_answer(r, 200, "application/json");
@@ -317,7 +339,7 @@ static void serve(struct http_request *r, bool range)
 {
     struct api *api = api_of(r);
     struct query_options o;
-    struct query_answer a = {.instant = !range};
+    struct query_answer a = {0};
     a.queue_ns = clock_mono_ns() - http_start_mono_ns(r);
     arena_init(&a.arena, FORMAT_BYTES_MAX);
     if (api_param_limit(r, &a.limit) && read_stats_param(r, &a) && common_options(r, &o)) {
@@ -327,6 +349,9 @@ static void serve(struct http_request *r, bool range)
             o.end_ms = o.start_ms;
             o.step_ms = 0;
         }
+        o.step_stats = api->per_step_stats && str_eq(http_param(r, STR("stats")), STR("all"));
+        a.start_ms = o.start_ms;
+        a.step_ms = o.step_ms;
         if (ok)
             run(r, &o, &a);
     }

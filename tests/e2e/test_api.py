@@ -157,6 +157,30 @@ for params, text in (
     equal(search("metric_names", **params), (400, text), str(params))
 equal(search("label_values"), (400, 'missing required parameter "label"'), "no label")
 
+step("statistics, at each step too where that is switched on; annotations")
+query = {"query": "sum_over_time(m[45s])", "start": T + 30, "end": T + 60, "step": 15}
+samples = s.api("query_range", stats="all", **query)[1]["data"]["stats"]["samples"]
+equal((sorted(samples), samples["totalQueryableSamples"]), (["peakSamples", "samplesRead", "totalQueryableSamples"], 27), "samples")
+timings = s.api("query", query="m", stats="1")[1]
+equal((list(timings["data"]["stats"]["timings"]), timings["warnings"]),
+      (["evalTotalTime", "resultSortTime", "queryPreparationTime", "innerEvalTime", "execQueueTime", "execTotalTime"],
+       ['value "1" for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"']),
+      "timings, an old value")
+many = " + ".join(f"quantile({k}, m)" for k in range(2, 15))
+answer = s.api("query", query=many, time=T, limit=0)[1]
+equal((len(answer["warnings"]), answer["warnings"][10]), (11, "3 more warning annotations omitted"), "13 warnings")
+status, answer = s.api("query", query="quantile(2, m) * on(i) (m * on() m)", time=T)
+check(status == 422 and answer["warnings"] == ["PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"],
+      f"an error with warnings: {status} {answer}")
+detailed = Server(flags=["--enable-feature=promql-per-step-stats"])
+load(detailed)
+samples = detailed.api("query_range", stats="all", **query)[1]["data"]["stats"]["samples"]
+equal((samples["totalQueryableSamplesPerStep"], samples["samplesReadPerStep"]),
+      ([[T + 30, 9], [T + 45, 9], [T + 60, 9]], [[T + 30, 9], [T + 45, 3], [T + 60, 3]]), "by step")
+check("samplesReadPerStep" not in detailed.api("query_range", stats="true", **query)[1]["data"]["stats"]["samples"], "only for all")
+equal(detailed.api("features")[1]["data"]["promql"]["per_step_stats"], True, "feature")
+equal(detailed.stop(), 0, "exit status")
+
 step("the OpenAPI document is YAML and refers to what it defines")
 for version in ("3.1", "3.2"):
     status, headers, body = s.request("GET", "/api/v1/openapi.yaml?openapi_version=" + version)
