@@ -333,11 +333,11 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
         if (s->daemon == NULL)
             e = diag_set(d, ERR_IO, "the HTTP server did not start on %s", s->listen_address);
     }
-    s->watching = true;
+    atomic_store_explicit(&s->watching, true, memory_order_relaxed);
     if (e == OK)
         e = thread_start(&s->watcher, "http-watch", watcher_main, s);
     if (e != OK) {
-        s->watching = false;
+        atomic_store_explicit(&s->watching, false, memory_order_relaxed);
         if (s->daemon != NULL)
             MHD_stop_daemon(s->daemon);
         if (s->pool != NULL)
@@ -377,7 +377,7 @@ void http_server_close(struct http_server *s, int64_t drain_ms)
     int fd = MHD_quiesce_daemon(s->daemon);
     drain(s, drain_ms);
     atomic_store_explicit(&s->stopping, true, memory_order_relaxed);
-    s->watching = false;
+    atomic_store_explicit(&s->watching, false, memory_order_relaxed);
     thread_join(s->watcher);
     pool_close(s->pool);
     clock_sleep_ns(20000000); /* resumed connections get their answers out */

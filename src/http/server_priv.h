@@ -76,7 +76,7 @@ struct http_server {
     struct mutex lock; /* guards the list of suspended requests; rank: leaf */
     struct http_request *suspended;
     pthread_t watcher;
-    bool watching;
+    atomic_bool watching; /* until the watcher shall end */
 };
 
 /* listen.c: a listening socket for host:port and the port it got.

@@ -107,7 +107,7 @@ static void watch_once(struct http_server *s)
 void *watcher_main(void *arg)
 {
     struct http_server *s = arg;
-    while (s->watching) {
+    while (atomic_load_explicit(&s->watching, memory_order_relaxed)) {
         clock_sleep_ns(UINT64_C(1000000) * WATCH_PERIOD_MS);
         watch_once(s);
     }
