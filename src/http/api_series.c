@@ -1,6 +1,8 @@
 /* api_series.c -- series, labels, label values, metadata, exemplars: answered from the indexes. */
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "base/number.h"
 #include "base/utf8.h"
 #include "http/api.h"
@@ -12,6 +14,7 @@ enum {
     NAMES_BYTES_MAX = 256 << 20, /* memory of one answer */
     SERIES_MAX = 1000000,        /* label sets of one answer */
     NAME_BYTES_MAX = 4096,
+    CHECK_SERIES = 1024, /* series between looks at deadline and cancellation */
 };
 
 static const str TRUNCATED = {"results truncated due to limit", 30};
@@ -47,18 +50,24 @@ static struct db_select_args select_args(struct http_request *r, const struct ap
 
 /* ---- /series ---- */
 
-struct found { /* label sets of all selectors, to be sorted and made unique */
-    struct labels *items;
-    size_t count, cap;
+struct found { /* label sets of all selectors, sorted, and where writing them is */
+    struct arena arena;
+    struct labels *items; /* they live in the selections */
+    size_t count, cap, limit;
+    struct selection **selections;
+    size_t selection_count;
+    size_t at, written;
+    bool cut;            /* there were more than could be kept or are shown */
+    struct buf warnings; /* str */
 };
 
-static err add_found(struct arena *a, struct found *f, struct labels ls)
+static err add_found(struct found *f, struct labels ls)
 {
     if (f->count == SERIES_MAX)
         return ERR_LIMIT;
     if (f->count == f->cap) {
         size_t cap = f->cap == 0 ? 256 : f->cap * 2;
-        struct labels *items = arena_grow(a, f->items, f->count, cap, sizeof(*items));
+        struct labels *items = arena_grow(&f->arena, f->items, f->count, cap, sizeof(*items));
         if (items == NULL)
             return ERR_LIMIT;
         f->items = items;
@@ -73,75 +82,120 @@ static int compare_sets(const void *a, const void *b)
     return labels_cmp(*(const struct labels *)a, *(const struct labels *)b);
 }
 
-static err collect(struct http_request *r, const struct db_select_args *args, struct arena *a,
-                   struct found *out, struct diag *d)
+static void keep_warnings(struct found *f, const struct selection *s)
 {
-    struct selection *s;
-    TRY(db_select(api_of(r)->db, args, a, &s, d));
-    err e = OK;
-    for (size_t i = 0; i < selection_count(s) && e == OK; i++) {
-        struct labels ls, copy;
-        e = selection_labels(s, i, &ls);
-        if (e == OK)
-            e = labels_copy(ls, a, &copy);
-        if (e == OK)
-            e = add_found(a, out, copy);
-    }
-    selection_close(s);
-    return e == ERR_LIMIT
-               ? diag_set(
-                     d, e,
-                     "too many series for one answer (limits: %d series, %d bytes); use limit or "
-                     "narrower selectors",
-                     SERIES_MAX, NAMES_BYTES_MAX)
-               : e;
+    const str *texts;
+    size_t n = selection_warnings(s, &texts);
+    buf_put(&f->warnings, texts, n * sizeof(*texts));
 }
 
-static void put_sets(struct http_request *r, struct found *f, size_t limit)
+static err collect(struct http_request *r, const struct db_select_args *args, struct found *f,
+                   struct diag *d)
 {
-    if (f->count > 0)
-        qsort(f->items, f->count, sizeof(*f->items), compare_sets);
-    struct buf *b = api_begin(r);
-    size_t n = 0;
-    bool more = false;
-    buf_put_u8(b, '[');
-    for (size_t i = 0; i < f->count; i++) {
+    struct selection *s;
+    TRY(db_select(api_of(r)->db, args, &f->arena, &s, d));
+    f->selections[f->selection_count++] = s;
+    keep_warnings(f, s);
+    err e = OK;
+    for (size_t i = 0; i < selection_count(s) && e == OK; i++) {
+        struct labels ls;
+        if (i % CHECK_SERIES == 0 && atomic_load_explicit(args->canceled, memory_order_relaxed))
+            return ERR_CANCELED;
+        if (i % CHECK_SERIES == 0 && clock_mono_ns() > args->deadline_mono_ns)
+            return ERR_TIMEOUT;
+        e = selection_labels(s, i, &ls);
+        if (e == OK)
+            e = add_found(f, ls);
+    }
+    if (e != ERR_LIMIT)
+        return e;
+    f->cut = f->limit > 0 && f->count >= f->limit;
+    return f->cut ? OK
+                  : diag_set(d, e,
+                             "too many series for one answer (limits: %d series, %d bytes); use "
+                             "limit or narrower selectors",
+                             SERIES_MAX, NAMES_BYTES_MAX);
+}
+
+/* The next distinct set; NULL behind the last, or at the limit. */
+static const struct labels *next_set(struct found *f)
+{
+    while (f->at < f->count) {
+        size_t i = f->at++;
         if (i > 0 && labels_eq(f->items[i], f->items[i - 1]))
             continue;
-        more = limit > 0 && n == limit;
-        if (more)
-            break;
-        if (n++ > 0)
-            buf_put_u8(b, ',');
-        json_labels(b, f->items[i]);
+        if (f->limit == 0 || f->written < f->limit)
+            return &f->items[i];
+        f->cut = true;
+        break;
     }
-    buf_put_u8(b, ']');
-    api_end(b, &TRUNCATED, more ? 1 : 0, NULL, 0);
+    return NULL;
+}
+
+static bool series_next(void *state, struct buf *out)
+{
+    struct found *f = state;
+    const struct labels *ls = next_set(f);
+    if (ls != NULL) {
+        if (f->written++ > 0)
+            buf_put_u8(out, ',');
+        json_labels(out, *ls);
+        return true;
+    }
+    buf_put_u8(out, ']');
+    if (f->cut)
+        buf_put(&f->warnings, &TRUNCATED, sizeof(TRUNCATED));
+    api_end(out, (const str *)(const void *)f->warnings.ptr, f->warnings.len / sizeof(str), NULL,
+            0);
+    return false;
+}
+
+static void series_close(void *state)
+{
+    struct found *f = state;
+    for (size_t i = 0; i < f->selection_count; i++)
+        selection_close(f->selections[i]);
+    buf_fini(&f->warnings);
+    arena_fini(&f->arena);
+    mem_free(f);
+}
+
+static err find_series(struct http_request *r, const struct api_selectors *s,
+                       const struct range *range, struct found *f, struct diag *d)
+{
+    f->selections = ARENA_ARRAY(&f->arena, struct selection *, s->count);
+    if (f->selections == NULL)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < s->count && !f->cut && !is_empty(range); i++) {
+        struct db_select_args args = select_args(r, s, i, range);
+        TRY(collect(r, &args, f, d));
+    }
+    if (f->count > 0)
+        qsort(f->items, f->count, sizeof(*f->items), compare_sets);
+    return OK;
 }
 
 void api_series(struct http_request *r)
 {
     struct range range;
     struct api_selectors s;
+    struct diag d = {.text = ""};
     size_t limit;
     if (!api_has_selectors(r) || !api_param_limit(r, &limit) || !read_range(r, &range) ||
         !api_selectors(r, true, &s))
         return;
-    struct arena a;
-    struct found f = {0};
-    struct diag d = {.text = ""};
-    err e = OK;
-    arena_init(&a, NAMES_BYTES_MAX);
-    for (size_t i = 0; i < s.count && e == OK && !is_empty(&range); i++) {
-        struct db_select_args args = select_args(r, &s, i, &range);
-        e = collect(r, &args, &a, &f, &d);
-    }
-    if (e != OK)
-        api_fail_err(r, e, &d);
-    else
-        put_sets(r, &f, limit);
-    arena_fini(&a);
+    struct found *f = mem_zalloc(1, sizeof(*f));
+    f->limit = limit;
+    arena_init(&f->arena, NAMES_BYTES_MAX);
+    err e = find_series(r, &s, &range, f, &d);
     api_selectors_fini(&s);
+    if (e != OK) {
+        api_fail_err(r, e, &d);
+        series_close(f);
+        return;
+    }
+    buf_put_u8(api_begin(r), '[');
+    http_stream(r, series_next, series_close, f);
 }
 
 /* ---- /labels and /label/<name>/values ---- */
