@@ -29,7 +29,7 @@ struct serve_flags {
     const char *config_file, *data_path, *listen, *features, *log_level, *log_format, *wal_sync;
     const char *external_url, *route_prefix, *page_title, *cors_origin;
     int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
-        future_ms;
+        future_ms, read_timeout_ms;
     uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes;
     uint64_t search_limit, subscribers;
     bool lifecycle, admin, remote_write;
@@ -70,6 +70,7 @@ static struct serve_flags defaults(void)
         .concurrency = 20,
         .samples_max = 50000000,
         .connections = HTTP_CONNECTIONS_MAX,
+        .read_timeout_ms = 300000,
         .search_limit = 10000,
         .subscribers = 16,
         .remote_write = true,
@@ -111,6 +112,9 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
          FLAG_COUNT, &f->subscribers, false},
         {"web.search.max-limit", "count", "Largest limit of a search; 0: any.", FLAG_COUNT,
          &f->search_limit, false},
+        {"web.read-timeout", "duration",
+         "Longest a request may take to arrive, and a connection may be idle.", FLAG_DURATION,
+         &f->read_timeout_ms, false},
         {"web.max-connections", "count", "Simultaneous connections.", FLAG_COUNT, &f->connections,
          false},
         {"web.enable-lifecycle", "", "Allow shutdown and reload by HTTP.", FLAG_BOOL, &f->lifecycle,
@@ -306,6 +310,7 @@ static err open_server(struct pool **exec_pool, struct diag *d)
         .queue_max = (unsigned)MIN(MAX(options.concurrency, 1), 1024) * QUEUE_PER_WORKER,
         .connections_max = (unsigned)MIN(MAX(options.connections, 1), 65535),
         .bodies_bytes_max = HTTP_BODIES_BYTES_MAX_DEFAULT,
+        .read_timeout_ms = options.read_timeout_ms,
         .ready = &api.ready,
         .route_prefix = str_from(api.urls.prefix),
         .bad_params = api_bad_params,

@@ -235,7 +235,6 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
                               size_t *size, void **state)
 {
     (void)cls;
-    (void)c;
     (void)url;
     struct http_request *r = *state;
     if (!r->routed)
@@ -245,8 +244,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
         *size = 0;
         return MHD_YES;
     }
-    if (r->phase == PHASE_BODY)
+    if (r->phase == PHASE_BODY) {
+        connection_reading(c, false);
         return dispatch(r);
+    }
     if (r->phase == PHASE_WORKING) {
         if (r->deferred) {
             r->deferred = false;
@@ -264,11 +265,11 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
                       enum MHD_RequestTerminationCode code)
 {
     (void)cls;
-    (void)c;
     (void)code;
     struct http_request *r = *state;
     if (r == NULL)
         return;
+    connection_reading(c, true); /* the next one */
     answer_stream_close(r);
     suspend_forget(r);
     request_done(r);
@@ -286,16 +287,17 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     *state = NULL;
 }
 
-static void connection_changed(void *cls, struct MHD_Connection *c, void **state,
+static void connection_changed(void *cls, struct MHD_Connection *c, void **context,
                                enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *s = cls;
-    (void)c;
-    (void)state;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         (void)atomic_fetch_add_explicit(&s->counters.connections, 1, memory_order_relaxed);
-    else
+        connection_opened(s, c, context);
+    } else {
         (void)atomic_fetch_sub_explicit(&s->counters.connections, 1, memory_order_relaxed);
+        connection_closed(s, context);
+    }
 }
 
 static void log_from_mhd(void *cls, const char *format, va_list args)

@@ -72,6 +72,7 @@ struct http_options {
     unsigned queue_max; /* waiting for a worker; more is 503 */
     unsigned connections_max;
     size_t bodies_bytes_max;
+    int64_t read_timeout_ms;  /* to send a request, and between two; 0: none */
     const atomic_bool *ready; /* NULL: always */
 };
 

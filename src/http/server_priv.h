@@ -1,6 +1,7 @@
 /* server_priv.h -- what the files of the HTTP server share; for src/http only.
  *
  * server.c      life of the server and of a request: callbacks of the library, dispatch
+ * conn.c        open connections and their time to send a request
  * guard.c       requests that are refused for how they are written
  * listen.c      the listening socket
  * body.c        collecting request bodies, within their limits
@@ -60,6 +61,12 @@ struct http_request {
     bool watched;
 };
 
+struct connection { /* one open connection */
+    struct connection *prev, *next;
+    int fd;
+    _Atomic uint64_t reading_ns; /* since when a request is waited for or read; 0: it is served */
+};
+
 struct http_server {
     struct http_options options;
     char listen_address[256];
@@ -73,8 +80,9 @@ struct http_server {
      * `busy`. */
     atomic_bool closing;
     atomic_uint busy;  /* requests from dispatch to answer */
-    struct mutex lock; /* guards the list of suspended requests; rank: leaf */
+    struct mutex lock; /* guards the two lists; rank: leaf */
     struct http_request *suspended;
+    struct connection *connections;
     pthread_t watcher;
     atomic_bool watching; /* until the watcher shall end */
 };
@@ -85,6 +93,13 @@ MUST_USE err server_listen(const char *address, int *out, unsigned *port, struct
 
 /* guard.c: 0, or the status of a refusal with its text; the connection must be closed then. */
 unsigned guard_request(struct http_request *r, const char *version, const char **why);
+
+/* conn.c: a connection comes and goes; its request has been read, and is done with. */
+void connection_opened(struct http_server *s, struct MHD_Connection *c, void **context);
+void connection_closed(struct http_server *s, void **context);
+void connection_reading(struct MHD_Connection *c, bool reading);
+/* Cut connections that have been reading for longer than the read timeout. */
+void connections_check(struct http_server *s);
 
 /* body.c: keep another piece of the body, or note why not. */
 void body_take(struct http_request *r, const char *data, size_t size);

@@ -110,6 +110,7 @@ void *watcher_main(void *arg)
     while (atomic_load_explicit(&s->watching, memory_order_relaxed)) {
         clock_sleep_ns(UINT64_C(1000000) * WATCH_PERIOD_MS);
         watch_once(s);
+        connections_check(s);
     }
     return NULL;
 }

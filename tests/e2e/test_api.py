@@ -349,6 +349,37 @@ for origin, want in (("https://one.example", "https://one.example"), ("http://tw
     check("Origin" in headers["vary"] and headers["access-control-expose-headers"] == "Date", f"{headers}")
 equal(cors.stop(), 0, "exit status")
 
+step("a request that drips in, and a connection that sends none, are cut (E1)")
+slow = Server(flags=["--web.read-timeout=500ms"])
+
+
+def drip(head, piece):
+    """Seconds until the server closes."""
+    begun = time.time()
+    with socket.create_connection(("127.0.0.1", slow.port)) as c:
+        c.settimeout(0.05)
+        c.sendall(head)
+        while time.time() - begun < 5:
+            try:
+                if piece:
+                    c.sendall(piece)
+                if not c.recv(4096):
+                    break
+            except socket.timeout:
+                pass
+            except OSError:
+                break
+    return time.time() - begun
+
+
+for what, head, piece in (("headers", b"GET / HTTP/1.1\r\nHost: x\r\nX: ", b"a"), ("nothing", b"", b""),
+                          ("a body", POST + b"Content-Length: 1000\r\n\r\n", b"a"),
+                          ("no second request", b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", b"")):
+    check(0.4 < drip(head, piece) < 2, f"{what}: not cut in time")
+equal(slow.request("GET", "/api/v1/query?query=" + urllib.parse.quote("sum_over_time(vector(1)[1000000s:1s])"))[0], 200, "a query")
+until("no connection is left", lambda: re.search(rb"varve_http_connections 1\n", slow.request("GET", "/metrics")[2]), seconds=5)
+equal(slow.stop(), 0, "exit status")
+
 step("external URL and route prefix")
 
 
