@@ -98,8 +98,18 @@ equal(list(features), ["api", "otlp_receiver", "prometheus", "promql", "promql_f
 check(all(list(c) == sorted(c) and all(isinstance(v, bool) for v in c.values()) for c in features.values()), "sorted booleans")
 equal([len(features[c]) for c in ("api", "promql", "promql_functions", "promql_operators", "service_discovery_providers",
                                   "templating_functions", "tsdb")], [15, 21, 90, 35, 37, 29, 8], "names")
-equal((features["api"]["admin"], features["promql"]["fill"], features["promql_functions"]["info"],
-       features["promql_functions"]["rate"]), (False, False, False, True), "what is on by default")
+check(not features["api"]["admin"] and features["promql_functions"]["rate"], "the admin API is off, rate() always on")
+
+
+def announced(server):
+    """Do features and parser agree?"""
+    told = server.api("features")[1]["data"]
+    for query, on in (("max_of(1, 2)", told["promql_functions"]["max_of"]), ("m + fill(0) m", told["promql"]["fill"]),
+                      ("limitk(1, m)", told["promql_operators"]["limitk"]), ("rate(m[1m] anchored)", told["promql"]["anchored"])):
+        equal(server.api("format_query", query=query)[0], 200 if on else 400, f"{query}, announced: {on}")
+
+
+announced(s)
 families = s.api("status/self_metrics")[1]["data"]
 text = s.request("GET", "/metrics")[2].decode()
 equal([f["name"] for f in families], re.findall(r"^# TYPE (\S+)", text, re.M), "families")
@@ -172,13 +182,15 @@ equal((len(answer["warnings"]), answer["warnings"][10]), (11, "3 more warning an
 status, answer = s.api("query", query="quantile(2, m) * on(i) (m * on() m)", time=T)
 check(status == 422 and answer["warnings"] == ["PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"],
       f"an error with warnings: {status} {answer}")
-detailed = Server(flags=["--enable-feature=promql-per-step-stats"])
+detailed = Server(flags=["--enable-feature=promql-per-step-stats,promql-experimental-functions,promql-binop-fill-modifiers,"
+                         "promql-extended-range-selectors"])
 load(detailed)
 samples = detailed.api("query_range", stats="all", **query)[1]["data"]["stats"]["samples"]
 equal((samples["totalQueryableSamplesPerStep"], samples["samplesReadPerStep"]),
       ([[T + 30, 9], [T + 45, 9], [T + 60, 9]], [[T + 30, 9], [T + 45, 3], [T + 60, 3]]), "by step")
 check("samplesReadPerStep" not in detailed.api("query_range", stats="true", **query)[1]["data"]["stats"]["samples"], "only for all")
 equal(detailed.api("features")[1]["data"]["promql"]["per_step_stats"], True, "feature")
+announced(detailed)
 equal(detailed.stop(), 0, "exit status")
 
 step("the OpenAPI document is YAML and refers to what it defines")
