@@ -264,9 +264,7 @@ static err check_content(struct remote_write *w, str type, str encoding, struct 
     return OK;
 }
 
-/* Resolve all items in one go, then create what was not found; drops the rows of series that have
- * bad labels. */
-static err resolve(struct remote_write *w, struct diag *d)
+err rw_resolve(struct remote_write *w, struct diag *d)
 {
     struct db *db = w->receiver->options.db;
     w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
@@ -320,7 +318,7 @@ static err prepare(struct remote_write *w, str type, str encoding, slice body, s
         w->status = 400;
         return e;
     }
-    e = resolve(w, d);
+    e = rw_resolve(w, d);
     if (e == ERR_LIMIT || e == ERR_BUSY) { /* no room for new series now */
         w->status = 503;
         return e;

@@ -92,6 +92,10 @@ void rw_add_metadata(struct remote_write *w, str metric, const struct metadata *
 MUST_USE err rw_v1_decode(struct remote_write *w, struct diag *d);
 MUST_USE err rw_v2_decode(struct remote_write *w, struct diag *d);
 
+/* Find the series of all items, create what is missing and fill in the rows' series; drops the rows
+ * of series that have bad labels.   ERR_LIMIT, ERR_BUSY  the store takes no new series now */
+MUST_USE err rw_resolve(struct remote_write *w, struct diag *d);
+
 /* Labels of a miss: decode, check and create. On a bad label set returns OK with *series =
  * SERIES_NONE after noting the error as the version demands. ERR_LIMIT  the store takes no new
  * series now */
