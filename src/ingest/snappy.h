@@ -1,6 +1,7 @@
 /* snappy.h -- the fence around libsnappy, and the one function that decompresses what a client
- * sent. The declared size is checked against a budget and against what the format can express
- * before any memory is taken. Format: snappy block format. */
+ * sent. It is our own and accepts what the library accepts (tests/ingest/fuzz_snappy.c). The
+ * declared size is checked against a budget and against what the format can express before any
+ * memory is taken. Format: snappy block format. */
 #ifndef INGEST_SNAPPY_H
 #define INGEST_SNAPPY_H
 
