@@ -57,13 +57,20 @@ uint32_t checksum32(slice bytes, uint64_t seed)
     return (uint32_t)XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
 }
 
+void hash_random_bytes(void *out, size_t size)
+{
+    uint8_t *p = out;
+    while (size > 0) {
+        ssize_t n = getrandom(p, size, 0);
+        ASSERT(n > 0 || errno == EINTR);
+        p += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+}
+
 uint64_t hash_random_seed(void)
 {
     uint64_t seed;
-    ssize_t n;
-    do
-        n = getrandom(&seed, sizeof(seed), 0);
-    while (n < 0 && errno == EINTR);
-    ASSERT(n == (ssize_t)sizeof(seed));
+    hash_random_bytes(&seed, sizeof(seed));
     return seed;
 }

@@ -24,7 +24,8 @@ hash128 hash128_of(slice bytes, uint64_t seed);
  * (block id, offset) into the sum so that misplaced bytes do not verify. */
 uint32_t checksum32(slice bytes, uint64_t seed);
 
-/* A random number from the kernel; aborts if it gives none. */
+/* Random bytes, or a random number, from the kernel; abort if it gives none. */
+void hash_random_bytes(void *out, size_t size);
 uint64_t hash_random_seed(void);
 
 #endif

@@ -68,8 +68,9 @@ void db_abandon(struct db *db);
 /* Seed for db_resolve()'s hashes: random for each process. */
 uint64_t db_alias_seed(const struct db *db);
 
-/* Find series by hash128_of(raw label bytes, db_alias_seed()): out[i] is the series or SERIES_NONE.
- * `out` has `count` places. The epoch that was current is returned for the batch. */
+/* Find series by a hash of their raw label bytes that has a random key, drawn by the caller or by way of
+ * hash128_of(bytes, db_alias_seed()): out[i] is the series or SERIES_NONE. Cheapest where aliases come in
+ * the order in which their series were created. `out` has `count` places. The epoch that was current is returned for the batch. */
 uint32_t db_resolve(struct db *db, const hash128 *aliases, size_t count, uint32_t *out);
 
 /* Find or create the series of `labels` (sorted and checked by the caller) and remember `alias` for it; NULL:
