@@ -20,7 +20,7 @@ enum {
 };
 
 struct keyed_hash { /* fields are private; zero is valid: no secret, never the fast way */
-    uint8_t blocks[KEYED_HASH_FAST_MAX] __attribute__((aligned(64)));
+    uint8_t blocks[KEYED_HASH_FAST_MAX];
     uint8_t ends[KEYED_HASH_ENDS * 16];
     uint64_t seed;
     bool fast;

@@ -33,6 +33,7 @@ err receiver_open(const struct receiver_options *o, struct receiver **out)
     struct receiver *r = mem_zalloc(1, sizeof(*r));
     r->options = *o;
     r->seed = db_alias_seed(o->db);
+    keyed_hash_init(&r->label_hash);
     r->lock = mem_zalloc(1, sizeof(*r->lock));
     mutex_init(r->lock);
     r->metadata_seen = mem_zalloc(METADATA_SEEN_SLOTS, sizeof(*r->metadata_seen));
@@ -108,7 +109,7 @@ static void request_give(struct remote_write *w)
     buf_reset(&w->decoded);
     w->errors_dropped = w->item_count = w->row_count = w->symbol_count = 0;
     w->status = 0;
-    w->v2 = w->has_start_ts = w->overloaded = false;
+    w->v2 = w->has_start_ts = w->overloaded = w->exact = w->one_row = false;
     mutex_lock(r->lock);
     w->next_free = r->free;
     r->free = w;
@@ -264,12 +265,54 @@ static err check_content(struct remote_write *w, str type, str encoding, struct 
     return OK;
 }
 
-err rw_resolve(struct remote_write *w, struct diag *d)
+void rw_restart(struct remote_write *w)
+{
+    w->item_count = w->row_count = w->batch.exemplar_count = 0;
+}
+
+/* Do the guesses hold for all items that were not found? */
+static bool guesses_hold(const struct remote_write *w)
+{
+    for (size_t i = 0; i < w->item_count; i++)
+        if (UNLIKELY(w->series[i] == SERIES_NONE) && !rw_v1_guess_holds(w, i))
+            return false;
+    return true;
+}
+
+/* The series of all items, SERIES_NONE where there is none yet. */
+static err find_series(struct remote_write *w, struct diag *d)
 {
     struct db *db = w->receiver->options.db;
     w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
-    size_t kept = 0, exemplars = 0;
-    for (size_t i = 0; i < w->item_count; i++) {
+    if (w->v2 || w->exact || guesses_hold(w))
+        return OK;
+    w->exact = true;
+    rw_restart(w);
+    err e = rw_v1_decode(w, d);
+    if (e != OK) {
+        w->status = 400; /* as in prepare() */
+        return e;
+    }
+    w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
+    return OK;
+}
+
+/* The common case: one row each, nothing missing. Returns how many items are so from the first. */
+static size_t set_series(struct remote_write *w)
+{
+    size_t i = 0, count = w->one_row ? w->item_count : 0;
+    while (i < count && LIKELY(w->series[i] != SERIES_NONE)) {
+        w->rows[i].series = w->series[i];
+        i++;
+    }
+    return i;
+}
+
+err rw_resolve(struct remote_write *w, struct diag *d)
+{
+    TRY(find_series(w, d));
+    size_t kept = set_series(w), exemplars = 0;
+    for (size_t i = kept; i < w->item_count; i++) {
         const struct rw_item *it = &w->items[i];
         if (UNLIKELY(w->series[i] == SERIES_NONE))
             TRY((w->v2 ? rw_v2_create : rw_v1_create)(w, i, &w->series[i], d));
@@ -319,10 +362,8 @@ static err prepare(struct remote_write *w, str type, str encoding, slice body, s
         return e;
     }
     e = rw_resolve(w, d);
-    if (e == ERR_LIMIT || e == ERR_BUSY) { /* no room for new series now */
+    if (w->status == 0 && (e == ERR_LIMIT || e == ERR_BUSY)) /* no room for new series now */
         w->status = 503;
-        return e;
-    }
     return e;
 }
 

@@ -3,6 +3,7 @@
 #ifndef INGEST_RW_PRIV_H
 #define INGEST_RW_PRIV_H
 
+#include "base/keyed_hash.h"
 #include "ingest/protobuf.h"
 #include "ingest/remote_write.h"
 
@@ -25,6 +26,10 @@ struct remote_write {
     void (*done)(void *arg);
     void *done_arg;
     bool v2;
+    bool exact;        /* 1.0: do not guess where labels end (rw_v1.c) */
+    bool one_row;      /* each item so far has exactly one row: item i has row i */
+    uint64_t time_raw; /* 1.0: the bytes of a time field, and what they mean */
+    int64_t time_ms;
     unsigned status; /* HTTP status decided before the commit; 0: ask the batch */
     bool overloaded;
     struct buf decoded; /* the protobuf message */
@@ -56,6 +61,7 @@ struct receiver {
     struct mutex *lock; /* guards `free`; rank: leaf */
     struct remote_write *free;
     uint64_t seed;
+    struct keyed_hash label_hash;        /* of raw labels (1.0) */
     struct metadata_slot *metadata_seen; /* hashes of metadata stored lately, direct-mapped */
 };
 
@@ -95,6 +101,13 @@ MUST_USE err rw_v2_decode(struct remote_write *w, struct diag *d);
 /* Find the series of all items, create what is missing and fill in the rows' series; drops the rows
  * of series that have bad labels.   ERR_LIMIT, ERR_BUSY  the store takes no new series now */
 MUST_USE err rw_resolve(struct remote_write *w, struct diag *d);
+
+/* Forget what was decoded, but for metadata: it is decoded again. */
+void rw_restart(struct remote_write *w);
+
+/* 1.0: do the raw labels of `item` end where the decoder guessed? They do if they are an alias of
+ * a known series; otherwise it must be asked for. Where not, decode again with w->exact. */
+bool rw_v1_guess_holds(const struct remote_write *w, size_t item);
 
 /* Labels of a miss: decode, check and create. On a bad label set returns OK with *series =
  * SERIES_NONE after noting the error as the version demands. ERR_LIMIT  the store takes no new

@@ -137,47 +137,6 @@ static err read_values(struct remote_write *w, struct pb *p, uint32_t tag, bool 
     return p->bad ? diag_set(d, ERR_INVALID, "proto: malformed TimeSeries") : OK;
 }
 
-/* Read a timestamp field that ends exactly at `end`: 10 varint. 0 when it is anything else. */
-static inline uint64_t plain_time(const uint8_t *p, const uint8_t *end)
-{
-    size_t size = (size_t)(end - p) - 1;
-    if (UNLIKELY(*p != 0x10 || size < 1 || size > 8))
-        return 0;
-    uint64_t ts = 0;
-    unsigned more = 1;
-    for (size_t i = 0; i < size; i++) {
-        more = p[i + 1] >> 7;
-        if (UNLIKELY((more == 0) != (i + 1 == size)))
-            return 0;
-        ts |= (uint64_t)(p[i + 1] & 0x7f) << (7 * i);
-    }
-    return ts;
-}
-
-/* The common shape, `labels... sample{value, timestamp}`, read without a call for each field.
- * Returns false, with nothing changed, for any other shape. */
-static inline bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
-{
-    const uint8_t *p = message.ptr, *end = p + message.len;
-    while (end - p >= 2 && p[0] == 0x0a && p[1] < 0x80 && p[1] <= end - p - 2)
-        p += 2 + p[1];
-    if (UNLIKELY(end - p < 5 || p[0] != 0x12 || p[1] != end - p - 2))
-        return false;
-    *labels = (slice){message.ptr, (size_t)(p - message.ptr)};
-    p += 2;
-    double value = 0;
-    if (LIKELY(p[0] == 0x09 && end - p >= 11)) {
-        value = f64_from_bits(load_u64(p + 1));
-        p += 9;
-    }
-    uint64_t ts = plain_time(p, end);
-    struct db_row *row = ts != 0 ? rw_add_row(w) : NULL;
-    if (UNLIKELY(row == NULL))
-        return false;
-    *row = (struct db_row){.ts_ms = (int64_t)ts, .value = value, .tag = tag};
-    return true;
-}
-
 /* The run of label fields that a TimeSeries starts with; `p` ends behind it. */
 static slice label_region(struct pb *p)
 {
@@ -190,30 +149,109 @@ static slice label_region(struct pb *p)
     return (slice){start, (size_t)(p->pos - start)};
 }
 
-static err add_series(struct remote_write *w, slice message, struct diag *d)
+/* ---- The common shape: labels, then one sample whose time has six bytes ----
+ * It is told by its end, and the labels are not looked at: they are what is before. That is a
+ * guess, for a sample may be preceded by other fields, or its bytes may be the end of something
+ * else. It holds for whatever is an alias of a series, since only true label fields become aliases;
+ * for all else rw_v1_guess_holds() is asked before anything is made of it. */
+
+enum {
+    TIME_SIZE = 7, /* 0x10, six bytes of varint: the years 2004 to 2109 */
+    SAMPLE_SIZE = 2 + 9 + TIME_SIZE,
+    ZERO_SAMPLE_SIZE = 2 + TIME_SIZE, /* senders leave out the value 0 */
+};
+
+/* The time in the last seven bytes before `end`; false when they are no such field. One byte more
+ * may be read in front of them. */
+static inline bool plain_time(struct remote_write *w, const uint8_t *end, int64_t *ts_ms)
 {
-    struct rw_item *it = rw_add_item(w);
-    if (it == NULL)
-        return diag_set(d, ERR_LIMIT, "too many series in one request (limit %d)",
-                        DB_BATCH_ROWS_MAX);
-    uint32_t index = (uint32_t)w->item_count - 1;
-    size_t rows = w->row_count, exemplars = w->batch.exemplar_count;
-    slice labels;
-    bool more_labels = false;
-    if (!read_plain(w, message, &labels, index)) {
-        struct pb p = pb_of(message);
-        labels = label_region(&p);
-        TRY(read_values(w, &p, index, &more_labels, d));
+    uint64_t raw = load_u64(end - 8) >> 8;
+    if (UNLIKELY(raw != w->time_raw)) {
+        if ((raw & 0x808080808080ff) != 0x00808080808010)
+            return false;
+        uint64_t ts = 0;
+        for (unsigned i = 0; i < 6; i++)
+            ts |= (raw >> (8 + 8 * i) & 0x7f) << (7 * i);
+        w->time_raw = raw;
+        w->time_ms = (int64_t)ts;
     }
+    *ts_ms = w->time_ms;
+    return true;
+}
+
+/* Returns false, with nothing changed, for any other shape. */
+static inline bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
+{
+    const uint8_t *end = message.ptr + message.len;
+    size_t size = SAMPLE_SIZE;
+    double value = 0;
+    int64_t ts_ms;
+    if (LIKELY(message.len >= SAMPLE_SIZE && (load_u32(end - SAMPLE_SIZE) & 0xffffff) == 0x091012))
+        value = f64_from_bits(load_u64(end - TIME_SIZE - 8));
+    else if (message.len >= ZERO_SAMPLE_SIZE &&
+             (load_u32(end - ZERO_SAMPLE_SIZE) & 0xffffff) == 0x100712)
+        size = ZERO_SAMPLE_SIZE;
+    else
+        return false;
+    if (UNLIKELY(!plain_time(w, end, &ts_ms)))
+        return false;
+    *labels = (slice){message.ptr, message.len - size};
+    if (UNLIKELY(w->exact || tag == 0)) { /* where the first is none, none will be */
+        struct pb p = pb_of(message);
+        if (label_region(&p).len != labels->len) {
+            w->exact = true;
+            return false;
+        }
+    }
+    struct db_row *row = rw_add_row(w);
+    if (UNLIKELY(row == NULL))
+        return false;
+    *row = (struct db_row){.ts_ms = ts_ms, .value = value, .tag = tag};
+    return true;
+}
+
+bool rw_v1_guess_holds(const struct remote_write *w, size_t item)
+{
+    const struct rw_item *it = &w->items[item];
+    struct pb p = pb_of(it->body);
+    slice labels = label_region(&p);
+    return labels.len == it->labels.len && !p.bad;
+}
+
+/* A TimeSeries of any shape, or of the common one behind what must be looked at. */
+static err add_any(struct remote_write *w, slice message, struct rw_item *it, struct diag *d)
+{
+    uint32_t index = (uint32_t)(it - w->items);
+    size_t rows = w->row_count, exemplars = w->batch.exemplar_count;
+    bool more_labels = false;
+    struct pb p = pb_of(message);
+    slice labels = label_region(&p);
+    TRY(read_values(w, &p, index, &more_labels, d));
     if (w->row_count == rows && w->batch.exemplar_count == exemplars) {
         w->item_count--; /* nothing to store: allowed, and it makes no series */
         return OK;
     }
     *it = (struct rw_item){labels, message, (uint32_t)rows, (uint32_t)(w->row_count - rows)};
+    w->one_row = w->one_row && it->row_count == 1;
     /* Labels behind the samples are not part of the region: hash the whole message then, which is
      * never remembered as an alias and so never found. */
     w->aliases[index] = more_labels ? hash128_of(message, ~w->receiver->seed)
-                                    : hash128_of(labels, w->receiver->seed);
+                                    : keyed_hash_of(&w->receiver->label_hash, labels);
+    return OK;
+}
+
+static inline err add_series(struct remote_write *w, slice message, struct diag *d)
+{
+    struct rw_item *it = rw_add_item(w);
+    if (UNLIKELY(it == NULL))
+        return diag_set(d, ERR_LIMIT, "too many series in one request (limit %d)",
+                        DB_BATCH_ROWS_MAX);
+    uint32_t index = (uint32_t)w->item_count - 1, row = (uint32_t)w->row_count;
+    slice labels;
+    if (UNLIKELY(!read_plain(w, message, &labels, index)))
+        return add_any(w, message, it, d);
+    *it = (struct rw_item){labels, message, row, 1};
+    w->aliases[index] = keyed_hash_of(&w->receiver->label_hash, labels);
     return OK;
 }
 
@@ -252,6 +290,8 @@ static err add_metadata(struct remote_write *w, slice message, struct diag *d)
 err rw_v1_decode(struct remote_write *w, struct diag *d)
 {
     struct pb p = pb_of(buf_slice(&w->decoded));
+    w->one_row = true;
+    w->time_raw = UINT64_MAX; /* no time field */
     while (pb_next(&p)) {
         if (LIKELY(p.field == 1))
             TRY(add_series(w, pb_bytes(&p), d));
@@ -273,7 +313,7 @@ err rw_v1_create(struct remote_write *w, size_t item, uint32_t *series, struct d
     TRY(read_labels(w, it->body, &ls, d));
     err e = labels_check(ls, &r->options.labels_limits, &why);
     if (e == OK) {
-        bool whole = true; /* see add_series() */
+        bool whole = true; /* see add_any() */
         struct pb p = pb_of(it->body);
         (void)label_region(&p);
         while (whole && pb_next(&p)) {
