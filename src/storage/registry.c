@@ -8,6 +8,7 @@
 
 enum {
     RESOLVE_CHUNK = 64, /* aliases whose cache lines are fetched together */
+    RESOLVE_STEP = 4,   /* aliases looked up where a run of series ends */
     MORE_ALIASES = REGISTRY_ALIASES_MAX - 1,
     HEAP_OVERHEAD = 8,
 };
@@ -102,8 +103,8 @@ static uint32_t resolve_one(const struct registry *r, const hash128 *alias)
     return SERIES_NONE;
 }
 
-/* Three passes, each of which fetches the next one's cache lines: slots, series, verification. The
- * first candidate is nearly always the one. */
+/* By the table, in three passes, each of which fetches the next one's cache lines: slots, series,
+ * verification. The first candidate is nearly always the one. */
 static void resolve_chunk(const struct registry *r, const hash128 *aliases, size_t count,
                           uint32_t *out)
 {
@@ -126,12 +127,41 @@ static void resolve_chunk(const struct registry *r, const hash128 *aliases, size
     }
 }
 
+/* Senders repeat series in the order in which they first sent them, which is that of ids: as long
+ * as each alias is that of the series behind the one before, no table is needed. Returns how many
+ * are, `id` being the first's guess. */
+static size_t resolve_run(const struct registry *r, const hash128 *aliases, size_t count,
+                          uint32_t id, uint32_t *out)
+{
+    size_t done = 0;
+    while (done < count && id < r->ids.id_end && paged_has_page(&r->lines, id >> ID_PAGE_BITS)) {
+        const struct series *s = registry_line(r, id);
+        size_t end = MIN(count, done + (ID_PAGE - (id & (ID_PAGE - 1))));
+        for (; done < end; done++, s++, id++) {
+            if (s->alias.lo != aliases[done].lo || s->alias.hi != aliases[done].hi ||
+                s->state != SERIES_LIVE)
+                return done;
+            out[done] = id;
+        }
+    }
+    return done;
+}
+
 uint32_t registry_resolve(struct registry *r, const hash128 *aliases, size_t count, uint32_t *out)
 {
     static_assert((uint32_t)SERIES_NONE == ID_NONE, "a miss in the table is a miss here");
     rwlock_read(&r->lock);
-    for (size_t i = 0; i < count; i += RESOLVE_CHUNK)
-        resolve_chunk(r, aliases + i, MIN(count - i, (size_t)RESOLVE_CHUNK), out + i);
+    size_t step = RESOLVE_STEP;
+    for (size_t i = 0; i < count;) {
+        size_t n = MIN(count - i, step);
+        resolve_chunk(r, aliases + i, n, out + i);
+        i += n;
+        uint32_t last = out[i - 1];
+        size_t run =
+            last == SERIES_NONE ? 0 : resolve_run(r, aliases + i, count - i, last + 1, out + i);
+        step = run > 0 ? RESOLVE_STEP : MIN(step * 2, (size_t)RESOLVE_CHUNK);
+        i += run;
+    }
     uint32_t epoch = atomic_load_explicit(&r->epoch, memory_order_relaxed);
     rwlock_unlock(&r->lock);
     return epoch;
