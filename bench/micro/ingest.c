@@ -197,7 +197,7 @@ static void commit_all(struct bench *b, size_t samples)
         struct part *p = &b->parts[i];
         buf_reset(&c->record);
         record_begin(&c->record);
-        record_put_rows(&c->record, p->w.rows, NULL, p->verdicts, p->w.row_count);
+        record_put_rows(&c->record, p->w.rows, NULL, NULL, p->w.row_count);
         must(wal_append(db->wal, RECORD_TYPE, buf_slice(&c->record)), NULL);
     }
     must(wal_commit(db->wal, NULL), NULL);
@@ -206,8 +206,8 @@ static void commit_all(struct bench *b, size_t samples)
     begin(b);
     for (size_t i = b->warm; i < b->count; i++) {
         struct part *p = &b->parts[i];
-        head_apply(v->windows[v->window_count - 1]->head, p->w.rows, NULL, p->verdicts,
-                   p->w.row_count, HEAD_SHARDS_ALL);
+        head_apply(v->windows[v->window_count - 1]->head, p->w.rows, NULL, NULL, p->w.row_count,
+                   HEAD_SHARDS_ALL);
     }
     END(b, "apply", samples);
     view_put(v);

@@ -149,7 +149,7 @@ static void check_chunk(struct admission *a, const struct db_row *rows, size_t c
 {
     struct series *lines[CHUNK];
     uint32_t window = registry_window(a->registry), log_mark = rules->log_mark;
-    size_t other = 0;
+    size_t other = 0, histograms = 0;
     for (size_t i = 0; i < count; i++) {
         lines[i] = registry_line(a->registry, rows[i].series);
         __builtin_prefetch(lines[i], 1);
@@ -172,10 +172,14 @@ static void check_chunk(struct admission *a, const struct db_row *rows, size_t c
                 s->last_kind = kind_of(row);
             }
             verdict |= flags;
+            if (UNLIKELY(flags != 0))
+                counts->defines++;
         }
+        histograms += row->histogram != NULL;
         verdicts[i] = verdict;
     }
     counts->of[ADMIT_OK] += count - other;
+    counts->histograms += histograms;
 }
 
 void admission_check(struct admission *a, const struct db_row *rows, size_t count,

@@ -40,8 +40,10 @@ struct admission_rules {
     uint32_t log_mark;      /* number of the log segment, > 0 */
 };
 
-struct admission_counts { /* by verdict */
-    size_t of[ADMIT_MASK + 1];
+struct admission_counts {
+    size_t of[ADMIT_MASK + 1]; /* by verdict */
+    size_t defines;            /* rows with ADMIT_DEFINE */
+    size_t histograms;         /* rows that are, whatever the verdict */
 };
 
 struct admission;

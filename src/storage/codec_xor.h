@@ -8,9 +8,11 @@
 #ifndef STORAGE_CODEC_XOR_H
 #define STORAGE_CODEC_XOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
@@ -36,6 +38,15 @@ enum {
 
 /* Append `v`. Requires XOR_APPEND_BYTES_MAX bytes of room in `buf` behind s->len_bytes. */
 void xor_append(struct xor_state *s, double v, uint8_t *buf);
+
+/* Append `v` if it is the bits of the value before and needs no new word, as most values are;
+ * otherwise nothing is done, and xor_append() must. */
+static inline bool xor_append_same(struct xor_state *s, double v)
+{
+    bool same = f64_bits(v) == s->last && s->acc_bits < 63;
+    s->acc_bits = (uint8_t)(s->acc_bits + same); /* its code is a 0 bit, which is there already */
+    return same;
+}
 
 /* Write the waiting bits behind s->len_bytes, filled up with zeros to a byte; `s` is unchanged.
  * Returns the length of the whole stream in bytes. */

@@ -11,6 +11,7 @@ struct pending { /* a batch of the present group */
     size_t keep_pos;     /* into committer.keep, exemplar_count of them */
     bool writes;         /* it has something to apply */
     err status;          /* of the answer once the group is durable: OK or ERR_ORDER */
+    bool plain;          /* every row's verdict is ADMIT_OK */
 };
 
 struct committer {

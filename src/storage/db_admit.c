@@ -60,12 +60,13 @@ static err define_series(struct db *db, uint32_t series)
     return wal_define(db->wal, series, buf_slice(&c->payload));
 }
 
-static err define_all(struct db *db, const struct db_batch *b, const struct pending *p)
+static err define_all(struct db *db, const struct db_batch *b, const struct pending *p,
+                      const struct admission_counts *counts)
 {
     struct committer *c = db->committer;
     const uint8_t *verdicts = c->verdicts.ptr + p->verdicts_pos;
     const uint8_t *keep = c->keep.ptr + p->keep_pos;
-    for (size_t i = 0; i < b->row_count; i++)
+    for (size_t i = 0; i < b->row_count && counts->defines > 0; i++)
         if ((verdicts[i] & ADMIT_DEFINE) != 0)
             TRY(define_series(db, b->rows[i].series));
     for (size_t i = 0; i < b->exemplar_count; i++)
@@ -120,9 +121,16 @@ static void list_refused(struct db *db, struct db_batch *b, const uint8_t *verdi
             add_refused(db, b, i, why);
 }
 
-static void count_written(struct db *db, struct db_batch *b, const uint8_t *verdicts)
+static void count_written(struct db *db, struct db_batch *b, const struct pending *p,
+                          const struct admission_counts *counts)
 {
+    const uint8_t *verdicts = db->committer->verdicts.ptr + p->verdicts_pos;
     size_t repeated = 0;
+    if (p->plain) {
+        b->histograms_written = counts->histograms;
+        b->floats_written = b->row_count - counts->histograms;
+        return;
+    }
     for (size_t i = 0; i < b->row_count; i++) {
         uint8_t v = verdicts[i] & ADMIT_MASK;
         if (v > ADMIT_REPEATED)
@@ -163,14 +171,14 @@ static bool metadata_differs(struct db *db, const struct db_batch *b)
 }
 
 static err write_record(struct db *db, const struct db_batch *b, const struct pending *p,
-                        bool exemplars, bool metadata)
+                        const struct admission_counts *counts, bool exemplars, bool metadata)
 {
     struct committer *c = db->committer;
-    TRY(define_all(db, b, p));
+    TRY(define_all(db, b, p, counts));
     buf_reset(&c->record);
     record_begin(&c->record);
-    record_put_rows(&c->record, b->rows, b->start_ts_ms, c->verdicts.ptr + p->verdicts_pos,
-                    b->row_count);
+    record_put_rows(&c->record, b->rows, b->start_ts_ms,
+                    p->plain ? NULL : c->verdicts.ptr + p->verdicts_pos, b->row_count);
     if (exemplars)
         record_put_exemplars(&c->record, b->exemplars, (const bool *)(c->keep.ptr + p->keep_pos),
                              b->exemplar_count);
@@ -190,19 +198,19 @@ static err check_limits(const struct db *db, const struct db_batch *b)
 }
 
 /* Judge the rows. OK: go on; others end the batch (ERR_ORDER: all_or_nothing). */
-static err admit_rows(struct db *db, struct db_batch *b, uint8_t *verdicts, bool *writes)
+static err admit_rows(struct db *db, struct db_batch *b, uint8_t *verdicts,
+                      struct admission_counts *counts)
 {
-    struct admission_counts counts = {0};
     struct admission_rules rules = rules_of(db);
-    admission_check(db->committer->admission, b->rows, b->row_count, &rules, verdicts, &counts);
-    if (counts.of[ADMIT_GONE] > 0)
+    *counts = (struct admission_counts){0};
+    admission_check(db->committer->admission, b->rows, b->row_count, &rules, verdicts, counts);
+    if (counts->of[ADMIT_GONE] > 0)
         return ERR_RETRY;
-    if (counts.of[ADMIT_DUPLICATE] + counts.of[ADMIT_TOO_OLD] + counts.of[ADMIT_TOO_NEW] > 0) {
+    if (counts->of[ADMIT_DUPLICATE] + counts->of[ADMIT_TOO_OLD] + counts->of[ADMIT_TOO_NEW] > 0) {
         list_refused(db, b, verdicts);
         if (b->all_or_nothing)
             return ERR_ORDER;
     }
-    *writes = counts.of[ADMIT_OK] + counts.of[ADMIT_OUT_OF_ORDER] > 0;
     return OK;
 }
 
@@ -211,21 +219,23 @@ err batch_prepare(struct db *db, struct db_batch *b, struct pending *p)
     struct committer *c = db->committer;
     TRY(check_limits(db, b));
     size_t mark = admission_mark(c->admission);
-    *p = (struct pending){b, c->verdicts.len, c->keep.len, false, OK};
+    *p = (struct pending){b, c->verdicts.len, c->keep.len, false, OK, false};
     uint8_t *verdicts = buf_reserve(&c->verdicts, b->row_count);
     uint8_t *keep = buf_reserve(&c->keep, b->exemplar_count);
     c->verdicts.len += b->row_count;
     c->keep.len += b->exemplar_count;
-    bool rows = false;
-    err e = admit_rows(db, b, verdicts, &rows);
+    struct admission_counts counts;
+    err e = admit_rows(db, b, verdicts, &counts);
     if (e == OK) {
+        p->plain = counts.of[ADMIT_OK] == b->row_count;
+        bool rows = counts.of[ADMIT_OK] + counts.of[ADMIT_OUT_OF_ORDER] > 0;
         bool exemplars = admit_exemplars(db, b, keep);
         bool metadata = metadata_differs(db, b);
         p->writes = rows || exemplars || metadata;
-        e = p->writes ? write_record(db, b, p, exemplars, metadata) : OK;
+        e = p->writes ? write_record(db, b, p, &counts, exemplars, metadata) : OK;
     }
     if (e == OK) {
-        count_written(db, b, verdicts);
+        count_written(db, b, p, &counts);
         return OK;
     }
     admission_rollback(c->admission, mark);
@@ -267,8 +277,9 @@ void batch_apply(struct db *db, struct head_window *w, const struct pending *p)
     counter_add(&db->counters.out_of_order, b->out_of_order_count);
     if (!p->writes)
         return;
-    head_apply(w, b->rows, b->start_ts_ms, db->committer->verdicts.ptr + p->verdicts_pos,
-               b->row_count, HEAD_SHARDS_ALL);
+    head_apply(w, b->rows, b->start_ts_ms,
+               p->plain ? NULL : db->committer->verdicts.ptr + p->verdicts_pos, b->row_count,
+               HEAD_SHARDS_ALL);
     apply_exemplars(db, b, db->committer->keep.ptr + p->keep_pos);
     for (size_t i = 0; i < b->metadata_count; i++)
         (void)metadata_store_put(db->metadata, b->metadata[i].metric, &b->metadata[i].metadata);

@@ -102,25 +102,59 @@ static inline bool written(const struct run *r, size_t i)
     return r->verdicts == NULL || admit_writes(r->verdicts[i]);
 }
 
+static size_t put_values(struct buf *out, const struct run *r)
+{
+    const uint8_t *verdicts = r->verdicts;
+    uint8_t *start = buf_reserve(out, (r->end - r->first) * 8), *p = start;
+    for (size_t i = r->first; i < r->end; i++) {
+        store_u64(p, f64_bits(r->rows[i].value));
+        p += verdicts == NULL || admit_writes(verdicts[i]) ? 8 : 0;
+    }
+    out->len += (size_t)(p - start);
+    return (size_t)(p - start) / 8;
+}
+
+static void put_ids(struct buf *out, const struct run *r)
+{
+    struct column_writer ids = column_begin(out, 1);
+    size_t i = r->first, end = r->end;
+    while (i < end) {
+        size_t before = i;
+        uint32_t next = (uint32_t)ids.prev + 1; /* ids are below 2^28 */
+        while (i < end && r->verdicts == NULL && r->rows[i].series == next)
+            i++, next++;
+        ids.run += i - before;
+        ids.prev += i - before;
+        if (i < end && written(r, i))
+            column_put(&ids, r->rows[i].series);
+        i++;
+    }
+    column_end(&ids);
+}
+
+static void put_times(struct buf *out, const struct run *r)
+{
+    struct column_writer times = column_begin(out, 0);
+    size_t i = r->first, end = r->end;
+    while (i < end) {
+        size_t before = i;
+        int64_t same = (int64_t)times.prev;
+        while (i < end && r->verdicts == NULL && r->rows[i].ts_ms == same)
+            i++;
+        times.run += i - before;
+        if (i < end && written(r, i))
+            column_put(&times, (uint64_t)r->rows[i].ts_ms);
+        i++;
+    }
+    column_end(&times);
+}
+
 static void put_floats(struct buf *out, const struct run *r)
 {
-    size_t pos = section_begin(out, RECORD_FLOATS), count = 0;
-    for (size_t i = r->first; i < r->end; i++) {
-        if (written(r, i)) {
-            buf_put_u64(out, f64_bits(r->rows[i].value));
-            count++;
-        }
-    }
-    struct column_writer ids = column_begin(out, 1);
-    for (size_t i = r->first; i < r->end; i++)
-        if (written(r, i))
-            column_put(&ids, r->rows[i].series);
-    column_end(&ids);
-    struct column_writer times = column_begin(out, 0);
-    for (size_t i = r->first; i < r->end; i++)
-        if (written(r, i))
-            column_put(&times, (uint64_t)r->rows[i].ts_ms);
-    column_end(&times);
+    size_t pos = section_begin(out, RECORD_FLOATS);
+    size_t count = put_values(out, r);
+    put_ids(out, r);
+    put_times(out, r);
     struct column_writer starts = column_begin(out, 0);
     for (size_t i = r->first; i < r->end && r->start_ts_ms != NULL; i++)
         if (written(r, i))

@@ -136,14 +136,16 @@ static void append_split(struct shard *s, struct head_line *line, double value, 
     }
 }
 
-static void append_value(struct shard *s, struct head_line *line, double value)
+static inline void append_value(struct shard *s, struct head_line *line, double value)
 {
+    line->count++;
+    if (xor_append_same(&line->xor, value))
+        return;
     uint32_t room = line->tail_words * 8U - line->xor.len_bytes;
     if (LIKELY(room >= XOR_APPEND_BYTES_MAX))
         xor_append(&line->xor, value, line->tail->bytes);
     else
         append_split(s, line, value, room);
-    line->count++;
 }
 
 /* ---- Writing ---- */
@@ -252,6 +254,7 @@ struct rows { /* part of a call's */
     const int64_t *start_ts_ms; /* or NULL */
     const uint8_t *verdicts;    /* or NULL */
     size_t count;
+    bool all_shards; /* all rows are wanted, whatever their shard */
 };
 
 static struct rows rows_part(const struct rows *all, size_t from, size_t max)
@@ -261,6 +264,7 @@ static struct rows rows_part(const struct rows *all, size_t from, size_t max)
         all->start_ts_ms != NULL ? all->start_ts_ms + from : NULL,
         all->verdicts != NULL ? all->verdicts + from : NULL,
         MIN(all->count - from, max),
+        all->all_shards,
     };
 }
 
@@ -270,33 +274,47 @@ static bool is_written(const struct rows *r, size_t i, uint32_t held)
            (r->verdicts == NULL || admit_writes(r->verdicts[i]));
 }
 
+/* Where rows go: lines[i] is row i's, or NULL when it is not written. `keeper` is a shard that is
+ * held: a window's range of times is that of all its shards, so any may keep it. */
+static void find_lines(struct head_window *w, const struct rows *r, uint32_t held,
+                       struct shard *keeper, struct head_line **lines)
+{
+    int64_t min_ms = keeper->min_ms, max_ms = keeper->max_ms;
+    const struct db_row *row = r->rows;
+    bool all = r->verdicts == NULL && r->all_shards;
+    for (size_t i = 0, count = r->count; i < count; i++, row++) {
+        lines[i] = NULL;
+        if (UNLIKELY(!all && !is_written(r, i, held)))
+            continue;
+        struct head_line *line = line_of(w, row->series);
+        if (UNLIKELY(line == NULL))
+            line = line_make(w, &w->shards[head_shard_of(row->series)], row->series);
+        __builtin_prefetch(line, 1);
+        lines[i] = line;
+        min_ms = MIN(min_ms, row->ts_ms);
+        max_ms = MAX(max_ms, row->ts_ms);
+    }
+    keeper->min_ms = min_ms;
+    keeper->max_ms = max_ms;
+}
+
 /* Three passes, each of which fetches the next one's cache lines: series, ends of streams,
- * appending. `keeper` is a shard that is held: a window's range of times is that of all its shards,
- * so any may keep it. */
+ * appending. */
 static void apply_fetched(struct head_window *w, const struct rows *r, uint32_t held,
                           struct shard *keeper)
 {
     struct head_line *lines[FETCH_CHUNK];
-    int64_t min_ms = keeper->min_ms, max_ms = keeper->max_ms;
-    for (size_t i = 0; i < r->count; i++) {
-        uint32_t id = r->rows[i].series;
-        lines[i] = NULL;
-        if (LIKELY(is_written(r, i, held))) {
-            lines[i] = line_make(w, &w->shards[head_shard_of(id)], id);
-            __builtin_prefetch(lines[i], 1);
-            min_ms = MIN(min_ms, r->rows[i].ts_ms);
-            max_ms = MAX(max_ms, r->rows[i].ts_ms);
-        }
-    }
-    keeper->min_ms = min_ms;
-    keeper->max_ms = max_ms;
-    for (size_t i = 0; i < r->count; i++)
+    const struct db_row *row = r->rows;
+    const int64_t *start_ts_ms = r->start_ts_ms;
+    size_t count = r->count;
+    find_lines(w, r, held, keeper, lines);
+    for (size_t i = 0; i < count; i++)
         if (LIKELY(lines[i] != NULL && lines[i]->tail != NULL))
             __builtin_prefetch(lines[i]->tail->bytes + lines[i]->xor.len_bytes, 1);
-    for (size_t i = 0; i < r->count; i++)
+    for (size_t i = 0; i < count; i++, row++)
         if (LIKELY(lines[i] != NULL))
-            apply_row(&w->shards[head_shard_of(r->rows[i].series)], lines[i], &r->rows[i],
-                      r->start_ts_ms != NULL ? r->start_ts_ms[i] : 0);
+            apply_row(&w->shards[head_shard_of(row->series)], lines[i], row,
+                      start_ts_ms != NULL ? start_ts_ms[i] : 0);
 }
 
 static void apply_locked(struct head_window *w, const struct rows *r, uint32_t shards)
@@ -315,7 +333,7 @@ static void apply_locked(struct head_window *w, const struct rows *r, uint32_t s
 void head_apply(struct head_window *w, const struct db_row *rows, const int64_t *start_ts_ms,
                 const uint8_t *verdicts, size_t count, uint32_t shards)
 {
-    struct rows all = {rows, start_ts_ms, verdicts, count};
+    struct rows all = {rows, start_ts_ms, verdicts, count, shards == HEAD_SHARDS_ALL};
     for (size_t i = 0; i < count; i += APPLY_CHUNK) {
         struct rows part = rows_part(&all, i, APPLY_CHUNK);
         apply_locked(w, &part, shards);
