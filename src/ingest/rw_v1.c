@@ -287,12 +287,37 @@ static err add_metadata(struct remote_write *w, slice message, struct diag *d)
     return OK;
 }
 
+/* A timeseries field of less than 16 KiB at `p`, in at least three bytes: its message. {NULL, 0}
+ * for anything else. */
+static inline slice plain_field(const uint8_t *p, const uint8_t *end)
+{
+    if (UNLIKELY(p[0] != 0x0a))
+        return (slice){NULL, 0};
+    size_t size = p[1], head = 2;
+    if (LIKELY(size >= 0x80)) {
+        if (UNLIKELY(p[2] >= 0x80))
+            return (slice){NULL, 0};
+        size = (size & 0x7f) | (size_t)p[2] << 7;
+        head = 3;
+    }
+    return size <= (size_t)(end - p) - head ? (slice){p + head, size} : (slice){NULL, 0};
+}
+
 err rw_v1_decode(struct remote_write *w, struct diag *d)
 {
     struct pb p = pb_of(buf_slice(&w->decoded));
     w->one_row = true;
     w->time_raw = UINT64_MAX; /* no time field */
-    while (pb_next(&p)) {
+    for (;;) {
+        while (LIKELY(p.end - p.pos >= 3)) {
+            slice message = plain_field(p.pos, p.end);
+            if (UNLIKELY(message.ptr == NULL))
+                break;
+            p.pos = message.ptr + message.len;
+            TRY(add_series(w, message, d));
+        }
+        if (!pb_next(&p))
+            break;
         if (LIKELY(p.field == 1))
             TRY(add_series(w, pb_bytes(&p), d));
         else if (p.field == 3)
