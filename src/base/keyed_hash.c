@@ -32,12 +32,21 @@ FAST static hash128 hash_fast(const struct keyed_hash *h, const uint8_t *p, size
 {
     const uint8_t *key = h->blocks, *last = p + len - 16;
     __m128i even = block_at(h->ends), odd = block_at(h->ends + 16), sum = block_at(h->ends + 32);
-    for (; p + 16 < last; p += 32, key += 32) {
+    for (; last - p > 48; p += 64, key += 64) {
+        const __m128i a = block_at(p), b = block_at(p + 16);
+        const __m128i c = block_at(p + 32), d = block_at(p + 48);
+        even = _mm_aesenc_si128(_mm_aesenc_si128(even, a), c);
+        odd = _mm_aesenc_si128(_mm_aesenc_si128(odd, b), d);
+        sum = _mm_xor_si128(sum, _mm_xor_si128(product(a, key), product(b, key + 16)));
+        sum = _mm_xor_si128(sum, _mm_xor_si128(product(c, key + 32), product(d, key + 48)));
+    }
+    if (last - p > 16) {
         __m128i a = block_at(p), b = block_at(p + 16);
-        sum = _mm_xor_si128(sum, product(a, key));
-        sum = _mm_xor_si128(sum, product(b, key + 16));
         even = _mm_aesenc_si128(even, a);
         odd = _mm_aesenc_si128(odd, b);
+        sum = _mm_xor_si128(sum, _mm_xor_si128(product(a, key), product(b, key + 16)));
+        p += 32;
+        key += 32;
     }
     if (p < last) {
         __m128i a = block_at(p);

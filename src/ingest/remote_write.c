@@ -273,8 +273,9 @@ void rw_restart(struct remote_write *w)
 /* Do the guesses hold for all items that were not found? */
 static bool guesses_hold(const struct remote_write *w)
 {
-    for (size_t i = 0; i < w->item_count; i++)
-        if (UNLIKELY(w->series[i] == SERIES_NONE) && !rw_v1_guess_holds(w, i))
+    const uint32_t *series = w->series;
+    for (size_t i = 0, count = w->item_count; i < count; i++)
+        if (UNLIKELY(series[i] == SERIES_NONE) && !rw_v1_guess_holds(w, i))
             return false;
     return true;
 }
@@ -301,10 +302,10 @@ static err find_series(struct remote_write *w, struct diag *d)
 static size_t set_series(struct remote_write *w)
 {
     size_t i = 0, count = w->one_row ? w->item_count : 0;
-    while (i < count && LIKELY(w->series[i] != SERIES_NONE)) {
-        w->rows[i].series = w->series[i];
-        i++;
-    }
+    const uint32_t *series = w->series;
+    struct db_row *rows = w->rows;
+    for (; i < count && LIKELY(series[i] != SERIES_NONE); i++)
+        rows[i].series = series[i];
     return i;
 }
 

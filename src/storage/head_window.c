@@ -181,8 +181,8 @@ static void apply_start(struct shard *s, struct head_line *line, int64_t start_t
     s->side_bytes += s->slab.used_bytes - before;
 }
 
-static void apply_row(struct shard *s, struct head_line *line, const struct db_row *row,
-                      int64_t start_ts_ms)
+static inline void apply_row(struct shard *s, struct head_line *line, const struct db_row *row,
+                             int64_t start_ts_ms)
 {
     bool newest = row->ts_ms > line->last_ts_ms || !line->used;
     if (LIKELY(newest && row->histogram == NULL && line->block_count < UINT16_MAX)) {
