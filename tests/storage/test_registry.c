@@ -465,6 +465,73 @@ static void test_registry__many_aliases(void **state)
     registry_close(r);
 }
 
+enum { ORDER_SERIES = 2600, ORDER_FORGOTTEN = 1100, ORDER_UNKNOWN = ORDER_SERIES };
+
+/* Resolve series number order[i] of create_one(), for all i, and compare with ids[]. */
+static void check_order(struct registry *r, const uint32_t *order, size_t count,
+                        const uint32_t *ids)
+{
+    hash128 *aliases = test_malloc(count * sizeof(*aliases));
+    uint32_t *out = test_malloc(count * sizeof(*out)); /* exact: writing beyond is seen */
+    for (size_t i = 0; i < count; i++) {
+        char text[TEXT];
+        snprintf(text, sizeof(text), "v%u", order[i]);
+        aliases[i] = hash128_of(str_bytes(cstr(text)), strlen("order"));
+    }
+    (void)registry_resolve(r, aliases, count, out);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(out[i], ids[order[i]]);
+    test_free(aliases);
+    test_free(out);
+}
+
+/* Series are found in any order of asking: that of their ids, which needs no table, with holes,
+ * unknown and repeated ones, backwards, and where some were forgotten. */
+static void test_registry__resolves_in_any_order(void **state)
+{
+    (void)state;
+    static uint32_t ids[ORDER_SERIES + 1], order[ORDER_SERIES * 2];
+    struct registry *r = registry_open(&(struct registry_options){.labels_seed = 1});
+    struct rng rng = rng_of(42);
+    ids[ORDER_UNKNOWN] = SERIES_NONE;
+    for (unsigned i = 0; i < ORDER_SERIES; i++) {
+        if (i == ORDER_FORGOTTEN)
+            for (unsigned k = 0; k < 3; k++)
+                (void)registry_window_next(r);
+        ids[i] = create_one(r, i, "order");
+    }
+    for (unsigned part = 0; part < 3; part++) {
+        size_t n = 0;
+        for (uint32_t i = 0; i < ORDER_SERIES; i++)
+            order[n++] = i;
+        check_order(r, order, n, ids);
+        check_order(r, order + 1000, 60, ids); /* over the end of a page */
+        for (uint32_t i = 0; i < ORDER_SERIES; i++)
+            order[i] = ORDER_SERIES - 1 - i;
+        check_order(r, order, n, ids);
+        for (unsigned often = 2; often < 200; often = often * 3 + 1) {
+            n = 0;
+            for (uint32_t i = 0; i < ORDER_SERIES; i++) {
+                uint32_t what = (uint32_t)(rng_u64(&rng) % (often * 4));
+                if (what == 0)
+                    i = (uint32_t)(rng_u64(&rng) % ORDER_SERIES) / 2 + i / 2; /* a jump */
+                order[n++] = what == 1 ? ORDER_UNKNOWN : what == 2 && i > 0 ? i - 1 : i;
+                if (n == COUNT_OF(order))
+                    break;
+            }
+            check_order(r, order, n, ids);
+        }
+        if (part == 0) { /* the first ones go; they are freed by the next call */
+            assert_int_equal(registry_forget(r, 2), ORDER_FORGOTTEN);
+            for (uint32_t i = 0; i < ORDER_FORGOTTEN; i++)
+                ids[i] = SERIES_NONE;
+        } else if (part == 1) {
+            assert_int_equal(registry_forget(r, 2), 0);
+        }
+    }
+    registry_close(r);
+}
+
 static void test_registry__limit(void **state)
 {
     (void)state;
@@ -633,6 +700,7 @@ int main(void)
         cmocka_unit_test(test_registry__churn_does_not_grow),
         cmocka_unit_test(test_registry__pin_keeps_labels_and_ids),
         cmocka_unit_test(test_registry__many_aliases),
+        cmocka_unit_test(test_registry__resolves_in_any_order),
         cmocka_unit_test(test_registry__limit),
         cmocka_unit_test(test_registry__canceled_and_late),
         cmocka_unit_test(test_registry__top),
