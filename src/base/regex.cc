@@ -310,6 +310,19 @@ extern "C" str regex_prefix(const struct regex *re)
     return re->facts.prefix.ptr != nullptr ? re->facts.prefix : make_str("", 0);
 }
 
+extern "C" enum regex_breadth regex_breadth(const struct regex *re)
+{
+    const struct regex_glob *g = &re->facts.glob;
+    if (!re->facts.is_glob || g->count != 2 || g->parts[0].len > 0 || g->parts[1].len > 0)
+        return REGEX_MATCHES_SOME;
+    return g->gap_min[1] > 0 ? REGEX_MATCHES_NONEMPTY : REGEX_MATCHES_ALL;
+}
+
+extern "C" bool regex_is_slow(const struct regex *re)
+{
+    return re->facts.literals == nullptr && !re->facts.is_glob;
+}
+
 /* Bytes of the name at the start of `s`: Unicode letters and digits, and '_'. */
 static size_t name_size(str s)
 {

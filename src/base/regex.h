@@ -25,12 +25,21 @@ void regex_close(struct regex *re);
 /* Does the whole of `s` match? */
 bool regex_match(const struct regex *re, str s);
 
-/* When the expression matches exactly a finite list of strings written as literals ("a|b", "(?:ab|c)d" may
- * be expanded; case-sensitive only), their count and texts, which live as long as `re`; else count 0. */
+/* When the expression matches exactly a finite list of strings written as literals ("a|b",
+ * "(?:ab|c)d" may be expanded; case-sensitive only), their count and texts, which live as long as
+ * `re`; else count 0. */
 size_t regex_literals(const struct regex *re, const str **out);
 
 /* A prefix that every match starts with ("" when there is none), living as long as `re`. */
 str regex_prefix(const struct regex *re);
+
+/* How much the expression matches, as far as its text shows: everything (".*"), everything but the
+ * empty string (".+"), or something that has to be tried. */
+enum regex_breadth { REGEX_MATCHES_SOME, REGEX_MATCHES_NONEMPTY, REGEX_MATCHES_ALL };
+enum regex_breadth regex_breadth(const struct regex *re);
+
+/* Does matching take an automaton, some 200 ns a string? Else it takes comparisons, some 10 ns. */
+bool regex_is_slow(const struct regex *re);
 
 /* Match the whole of `s` and append `replacement` with Go's $1, ${1}, $name, ${name}, $$ expanded
  * (Regexp.Expand). Returns false, and appends nothing, when `s` does not match. */

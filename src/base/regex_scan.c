@@ -300,31 +300,87 @@ static bool scan_glob(str expr, struct arena *a, struct regex_glob *out)
     return g.count > 1;
 }
 
-/* Is there a '|' outside of all groups? Escapes and classes are stepped over; `true` when unsure.
- */
+/* Bytes of the class "[...]" at the start of `s`; all of `s` when it does not end. */
+static size_t class_size(str s)
+{
+    size_t i = 1;
+    i += i < s.len && s.ptr[i] == '^';
+    i += i < s.len && s.ptr[i] == ']'; /* in front a member */
+    while (i < s.len && s.ptr[i] != ']') {
+        if (s.ptr[i] == '[') /* "[:alpha:]": no need to know */
+            return s.len;
+        i += s.ptr[i] == '\\' ? 2 : 1;
+    }
+    return MIN(i + 1, s.len);
+}
+
+/* Is there a '|' outside of all groups? `true` when unsure. */
 static bool may_have_alternatives(str s)
 {
-    return s.len > 0 && memchr(s.ptr, '|', s.len) != NULL;
+    size_t depth = 0;
+    while (s.len > 0) {
+        char c = s.ptr[0];
+        if ((c == '|' && depth == 0) || (c == ')' && depth == 0))
+            return true;
+        if (c == '\\' && (s.len < 2 || s.ptr[1] == 'Q')) /* "\Q..." holds what it likes */
+            return true;
+        depth += c == '(';
+        depth -= c == ')';
+        size_t size = c == '[' ? class_size(s) : c == '\\' ? 2 : 1;
+        if (c == '[' && size == s.len && s.ptr[s.len - 1] != ']')
+            return true;
+        skip(&s, size);
+    }
+    return depth > 0;
+}
+
+/* Matching is anchored anyway: take '^' off the front and '$' off the end. */
+static str without_anchors(str s)
+{
+    if (str_starts(s, STR("^")) && !is_quantifier((str){s.ptr + 1, s.len - 1}))
+        skip(&s, 1);
+    if (!str_ends(s, STR("$")))
+        return s;
+    size_t backslashes = 0;
+    while (backslashes + 1 < s.len && s.ptr[s.len - 2 - backslashes] == '\\')
+        backslashes++;
+    return backslashes % 2 == 0 ? (str){s.ptr, s.len - 1} : s;
+}
+
+/* The inside of "(...)" or "(?:...)" around all of `s`, when it holds no other parenthesis, escape
+ * or class; else `s`. */
+static str without_group(str s, bool *captures)
+{
+    *captures = false;
+    bool plain = str_starts(s, STR("(?:"));
+    if (!str_starts(s, STR("(")) || !str_ends(s, STR(")")) || s.len < 2 || (plain && s.len < 4))
+        return s;
+    size_t head = plain ? 3 : 1;
+    str inside = {s.ptr + head, s.len - head - 1};
+    for (size_t i = 0; i < inside.len; i++)
+        if (inside.ptr[i] == '\0' || strchr("()[\\", inside.ptr[i]) != NULL)
+            return s;
+    *captures = !plain;
+    return inside;
 }
 
 void regex_scan(str expr, struct arena *a, struct regex_facts *out)
 {
+    bool captures;
     *out = (struct regex_facts){0};
+    expr = without_anchors(expr);
     if (scan_literals(expr, a, out))
         return;
     out->literals = NULL;
     out->has_group = true; /* unless shown otherwise below */
-    if (scan_glob(expr, a, &out->glob)) {
+    if (scan_glob(without_group(expr, &captures), a, &out->glob)) {
         out->is_glob = true;
-        out->has_group = false;
+        out->has_group = captures;
         out->prefix = out->glob.parts[0];
         return;
     }
-    if (!may_have_alternatives(expr)) {
-        if (str_starts(expr, STR("^")))
-            skip(&expr, 1);
+    if (!may_have_alternatives(expr))
         out->prefix = take_literals(&expr, a);
-    }
 }
 
 bool regex_glob_match(const struct regex_glob *g, str s)

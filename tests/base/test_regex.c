@@ -182,7 +182,11 @@ static const struct {
     {"[A-z]", NULL},
     {"(?i)a", NULL},
     {"(?i:a)|b", NULL},
-    {"^a$", NULL},
+    {"^a$", "a"},
+    {"^(a|b)$", "a,b"},
+    {"a\\\\$", "a\\"},
+    {"a\\$", "a$"},
+    {"a$$", NULL},
     {"\\d", NULL},
     {"\\Qa\\E", NULL},
     {"\\pL", NULL},
@@ -266,7 +270,11 @@ static void test_regex__recognisers_agree_with_the_automaton(void **state)
     print_message("seed %llu\n", (unsigned long long)r);
     for (int i = 0; i < 3000; i++) {
         struct buf b = {0}, plain = {0};
+        static const char *const AROUND[][2] = {{"", ""}, {"^", "$"}, {"(", ")"}, {"^(?:", ")$"}};
+        const char *const *around = AROUND[(r >> 40) % 8 % COUNT_OF(AROUND)];
+        buf_put_str(&b, str_from(around[0]));
         random_expr(&b, &r, 0);
+        buf_put_str(&b, str_from(around[1]));
         struct regex *re = NULL;
         if (regex_compile(buf_str(&b), &re, NULL) != OK) {
             buf_fini(&b); /* "??" after a gap and the like */
@@ -376,9 +384,10 @@ static void test_regex__prefixes(void **state)
 {
     static const struct {
         const char *expr, *prefix;
-    } CASES[] = {{"abc.*", "abc"},   {"ab*", "a"},        {"^ab[cd]+", "ab"}, {"ab|ac", "a"},
-                 {"abx+|c", ""},     {"(?i)abc", ""},     {".*", ""},         {"a\\.b\\d", "a.b"},
-                 {"\xc3\xa9?x", ""}, {"node\\d+", "node"}};
+    } CASES[] = {{"abc.*", "abc"},    {"ab*", "a"},         {"^ab[cd]+", "ab"}, {"ab|ac", "a"},
+                 {"abx+|c", ""},      {"(?i)abc", ""},      {".*", ""},         {"a\\.b\\d", "a.b"},
+                 {"\xc3\xa9?x", ""},  {"node\\d+", "node"}, {"a(b|c).*", "a"},  {"ab[|]c+", "ab"},
+                 {"ab[^]|]c+", "ab"}, {"(a)b.c", ""},       {"^ab.c$", "ab"}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {
         struct regex *re = compile(str_from(CASES[i].expr));
@@ -388,9 +397,31 @@ static void test_regex__prefixes(void **state)
     }
 }
 
+static void test_regex__breadth(void **state)
+{
+    static const struct {
+        const char *expr;
+        enum regex_breadth breadth;
+    } CASES[] = {{".*", REGEX_MATCHES_ALL},        {".*?", REGEX_MATCHES_ALL},
+                 {"(.*)", REGEX_MATCHES_ALL},      {"^.*$", REGEX_MATCHES_ALL},
+                 {"^(?:.*)$", REGEX_MATCHES_ALL},  {".+", REGEX_MATCHES_NONEMPTY},
+                 {"(.+)", REGEX_MATCHES_NONEMPTY}, {".*.+", REGEX_MATCHES_NONEMPTY},
+                 {".+.+", REGEX_MATCHES_SOME},     {"a.*", REGEX_MATCHES_SOME},
+                 {".*a", REGEX_MATCHES_SOME},      {"(.*)(.*)", REGEX_MATCHES_SOME},
+                 {"", REGEX_MATCHES_SOME},         {"\\(.*\\)", REGEX_MATCHES_SOME}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct regex *re = compile(str_from(CASES[i].expr));
+        if (regex_breadth(re) != CASES[i].breadth)
+            fail_msg("%s: not %d", CASES[i].expr, CASES[i].breadth);
+        regex_close(re);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_regex__breadth),
         cmocka_unit_test(test_regex__matches_the_whole),
         cmocka_unit_test(test_regex__reports_errors_in_the_words_of_go),
         cmocka_unit_test(test_regex__limits_the_program),
