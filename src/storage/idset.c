@@ -16,7 +16,11 @@ struct idset_blocks {
     struct idset_block block[];
 };
 
-enum { BLOCK_BYTES = IDSET_BLOCK * sizeof(uint32_t), DIRECTORY_CAP_MIN = 4 };
+enum {
+    BLOCK_BYTES = IDSET_BLOCK * sizeof(uint32_t),
+    DIRECTORY_CAP_MIN = 4,
+    NEAR = 4, /* ids looked at one by one before searching */
+};
 
 static size_t directory_size(uint32_t cap)
 {
@@ -297,24 +301,63 @@ void idset_copy(const struct idset *s, uint32_t *out)
     }
 }
 
+/* A walk through the set along ascending ids. */
+struct walk {
+    const struct idset *s;
+    const uint32_t *have; /* of the block; NULL: past the last */
+    uint32_t block, at, count;
+};
+
+static struct walk walk_of(const struct idset *s)
+{
+    struct walk w = {.s = s};
+    if (s->count > 0)
+        w.have = view(s, 0, &w.count);
+    return w;
+}
+
+static bool walk_has(struct walk *w, uint32_t id)
+{
+    if (w->have == NULL)
+        return false;
+    if (w->have[w->count - 1] < id) {
+        if (w->s->cap > IDSET_BLOCK) {
+            w->block = block_find(w->s->at.blocks, w->block, id);
+            w->have = view(w->s, w->block, &w->count);
+            w->at = 0;
+        }
+        if (w->have[w->count - 1] < id) {
+            w->have = NULL;
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < NEAR && w->have[w->at] < id; i++)
+        w->at++; /* stays in the block, whose last id is not below `id` */
+    if (w->have[w->at] < id)
+        w->at = lower_bound(w->have, w->at, w->count, id);
+    return w->have[w->at] == id;
+}
+
 size_t idset_intersect(const struct idset *s, uint32_t *ids, size_t count)
 {
+    struct walk w = walk_of(s);
     size_t kept = 0;
-    uint32_t block = 0, at = 0, n;
-    if (s->count == 0)
-        return 0;
-    const uint32_t *have = view(s, 0, &n);
+    for (size_t i = 0; i < count && w.have != NULL; i++) {
+        uint32_t id = ids[i];
+        ids[kept] = id;
+        kept += walk_has(&w, id);
+    }
+    return kept;
+}
+
+size_t idset_subtract(const struct idset *s, uint32_t *ids, size_t count)
+{
+    struct walk w = walk_of(s);
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (have[n - 1] < ids[i] && s->cap > IDSET_BLOCK) {
-            block = block_find(s->at.blocks, block, ids[i]);
-            have = view(s, block, &n);
-            at = 0;
-        }
-        if (have[n - 1] < ids[i])
-            break;
-        at = lower_bound(have, at, n, ids[i]);
-        if (have[at] == ids[i])
-            ids[kept++] = ids[i];
+        uint32_t id = ids[i];
+        ids[kept] = id;
+        kept += !walk_has(&w, id);
     }
     return kept;
 }

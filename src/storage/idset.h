@@ -41,6 +41,9 @@ void idset_copy(const struct idset *s, uint32_t *out);
 /* Keep those of the ascending ids[0..count) that are in the set; returns how many. */
 size_t idset_intersect(const struct idset *s, uint32_t *ids, size_t count);
 
+/* Keep those that are not in the set; returns how many. */
+size_t idset_subtract(const struct idset *s, uint32_t *ids, size_t count);
+
 /* Set the ids' bits. `bitmap` covers all of them. */
 void idset_mark(const struct idset *s, uint64_t *bitmap);
 

@@ -38,6 +38,7 @@ struct registry *registry_open(const struct registry_options *o)
     id_table_init(&r->aliases);
     id_table_init(&r->canonical);
     symbols_init(&r->symbols);
+    registry_presence_init(r);
     r->labels_seed = o->labels_seed;
     r->histogram_seed = hash_random_seed();
     r->series_max = series_limit(o->series_max);
@@ -62,6 +63,7 @@ void registry_close(struct registry *r)
         next = l->next;
         mem_free(l);
     }
+    registry_presence_fini(r);
     symbols_fini(&r->symbols);
     id_table_fini(&r->aliases);
     id_table_fini(&r->canonical);
@@ -261,6 +263,7 @@ static void index_series(struct registry *r, uint32_t id, const struct series_me
         struct symbol_pair *pair = symbols_pair(&r->symbols, m->pairs[i]);
         r->postings_bytes += idset_add(&pair->series, id);
     }
+    registry_presence_add(r, id, m->pairs, label_count);
 }
 
 static err add_series(struct registry *r, struct labels labels, hash128 hash, uint32_t *out,
@@ -413,7 +416,8 @@ uint64_t registry_total_bytes(const struct registry *r)
 {
     return sizeof(*r) + line_pages_bytes(r) + r->labels_bytes + id_pool_bytes(&r->ids) +
            id_table_bytes(&r->aliases) + id_table_bytes(&r->canonical) +
-           symbols_bytes(&r->symbols) + symbols_table_bytes(&r->symbols) + r->postings_bytes;
+           symbols_bytes(&r->symbols) + symbols_table_bytes(&r->symbols) + r->postings_bytes +
+           registry_presence_bytes(r);
 }
 
 void registry_publish(struct registry *r)
@@ -439,7 +443,7 @@ void registry_usage_of(struct registry *r, struct registry_usage *out)
         .series_bytes = line_pages_bytes(r) + id_pool_bytes(&r->ids),
         .labels_bytes = r->labels_bytes,
         .tables_bytes = id_table_bytes(&r->aliases) + id_table_bytes(&r->canonical) +
-                        symbols_table_bytes(&r->symbols),
+                        symbols_table_bytes(&r->symbols) + registry_presence_bytes(r),
         .symbols_bytes = symbols_bytes(&r->symbols),
         .postings_bytes = r->postings_bytes,
         .total_bytes = registry_total_bytes(r),

@@ -161,7 +161,7 @@ bool registry_log_mark(struct registry *r, uint32_t series, uint32_t mark);
 struct registry_usage {      /* bytes by component, and counts */
     uint64_t series_bytes;   /* series lines: 64 B each, in pages */
     uint64_t labels_bytes;   /* label sets as pair ids, hashes, extra aliases */
-    uint64_t tables_bytes;   /* alias, canonical, name and pair tables */
+    uint64_t tables_bytes;   /* alias, canonical, name and pair tables; bitmaps of series */
     uint64_t symbols_bytes;  /* names and pairs with their strings */
     uint64_t postings_bytes; /* series ids by pair */
     uint64_t total_bytes;

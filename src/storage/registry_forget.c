@@ -162,6 +162,7 @@ static void unindex(struct registry *r, const uint32_t *ids, uint32_t count)
             r->postings_bytes += idset_bytes(set);
         }
     }
+    registry_presence_remove(r, gone, id_end);
     mem_free(seen);
     mem_free(gone);
 }

@@ -65,6 +65,9 @@ struct registry {
     struct mutex pin_mutex;                    /* leaf; guards: */
     struct registry_pin *pin_first, *pin_last; /* oldest first */
 
+    struct presence *live; /* never NULL */
+    atomic_uint presences; /* of labels, at most PRESENCES_MAX; relaxed */
+
     atomic_uint_least64_t bytes_now; /* copies for readers without the lock */
     atomic_uint_least32_t series_now;
 };
@@ -79,5 +82,25 @@ static inline struct series *registry_line(const struct registry *r, uint32_t id
 void registry_publish(struct registry *r);
 
 uint64_t registry_total_bytes(const struct registry *r);
+
+/* ---- Bitmaps of series (registry_presence.c): idbits_words(id_end) words, valid under the lock
+ * ---- */
+
+void registry_presence_init(struct registry *r);
+void registry_presence_fini(struct registry *r);
+
+/* The series that are not forgotten. Read lock held. */
+const uint64_t *registry_live(const struct registry *r);
+
+/* The series that have the label. Made when first asked for and kept up to date from then on. NULL:
+ * it is not worth it, or there are too many such bitmaps. Read lock held. */
+const uint64_t *registry_presence(struct registry *r, uint32_t name);
+
+/* Series `id` with these pairs was created; the ids whose bits are set in `gone` (covers `id_end`
+ * ids) are forgotten. Write lock held. */
+void registry_presence_add(struct registry *r, uint32_t id, const uint32_t *pairs, size_t count);
+void registry_presence_remove(struct registry *r, const uint64_t *gone, uint32_t id_end);
+
+size_t registry_presence_bytes(const struct registry *r);
 
 #endif

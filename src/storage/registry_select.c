@@ -1,31 +1,54 @@
 /* Finding series by matchers.
  *
- * The smallest set that a positive matcher gives is the list of candidates; the other matchers then
- * thin it out: an equal matcher by intersection with its pair's sorted ids, any other by looking at
- * the candidates' own labels (each distinct value is judged once) or, when the list is long, at all
- * values of the name. */
+ * Each matcher becomes a term: the label's deciding values and whether their series are kept or
+ * removed (select_shape.h). The smallest list of values to keep gives the candidates; then the
+ * other terms thin them out, cheapest first. Candidates are a sorted list of ids or, when they are
+ * a large part of all, a bitmap. A term over a list of candidates is decided by what is estimated
+ * cheaper: the ids of its values, or the candidates' own labels (each distinct value is judged
+ * once). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "storage/idbits.h"
 #include "storage/registry_priv.h"
 #include "storage/registry_select.h"
+#include "storage/select_shape.h"
 
 enum {
     POLL_INTERVAL = 1024, /* steps between looks at the deadline */
-    /* Estimated costs of the ways to filter, ns: */
-    COST_LABELS = 25,  /* find a label of a candidate */
-    COST_REGEX = 150,  /* match a value */
-    COST_COMPARE = 10, /* compare a value */
-    COST_MARK = 1,     /* enter an id into a bitmap, or look it up */
+    DENSE = 8,            /* a first term with more than 1/8 of all ids gives a bitmap ... */
+    SPARSE = 64,          /* ... which becomes a list when less than 1/64 is left */
+    AHEAD = 16,           /* how far memory is fetched in advance */
+    FEW_VALUES = 256,     /* of a label: all are looked at while planning */
+    /* Estimated costs of the ways to filter, tenths of ns: */
+    COST_LABELS = 150, /* find a label of a candidate */
+    COST_VALUE = 300,  /* fetch its value */
+    COST_MATCH = 100,  /* match a value ... */
+    COST_SLOW = 2000,  /* ... with an automaton */
+    COST_SEARCH = 35,  /* search a candidate among a pair's ids */
+    COST_MARK = 15,    /* enter an id into a bitmap */
+    COST_TEST = 8,     /* look an id up there */
+};
+
+struct term {
+    const struct matcher *m;
+    struct select_shape shape;
+    uint32_t name;  /* ID_NONE: no series has the label */
+    size_t decided; /* SHAPE_LIST: series of its values; else at most so many */
 };
 
 struct picker { /* one registry_select() */
     struct registry *r;
     const struct db_select_args *args;
     struct diag *d;
-    uint32_t *ids; /* candidates, ascending; heap */
+    struct term *terms; /* in the order of application; heap */
+    size_t term_count;
+    uint64_t *bits;      /* candidates; NULL: they are in `ids` */
+    uint32_t *ids;       /* ascending */
+    struct arena *arena; /* holds `ids`; NULL: they are in the heap */
     size_t count;
     uint32_t steps;
 };
@@ -48,63 +71,44 @@ static err step(struct picker *p)
     return select_poll(p->args);
 }
 
-/* ---- Sets of values ---- */
+/* ---- Pairs of a term ---- */
 
-/* Must the series have the label with an accepted value? Else it must not have it with a refused
- * one. */
-static bool is_positive(const struct matcher *m)
-{
-    return !m->matches_empty;
-}
-
-/* The accepted (`wanted`), or else the refused, values if the matcher names them all; else 0. */
-static size_t literals_of(const struct matcher *m, bool wanted, const str **out)
-{
-    if (m->type == (wanted ? MATCH_EQUAL : MATCH_NOT_EQUAL)) {
-        *out = &m->value;
-        return 1;
-    }
-    return m->type == (wanted ? MATCH_REGEX : MATCH_NOT_REGEX) ? regex_literals(m->regex, out) : 0;
-}
-
-static str prefix_of(const struct matcher *m)
-{
-    return m->type == MATCH_REGEX ? regex_prefix(m->regex) : STR("");
-}
-
-static bool accepts(const struct matcher *m, str prefix, str value)
-{
-    return str_starts(value, prefix) && matcher_matches(m, value);
-}
-
-/* Called for every pair of a name that the matcher accepts (`wanted`), or else refuses. */
+/* Called for every pair of the label whose value decides. */
 typedef void (*pair_fn)(void *arg, const struct symbol_pair *pair);
 
-static err each_literal(struct picker *p, uint32_t name, const str *literals, size_t count,
-                        pair_fn fn, void *arg)
+static err each_listed(struct picker *p, const struct term *t, pair_fn fn, void *arg)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < t->shape.value_count; i++) {
         TRY(step(p));
-        uint32_t pair = symbols_find_pair(&p->r->symbols, name, literals[i]);
+        uint32_t pair = symbols_find_pair(&p->r->symbols, t->name, t->shape.values[i]);
         if (pair != ID_NONE)
             fn(arg, symbols_pair(&p->r->symbols, pair));
     }
     return OK;
 }
 
-static err each_pair(struct picker *p, uint32_t name, const struct matcher *m, bool wanted,
-                     pair_fn fn, void *arg)
+/* Pairs and their texts lie all over the heap: fetch them ahead. */
+static void fetch_pairs(const struct symbols *s, const struct symbol_name *n, uint32_t i)
 {
-    const str *literals;
-    size_t literal_count = literals_of(m, wanted, &literals);
-    if (literal_count > 0)
-        return each_literal(p, name, literals, literal_count, fn, arg);
-    const struct symbol_name *n = symbols_name(&p->r->symbols, name);
-    str prefix = prefix_of(m);
+    if (i + 2 * AHEAD < n->pair_count)
+        __builtin_prefetch(symbols_pair(s, n->pairs[i + 2 * AHEAD]));
+    if (i + AHEAD < n->pair_count)
+        __builtin_prefetch(symbols_pair(s, n->pairs[i + AHEAD])->value);
+}
+
+static err each_deciding(struct picker *p, const struct term *t, pair_fn fn, void *arg)
+{
+    if (t->shape.kind == SHAPE_LIST)
+        return each_listed(p, t, fn, arg);
+    const struct symbols *s = &p->r->symbols;
+    const struct symbol_name *n = symbols_name(s, t->name);
     for (uint32_t i = 0; i < n->pair_count; i++) {
         TRY(step(p));
-        const struct symbol_pair *pair = symbols_pair(&p->r->symbols, n->pairs[i]);
-        if (pair->series.count > 0 && accepts(m, prefix, symbols_value(pair)) == wanted)
+        fetch_pairs(s, n, i);
+        const struct symbol_pair *pair = symbols_pair(s, n->pairs[i]);
+        str value = symbols_value(pair);
+        if (pair->series.count > 0 && str_starts(value, t->shape.prefix) &&
+            select_decides(t->m, value))
             fn(arg, pair);
     }
     return OK;
@@ -120,136 +124,188 @@ static void count_pair(void *arg, const struct symbol_pair *pair)
     *(size_t *)arg += pair->series.count;
 }
 
-static size_t bitmap_words(const struct picker *p)
+static size_t words_of(const struct picker *p)
 {
-    return p->r->ids.id_end / 64 + 1;
+    return idbits_words(p->r->ids.id_end);
 }
 
-static void candidates_from_bitmap(struct picker *p, const uint64_t *bitmap)
+/* The series of the deciding values as a bitmap: `*owned` is the caller's to free; for presence it
+ * may be the registry's, and *owned NULL. */
+static err term_bits(struct picker *p, const struct term *t, const uint64_t **bits,
+                     uint64_t **owned)
 {
-    size_t count = 0;
-    for (size_t w = 0; w < bitmap_words(p); w++)
-        count += (size_t)__builtin_popcountll(bitmap[w]);
-    p->ids = mem_alloc(MAX(count, (size_t)1) * sizeof(uint32_t));
-    for (size_t w = 0; w < bitmap_words(p); w++)
-        for (uint64_t bits = bitmap[w]; bits != 0; bits &= bits - 1)
-            p->ids[p->count++] = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(bits);
-}
-
-/* ---- The first list of candidates ---- */
-
-static void candidates_from_set(struct picker *p, const struct idset *set)
-{
-    p->ids = mem_alloc(MAX(set->count, 1U) * sizeof(uint32_t));
-    p->count = set->count;
-    idset_copy(set, p->ids);
-}
-
-static err candidates_from_pairs(struct picker *p, uint32_t name, const struct matcher *m)
-{
-    uint64_t *bitmap = mem_zalloc(bitmap_words(p), sizeof(uint64_t));
-    err e = each_pair(p, name, m, true, mark_pair, bitmap);
-    if (e == OK)
-        candidates_from_bitmap(p, bitmap);
-    mem_free(bitmap);
+    *owned = NULL;
+    if (t->shape.kind == SHAPE_ANY) {
+        *bits = registry_presence(p->r, t->name);
+        if (*bits != NULL)
+            return OK;
+    }
+    *owned = mem_zalloc(words_of(p), sizeof(uint64_t));
+    *bits = *owned;
+    err e = each_deciding(p, t, mark_pair, *owned);
+    if (e != OK) {
+        mem_free(*owned);
+        *owned = NULL;
+    }
     return e;
 }
 
-static err candidates_all(struct picker *p)
-{
-    uint64_t *bitmap = mem_zalloc(bitmap_words(p), sizeof(uint64_t));
-    err e = OK;
-    for (uint32_t id = 0; id < p->r->ids.id_end && e == OK; id++) {
-        e = step(p);
-        if (id_pool_used(&p->r->ids, id) && registry_line(p->r, id)->state == SERIES_LIVE)
-            bitmap[id / 64] |= (uint64_t)1 << (id % 64);
-    }
-    if (e == OK)
-        candidates_from_bitmap(p, bitmap);
-    mem_free(bitmap);
-    return e;
-}
+/* ---- Planning ---- */
 
-/* About how many series a positive matcher gives; exact for literals. Without literals all series
- * with the label would have to be counted: that is left as "many". */
-static err estimate(struct picker *p, const struct matcher *m, size_t *out)
+static err make_term(struct picker *p, const struct matcher *m, struct term *t)
 {
-    const str *literals;
-    size_t count = literals_of(m, true, &literals);
-    uint32_t name = symbols_find_name(&p->r->symbols, m->name);
-    *out = 0;
-    if (name == ID_NONE)
+    *t = (struct term){.m = m, .shape = select_shape_of(m)};
+    t->name = symbols_find_name(&p->r->symbols, m->name);
+    if (t->shape.kind == SHAPE_NONE || t->shape.kind == SHAPE_ALL)
         return OK;
-    if (count == 0) {
-        *out = SIZE_MAX - 1;
+    if (t->name == ID_NONE) {
+        t->shape.kind = t->shape.keeps ? SHAPE_NONE : SHAPE_ALL;
         return OK;
     }
-    return each_literal(p, name, literals, count, count_pair, out);
-}
-
-/* Take the positive matcher that promises least. `*best` is its index, or matcher_count: there is
- * none. */
-static err choose(struct picker *p, size_t *best)
-{
-    size_t least = SIZE_MAX;
-    *best = p->args->matcher_count;
-    for (size_t i = 0; i < p->args->matcher_count; i++) {
-        const struct matcher *m = &p->args->matchers[i];
-        size_t size;
-        if (!is_positive(m))
-            continue;
-        TRY(estimate(p, m, &size));
-        if (size < least) {
-            least = size;
-            *best = i;
-        }
+    size_t values = symbols_name(&p->r->symbols, t->name)->pair_count;
+    bool few = t->shape.kind == SHAPE_SCAN && values <= FEW_VALUES;
+    if (t->shape.kind != SHAPE_LIST && !few) {
+        t->decided = p->r->series_count;
+        return OK;
     }
+    TRY(each_deciding(p, t, count_pair, &t->decided));
+    if (t->decided == 0)
+        t->shape.kind = t->shape.keeps ? SHAPE_NONE : SHAPE_ALL;
     return OK;
 }
 
-static err candidates_first(struct picker *p, size_t best)
+/* Lists to keep, the smallest first; presence; lists to remove; what has to look at values. */
+static int rank_of(const struct term *t)
 {
-    if (best == p->args->matcher_count)
-        return candidates_all(p);
-    const struct matcher *m = &p->args->matchers[best];
-    uint32_t name = symbols_find_name(&p->r->symbols, m->name);
-    if (name == ID_NONE)
-        return OK;
-    if (m->type != MATCH_EQUAL)
-        return candidates_from_pairs(p, name, m);
-    uint32_t pair = symbols_find_pair(&p->r->symbols, name, m->value);
-    if (pair != ID_NONE)
-        candidates_from_set(p, &symbols_pair(&p->r->symbols, pair)->series);
+    if (t->shape.kind == SHAPE_LIST)
+        return t->shape.keeps ? 1 : 3;
+    return t->shape.kind == SHAPE_SCAN  ? (t->shape.keeps ? 4 : 5)
+           : t->shape.kind == SHAPE_ANY ? 2
+                                        : 0;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct term *x = a, *y = b;
+    int order = rank_of(x) - rank_of(y);
+    return order != 0 ? order : (x->decided > y->decided) - (x->decided < y->decided);
+}
+
+static err plan(struct picker *p)
+{
+    size_t count = p->args->matcher_count;
+    p->terms = mem_zalloc(MAX(count, (size_t)1), sizeof(*p->terms));
+    for (size_t i = 0; i < count; i++) {
+        struct term t;
+        TRY(make_term(p, &p->args->matchers[i], &t));
+        if (t.shape.kind != SHAPE_ALL)
+            p->terms[p->term_count++] = t;
+    }
+    qsort(p->terms, p->term_count, sizeof(*p->terms), by_rank);
     return OK;
+}
+
+/* ---- The first candidates ---- */
+
+/* Room for `count` candidates. The result stays where they are: pages of large lists are touched
+ * once. */
+static err ids_reserve(struct picker *p, size_t count)
+{
+    size_t bytes = MAX(count, (size_t)1) * sizeof(uint32_t);
+    p->ids = p->arena != NULL ? arena_alloc(p->arena, bytes) : mem_alloc(bytes);
+    if (p->ids == NULL)
+        return diag_set(p->d, ERR_LIMIT, "the query's memory limit is too small for %zu series",
+                        count);
+    return OK;
+}
+
+/* Turn the bitmap into a list. */
+static err ids_from_bits(struct picker *p)
+{
+    TRY(ids_reserve(p, p->count));
+    idbits_list(p->bits, words_of(p), p->ids);
+    mem_free(p->bits);
+    p->bits = NULL;
+    return OK;
+}
+
+static void start_with_bits(struct picker *p, const uint64_t *bits)
+{
+    p->bits = mem_alloc(words_of(p) * sizeof(uint64_t));
+    memcpy(p->bits, bits, words_of(p) * sizeof(uint64_t));
+}
+
+/* The few ids of a list of values. */
+static err start_with_list(struct picker *p, const struct term *t)
+{
+    const str *v = t->shape.values;
+    TRY(ids_reserve(p, t->decided));
+    if (t->shape.value_count == 1) {
+        uint32_t pair = symbols_find_pair(&p->r->symbols, t->name, v[0]);
+        idset_copy(&symbols_pair(&p->r->symbols, pair)->series, p->ids);
+        p->count = t->decided;
+        return OK;
+    }
+    const uint64_t *bits;
+    uint64_t *owned;
+    TRY(term_bits(p, t, &bits, &owned));
+    p->count = t->decided; /* a series has one value */
+    idbits_list(bits, words_of(p), p->ids);
+    mem_free(owned);
+    return OK;
+}
+
+/* `*used` is how many terms are done. */
+static err start(struct picker *p, size_t *used)
+{
+    const struct term *t = &p->terms[0];
+    *used = 0;
+    if (p->term_count == 0 || !t->shape.keeps) {
+        start_with_bits(p, registry_live(p->r));
+        return OK;
+    }
+    *used = 1;
+    if (t->shape.kind == SHAPE_LIST && t->decided <= words_of(p) * 64 / DENSE)
+        return start_with_list(p, t);
+    const uint64_t *bits;
+    TRY(term_bits(p, t, &bits, &p->bits));
+    if (p->bits == NULL)
+        start_with_bits(p, bits);
+    return OK;
+}
+
+/* A bitmap with few ids in it becomes a list. */
+static err settle(struct picker *p)
+{
+    if (p->bits == NULL)
+        return OK;
+    p->count = idbits_count(p->bits, words_of(p));
+    return p->count > words_of(p) * 64 / SPARSE ? OK : ids_from_bits(p);
 }
 
 /* ---- Thinning out ---- */
 
-static void filter_equal(struct picker *p, uint32_t name, const struct matcher *m)
+static err filter_by_bits(struct picker *p, const struct term *t)
 {
-    uint32_t pair = symbols_find_pair(&p->r->symbols, name, m->value);
-    p->count = pair == ID_NONE
-                   ? 0
-                   : idset_intersect(&symbols_pair(&p->r->symbols, pair)->series, p->ids, p->count);
+    const uint64_t *bits;
+    uint64_t *owned;
+    TRY(term_bits(p, t, &bits, &owned));
+    if (p->bits == NULL)
+        p->count = idbits_filter(bits, t->shape.keeps, p->ids, p->count);
+    else if (t->shape.keeps)
+        idbits_and(p->bits, bits, words_of(p));
+    else
+        idbits_andnot(p->bits, bits, words_of(p));
+    mem_free(owned);
+    return OK;
 }
 
-/* Mark all series of the accepted (for a negative matcher: refused) values, then look the
- * candidates up. */
-static err filter_by_values(struct picker *p, uint32_t name, const struct matcher *m)
+static void filter_by_search(struct picker *p, const struct term *t)
 {
-    bool wanted = is_positive(m);
-    uint64_t *bitmap = mem_zalloc(bitmap_words(p), sizeof(uint64_t));
-    err e = each_pair(p, name, m, wanted, mark_pair, bitmap);
-    size_t kept = 0;
-    for (size_t i = 0; i < p->count && e == OK; i++) {
-        uint32_t id = p->ids[i];
-        p->ids[kept] = id;
-        kept += ((bitmap[id / 64] >> (id % 64) & 1) != 0) == wanted;
-    }
-    if (e == OK)
-        p->count = kept;
-    mem_free(bitmap);
-    return e;
+    uint32_t pair = symbols_find_pair(&p->r->symbols, t->name, t->shape.values[0]);
+    const struct idset *set = &symbols_pair(&p->r->symbols, pair)->series;
+    p->count = t->shape.keeps ? idset_intersect(set, p->ids, p->count)
+                              : idset_subtract(set, p->ids, p->count);
 }
 
 const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name,
@@ -268,30 +324,38 @@ const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id
     return NULL;
 }
 
-/* Judge the candidates' own values, each distinct one once: two bits for each value of the name. */
-static err filter_by_labels(struct picker *p, uint32_t name, const struct matcher *m)
+static void fetch_series(const struct picker *p, size_t i)
 {
-    size_t words = symbols_name(&p->r->symbols, name)->pair_count / 64 + 1;
-    uint64_t *known = mem_zalloc(words * 2, sizeof(uint64_t)), *good = known + words;
-    str prefix = prefix_of(m);
+    if (i + 2 * AHEAD < p->count)
+        __builtin_prefetch(registry_line(p->r, p->ids[i + 2 * AHEAD]));
+    if (i + AHEAD < p->count)
+        __builtin_prefetch(registry_line(p->r, p->ids[i + AHEAD])->meta);
+}
+
+/* Judge the candidates' own values, each distinct one once: two bits for each value of the name. */
+static err filter_by_labels(struct picker *p, const struct term *t)
+{
+    size_t words = symbols_name(&p->r->symbols, t->name)->pair_count / 64 + 1;
+    uint64_t *known = mem_zalloc(words * 2, sizeof(uint64_t)), *decides = known + words;
     err e = OK;
     unsigned guess = 0;
     size_t kept = 0;
     for (size_t i = 0; i < p->count && e == OK; i++) {
         e = step(p);
-        const struct symbol_pair *pair = registry_pair_of(p->r, p->ids[i], name, &guess);
-        bool keep = m->matches_empty;
+        fetch_series(p, i);
+        const struct symbol_pair *pair = registry_pair_of(p->r, p->ids[i], t->name, &guess);
+        bool decided = false;
         if (pair != NULL) {
-            size_t word = pair->slot / 64;
-            uint64_t bit = (uint64_t)1 << (pair->slot % 64);
-            if ((known[word] & bit) == 0) {
-                known[word] |= bit;
-                good[word] |= accepts(m, prefix, symbols_value(pair)) ? bit : 0;
+            if (!idbits_has(known, pair->slot)) {
+                str value = symbols_value(pair);
+                idbits_set(known, pair->slot);
+                if (str_starts(value, t->shape.prefix) && select_decides(t->m, value))
+                    idbits_set(decides, pair->slot);
             }
-            keep = (good[word] & bit) != 0;
+            decided = idbits_has(decides, pair->slot);
         }
         p->ids[kept] = p->ids[i];
-        kept += keep;
+        kept += decided == t->shape.keeps;
     }
     if (e == OK)
         p->count = kept;
@@ -299,60 +363,75 @@ static err filter_by_labels(struct picker *p, uint32_t name, const struct matche
     return e;
 }
 
-/* How long each way would take. */
-static err choose_filter(struct picker *p, uint32_t name, const struct matcher *m, bool *by_labels)
+/* What each way would take. */
+static size_t cost_of_match(const struct term *t)
 {
-    const str *literals;
-    size_t literal_count = literals_of(m, is_positive(m), &literals);
-    size_t values = symbols_name(&p->r->symbols, name)->pair_count;
-    size_t judge = m->regex != NULL ? COST_REGEX : COST_COMPARE;
-    size_t marked = p->r->series_count / 2; /* unless known */
-    if (literal_count > 0) {
-        marked = 0;
-        TRY(each_literal(p, name, literals, literal_count, count_pair, &marked));
-    }
-    size_t labels_ns = p->count * COST_LABELS + MIN(p->count, values) * judge;
-    size_t values_ns = (marked + p->count + bitmap_words(p)) * COST_MARK +
-                       (literal_count > 0 ? literal_count : values) * judge;
-    *by_labels = labels_ns < values_ns;
-    return OK;
+    return t->m->regex != NULL && regex_is_slow(t->m->regex) ? COST_SLOW : COST_MATCH;
 }
 
-static err filter(struct picker *p, const struct matcher *m)
+static size_t cost_of_bits(const struct picker *p, const struct term *t)
 {
-    uint32_t name = symbols_find_name(&p->r->symbols, m->name);
-    if (name == ID_NONE) { /* no series has the label */
-        p->count = is_positive(m) ? 0 : p->count;
-        return OK;
-    }
-    if (m->type == MATCH_EQUAL && is_positive(m)) {
-        filter_equal(p, name, m);
-        return OK;
-    }
-    bool by_labels;
-    TRY(choose_filter(p, name, m, &by_labels));
-    return by_labels ? filter_by_labels(p, name, m) : filter_by_values(p, name, m);
+    size_t zeroing = words_of(p) * COST_TEST, test = p->count * COST_TEST;
+    if (t->shape.kind == SHAPE_ANY)
+        return test; /* the bitmap is mostly there */
+    if (t->shape.kind == SHAPE_LIST)
+        return zeroing + test + t->decided * COST_MARK;
+    size_t values = symbols_name(&p->r->symbols, t->name)->pair_count;
+    size_t decided = values > FEW_VALUES ? t->decided / 4 : t->decided; /* a guess, or known */
+    return zeroing + test + values * cost_of_match(t) + decided * COST_MARK;
 }
 
-static int filter_rank(const struct matcher *m)
+static size_t cost_of_labels(const struct picker *p, const struct term *t)
 {
-    return m->type == MATCH_EQUAL && is_positive(m) ? 0 : 1;
+    size_t values = symbols_name(&p->r->symbols, t->name)->pair_count;
+    return p->count * COST_LABELS + MIN(p->count, values) * (COST_VALUE + cost_of_match(t));
 }
+
+static size_t cost_of_search(const struct picker *p, const struct term *t)
+{
+    bool one = t->shape.kind == SHAPE_LIST && t->shape.value_count == 1;
+    return one ? p->count * COST_SEARCH : SIZE_MAX;
+}
+
+static err filter(struct picker *p, const struct term *t)
+{
+    if (p->bits != NULL)
+        return filter_by_bits(p, t);
+    size_t bits = cost_of_bits(p, t), labels = cost_of_labels(p, t), search = cost_of_search(p, t);
+    if (search <= bits && search <= labels) {
+        filter_by_search(p, t);
+        return OK;
+    }
+    return labels < bits ? filter_by_labels(p, t) : filter_by_bits(p, t);
+}
+
+/* ---- All of it ---- */
 
 static err pick(struct picker *p)
 {
-    size_t best;
+    size_t used;
     TRY(select_poll(p->args));
-    TRY(choose(p, &best));
-    TRY(candidates_first(p, best));
-    for (int rank = 0; rank <= 1; rank++)
-        for (size_t i = 0; i < p->args->matcher_count && p->count > 0; i++)
-            if (i != best && filter_rank(&p->args->matchers[i]) == rank)
-                TRY(filter(p, &p->args->matchers[i]));
+    TRY(plan(p));
+    if (p->term_count > 0 && p->terms[0].shape.kind == SHAPE_NONE)
+        return OK;
+    TRY(start(p, &used));
+    TRY(settle(p));
+    for (size_t i = used; i < p->term_count && p->count > 0; i++) {
+        TRY(filter(p, &p->terms[i]));
+        TRY(settle(p));
+    }
     if (p->args->series_max > 0 && p->count > p->args->series_max)
         return diag_set(p->d, ERR_LIMIT, "the selector matches %zu series in memory (limit %zu)",
                         p->count, p->args->series_max);
-    return OK;
+    return p->bits != NULL ? ids_from_bits(p) : OK;
+}
+
+static void picker_fini(struct picker *p)
+{
+    mem_free(p->terms);
+    mem_free(p->bits);
+    if (p->arena == NULL)
+        mem_free(p->ids);
 }
 
 err select_locked(struct registry *r, const struct db_select_args *args, uint32_t **ids,
@@ -360,33 +439,26 @@ err select_locked(struct registry *r, const struct db_select_args *args, uint32_
 {
     struct picker p = {.r = r, .args = args, .d = d};
     err e = pick(&p);
-    if (e != OK) {
-        mem_free(p.ids);
-        return e;
+    if (e == OK) {
+        *ids = p.ids;
+        *count = p.count;
+        p.ids = NULL;
     }
-    *ids = p.ids;
-    *count = p.count;
-    return OK;
+    picker_fini(&p);
+    return e;
 }
 
 err registry_select(struct registry *r, const struct db_select_args *args, struct arena *a,
                     uint32_t **out, size_t *count, struct diag *d)
 {
-    uint32_t *ids = NULL;
-    size_t n = 0;
+    struct picker p = {.r = r, .args = args, .d = d, .arena = a};
     rwlock_read(&r->lock);
-    err e = select_locked(r, args, &ids, &n, d);
+    err e = pick(&p);
     rwlock_unlock(&r->lock);
-    TRY(e);
-    uint32_t *copy = arena_alloc(a, MAX(n, (size_t)1) * sizeof(uint32_t));
-    if (copy != NULL) {
-        if (n > 0)
-            memcpy(copy, ids, n * sizeof(uint32_t));
-        *out = copy;
-        *count = n;
-    } else {
-        e = diag_set(d, ERR_LIMIT, "the query's memory limit is too small for %zu series", n);
+    if (e == OK) {
+        *out = p.ids;
+        *count = p.count;
     }
-    mem_free(ids);
+    picker_fini(&p);
     return e;
 }

@@ -10,6 +10,7 @@
 #ifndef STORAGE_SYMBOLS_H
 #define STORAGE_SYMBOLS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -26,6 +27,8 @@ enum {
     SYMBOL_PAIRS_MAX = 1 << 28,
 };
 
+struct presence;
+
 struct symbol_pair {
     const char *value;
     uint32_t value_len;
@@ -38,6 +41,9 @@ struct symbol_pair {
 struct symbol_name {
     const char *text; /* NULL: free, and `pair_count` is the next free name + 1 */
     uint32_t *pairs;  /* all pairs of the name, in no order */
+    /* The series that have the label, or NULL: the registry's. Readers that need it make it
+     * (release), others find it (acquire); writers have the write lock. */
+    _Atomic(struct presence *) presence;
     uint32_t text_len;
     uint32_t pair_count, pair_cap;
 };

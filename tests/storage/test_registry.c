@@ -402,6 +402,128 @@ static void test_registry__churn_does_not_grow(void **state)
     registry_close(r);
 }
 
+/* ---- Bitmaps of large sets ---- */
+
+enum { WIDE_SERIES = 9000 }; /* enough for a bitmap of a label, and for lists of ids to be left */
+
+/* Series i has the label "rare" when 3 divides it, "some" when 7 does, and always "i". */
+static uint32_t create_wide(struct registry *r, unsigned i)
+{
+    char text[TEXT], some[TEXT];
+    struct label items[4];
+    size_t n = 0;
+    snprintf(text, sizeof(text), "v%u", i);
+    snprintf(some, sizeof(some), "s%u", i % 5);
+    items[n++] = (struct label){STR("__name__"), STR("wide")};
+    items[n++] = (struct label){STR("i"), cstr(text)};
+    if (i % 3 == 0)
+        items[n++] = (struct label){STR("rare"), cstr(text)};
+    if (i % 7 == 0)
+        items[n++] = (struct label){STR("some"), cstr(some)};
+    uint32_t id;
+    assert_int_equal(registry_create(r, (struct labels){items, n}, NULL, &id, NULL, NULL), OK);
+    return id;
+}
+
+static bool wide_matches(unsigned i, size_t query)
+{
+    bool odd = i % 2 != 0; /* the last digit of v<i> */
+    switch (query) {
+    case 0:
+        return i % 3 == 0;
+    case 1:
+        return i % 3 != 0;
+    case 2:
+        return i % 3 == 0 && i % 7 != 0;
+    case 3:
+        return i % 7 == 0 && i % 3 != 0;
+    case 4:
+        return odd && i % 3 == 0;
+    case 5:
+        return !odd && !(i % 7 == 0 && i % 5 < 2);
+    case 6:
+        return i == 42;
+    case 7:
+        return i % 7 == 0 && i % 5 == 1 && i % 3 == 0;
+    default:
+        return true;
+    }
+}
+
+static void check_wide(struct registry *r, const uint32_t *id_of, unsigned from, unsigned to)
+{
+    static const struct {
+        enum matcher_type type;
+        const char *name, *value;
+    } QUERIES[][2] = {
+        {{MATCH_NOT_EQUAL, "rare", ""}, {MATCH_REGEX, "i", ".*"}},
+        {{MATCH_REGEX, "rare", ""}, {MATCH_NOT_EQUAL, "i", "v"}},
+        {{MATCH_REGEX, "rare", "(.+)"}, {MATCH_EQUAL, "some", ""}},
+        {{MATCH_NOT_REGEX, "some", "|x"}, {MATCH_NOT_REGEX, "rare", "^.+$"}},
+        {{MATCH_REGEX, "i", ".*[13579]"}, {MATCH_NOT_REGEX, "rare", ""}},
+        {{MATCH_NOT_REGEX, "i", "v.*[13579]"}, {MATCH_NOT_REGEX, "some", "s[01]"}},
+        {{MATCH_REGEX, "i", "v4(2|x)"}, {MATCH_NOT_EQUAL, "rare", "v45"}},
+        {{MATCH_EQUAL, "some", "s1"}, {MATCH_NOT_EQUAL, "rare", ""}},
+        {{MATCH_EQUAL, "__name__", "wide"}, {MATCH_NOT_REGEX, "some", "a.*"}},
+    };
+    uint32_t *want = mem_alloc(WIDE_SERIES * 2 * sizeof(*want));
+    for (size_t q = 0; q < COUNT_OF(QUERIES); q++) {
+        struct matcher ms[2];
+        for (size_t k = 0; k < 2; k++)
+            assert_int_equal(matcher_init(&ms[k], QUERIES[q][k].type, cstr(QUERIES[q][k].name),
+                                          cstr(QUERIES[q][k].value), NULL),
+                             OK);
+        struct db_select_args args = {.matchers = ms, .matcher_count = 2};
+        struct arena a;
+        uint32_t *ids;
+        size_t n, expected = 0;
+        arena_init(&a, 1 << 20);
+        for (unsigned i = from; i < to; i++)
+            if (wide_matches(i, q))
+                want[expected++] = id_of[i];
+        qsort(want, expected, sizeof(*want), compare_u32);
+        assert_int_equal(registry_select(r, &args, &a, &ids, &n, NULL), OK);
+        if (n != expected || (n > 0 && memcmp(ids, want, n * sizeof(*want)) != 0))
+            fail_msg("query %zu: %zu series, not %zu", q, n, expected);
+        arena_fini(&a);
+        matcher_fini(&ms[0]);
+        matcher_fini(&ms[1]);
+    }
+    mem_free(want);
+}
+
+/* What is known of all series with a label follows creation, forgetting and ids used again. */
+static void test_registry__large_sets_follow_changes(void **state)
+{
+    (void)state;
+    struct registry *r = registry_open(&(struct registry_options){.labels_seed = 1});
+    uint32_t *id_of = mem_zalloc(WIDE_SERIES * 3, sizeof(*id_of));
+    for (unsigned i = 0; i < WIDE_SERIES; i++)
+        id_of[i] = create_wide(r, i);
+    check_wide(r, id_of, 0, WIDE_SERIES);
+    uint64_t bytes = registry_bytes(r);
+    check_wide(r, id_of, 0, WIDE_SERIES);
+    (void)registry_window_next(r);
+    for (unsigned i = WIDE_SERIES; i < 2 * WIDE_SERIES; i++)
+        id_of[i] = create_wide(r, i);
+    check_wide(r, id_of, 0, 2 * WIDE_SERIES);
+    (void)registry_window_next(r);
+    assert_int_equal(registry_forget(r, 2), WIDE_SERIES);
+    check_wide(r, id_of, WIDE_SERIES, 2 * WIDE_SERIES);
+    (void)registry_forget(r, 2); /* frees them */
+    for (unsigned i = 2 * WIDE_SERIES; i < 3 * WIDE_SERIES; i++)
+        id_of[i] = create_wide(r, i);
+    check_wide(r, id_of, WIDE_SERIES, 3 * WIDE_SERIES);
+    for (unsigned i = 0; i < 3; i++) {
+        (void)registry_window_next(r);
+        (void)registry_forget(r, 2);
+    }
+    check_wide(r, id_of, 0, 0);
+    assert_true(registry_bytes(r) < bytes);
+    mem_free(id_of);
+    registry_close(r);
+}
+
 /* ---- Pins ---- */
 
 static void test_registry__pin_keeps_labels_and_ids(void **state)
@@ -698,6 +820,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_registry__model),
         cmocka_unit_test(test_registry__churn_does_not_grow),
+        cmocka_unit_test(test_registry__large_sets_follow_changes),
         cmocka_unit_test(test_registry__pin_keeps_labels_and_ids),
         cmocka_unit_test(test_registry__many_aliases),
         cmocka_unit_test(test_registry__resolves_in_any_order),

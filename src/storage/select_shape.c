@@ -1,0 +1,52 @@
+/* select_shape.c -- see select_shape.h. */
+#include "storage/select_shape.h"
+
+static struct select_shape list(const struct matcher *m, const str *values, size_t count)
+{
+    return (struct select_shape){
+        .kind = SHAPE_LIST, .keeps = !m->matches_empty, .values = values, .value_count = count};
+}
+
+static struct select_shape any(const struct matcher *m)
+{
+    return (struct select_shape){.kind = SHAPE_ANY, .keeps = !m->matches_empty};
+}
+
+/* `names_them`: does the matcher accept what its values match? */
+static struct select_shape shape_of_literals(const struct matcher *m, const str *values,
+                                             size_t count, bool names_them)
+{
+    if (names_them != m->matches_empty)
+        return list(m, values, count);
+    if (count == 1) /* the empty string alone */
+        return any(m);
+    return (struct select_shape){.kind = SHAPE_SCAN, .keeps = !m->matches_empty};
+}
+
+static struct select_shape shape_of_regex(const struct matcher *m, bool names_them)
+{
+    const str *values;
+    size_t count = regex_literals(m->regex, &values);
+    if (count > 0)
+        return shape_of_literals(m, values, count, names_them);
+    switch (regex_breadth(m->regex)) {
+    case REGEX_MATCHES_ALL:
+        return (struct select_shape){.kind = names_them ? SHAPE_ALL : SHAPE_NONE};
+    case REGEX_MATCHES_NONEMPTY:
+        return any(m);
+    case REGEX_MATCHES_SOME:
+        break;
+    }
+    bool prefixed = names_them != m->matches_empty;
+    return (struct select_shape){.kind = SHAPE_SCAN,
+                                 .keeps = !m->matches_empty,
+                                 .prefix = prefixed ? regex_prefix(m->regex) : STR("")};
+}
+
+struct select_shape select_shape_of(const struct matcher *m)
+{
+    bool names_them = m->type == MATCH_EQUAL || m->type == MATCH_REGEX;
+    if (m->regex != NULL)
+        return shape_of_regex(m, names_them);
+    return shape_of_literals(m, &m->value, 1, names_them);
+}
