@@ -2,10 +2,18 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "storage/block_priv.h"
+#include "storage/idbits.h"
+#include "storage/select_shape.h"
 
 /* With this many series or fewer left, a matcher that would walk all values of a label looks at the
  * series instead. */
 enum { FILTER_SERIES_MAX = 512 };
+
+/* From so many sets on, a union is collected in a bitmap. */
+enum { UNION_SETS_MIN = 32 };
+
+/* Of more matchers none are joined: that takes their number squared. */
+enum { JOINED_TERMS_MAX = 64 };
 
 /* ---- Postings in key order ---- */
 
@@ -56,8 +64,9 @@ bool posting_next(struct block_cursor *c, struct posting_walk *w, struct posting
     return false;
 }
 
-err posting_union(struct block_cursor *c, const struct posting *p, struct postings *to,
-                  struct diag *d)
+/* The stored set of a posting: aliases the page or c->value. */
+static err posting_bytes(struct block_cursor *c, const struct posting *p, slice *out,
+                         struct diag *d)
 {
     struct block *b = c->b;
     slice bytes = p->bytes;
@@ -71,14 +80,64 @@ err posting_union(struct block_cursor *c, const struct posting *p, struct postin
         if (e != OK)
             return block_report(b, e, &why, d);
     }
-    if (postings_decode_or(bytes, (uint32_t)b->meta.series, to) != OK)
-        return block_corrupt(b, d, "index.mdb: postings of symbols %u, %u are malformed", p->name,
-                             p->value);
+    *out = bytes;
     return OK;
 }
 
+static err malformed(struct block_cursor *c, const struct posting *p, struct diag *d)
+{
+    return block_corrupt(c->b, d, "index.mdb: postings of symbols %u, %u are malformed", p->name,
+                         p->value);
+}
+
+err posting_union(struct block_cursor *c, const struct posting *p, struct postings *to,
+                  struct diag *d)
+{
+    slice bytes;
+    TRY(posting_bytes(c, p, &bytes, d));
+    return postings_decode_or(bytes, (uint32_t)c->b->meta.series, to) == OK ? OK
+                                                                            : malformed(c, p, d);
+}
+
+/* ---- Unions of many sets ---- */
+
+struct collector {
+    struct postings *set; /* large sets; all until there are many. NULL: none */
+    uint64_t *bits;       /* small sets; NULL until there are many */
+    size_t count;         /* sets seen */
+};
+
+static err collector_add(struct block_cursor *c, struct collector *to, const struct posting *p,
+                         struct diag *d)
+{
+    uint32_t id_limit = (uint32_t)c->b->meta.series;
+    slice bytes;
+    TRY(posting_bytes(c, p, &bytes, d));
+    if (to->set == NULL)
+        return postings_decode(bytes, id_limit, &to->set) == OK ? OK : malformed(c, p, d);
+    if (++to->count < UNION_SETS_MIN)
+        return postings_decode_or(bytes, id_limit, to->set) == OK ? OK : malformed(c, p, d);
+    if (to->bits == NULL)
+        to->bits = mem_zalloc(idbits_words(id_limit), sizeof(uint64_t));
+    return postings_decode_mark(bytes, id_limit, to->bits, to->set) == OK ? OK : malformed(c, p, d);
+}
+
+/* All that was collected; the caller's. */
+static struct postings *collector_finish(struct collector *to, uint32_t id_limit)
+{
+    if (to->set == NULL)
+        return postings_empty();
+    if (to->bits != NULL) {
+        struct postings *few = postings_from_bits(to->bits, idbits_words(id_limit));
+        postings_or(to->set, few);
+        postings_free(few);
+        mem_free(to->bits);
+    }
+    return to->set;
+}
+
 /* Add the series that have the pair; none is fine. */
-static err union_of(struct block_cursor *c, uint32_t name, uint32_t value, struct postings *to,
+static err union_of(struct block_cursor *c, uint32_t name, uint32_t value, struct collector *to,
                     struct diag *d)
 {
     struct posting_walk w;
@@ -87,10 +146,10 @@ static err union_of(struct block_cursor *c, uint32_t name, uint32_t value, struc
     TRY(posting_seek(c, posting_key(name, value), &w, d));
     if (!posting_next(c, &w, &p, &e, d))
         return e;
-    return p.name == name && p.value == value ? posting_union(c, &p, to, d) : OK;
+    return p.name == name && p.value == value ? collector_add(c, to, &p, d) : OK;
 }
 
-static err union_of_text(struct block_cursor *c, uint32_t name, str value, struct postings *to,
+static err union_of_text(struct block_cursor *c, uint32_t name, str value, struct collector *to,
                          struct diag *d)
 {
     uint32_t id;
@@ -100,90 +159,76 @@ static err union_of_text(struct block_cursor *c, uint32_t name, str value, struc
     return e == OK ? union_of(c, name, id, to, d) : e;
 }
 
-/* ---- One matcher ---- */
+/* ---- Terms ---- */
 
-static bool is_regex(const struct matcher *m)
+struct term { /* a matcher, and what goes with it */
+    const struct matcher *m;
+    struct select_shape shape;
+    struct term *next; /* of the same label: its values are walked once for both */
+    bool joined;       /* is some term's `next` */
+};
+
+struct picker { /* one block_select() */
+    struct block_cursor *c;
+    struct diag *d;
+    struct term *terms;
+    size_t term_count;
+    struct postings *set; /* candidates; NULL: all */
+};
+
+/* Is the value kept, or else removed, by all that walk together? */
+static bool value_counts(const struct term *t, str value)
 {
-    return m->type == MATCH_REGEX || m->type == MATCH_NOT_REGEX;
+    if (!select_decides(t->m, value))
+        return false;
+    for (const struct term *other = t->next; other != NULL; other = other->next)
+        if (!matcher_matches(other->m, value))
+            return false;
+    return true;
 }
 
-/* The values whose series are collected: those that decide. A matcher that refuses the absent
- * label keeps the series of values it accepts; one that accepts it removes the series of values
- * it refuses. */
-static bool decides(const struct matcher *m, str value)
+/* Collect by walking the label's values; only those with the prefix of all deciding ones. */
+static err collect_by_walk(struct picker *p, const struct term *t, uint32_t name,
+                           struct collector *to)
 {
-    return matcher_matches(m, value) != m->matches_empty;
-}
-
-/* Collect by walking the label's values; only those with the regex's prefix when all deciding
- * ones have it. */
-static err collect_by_walk(struct block_cursor *c, const struct matcher *m, uint32_t name,
-                           struct postings *to, struct diag *d)
-{
+    struct block_cursor *c = p->c;
     struct posting_walk w;
-    struct posting p;
+    struct posting at;
     uint64_t first = 0;
+    str prefix = t->shape.prefix;
     err e;
-    bool positive = (m->type == MATCH_REGEX) != m->matches_empty;
-    str prefix = positive ? regex_prefix(m->regex) : STR("");
     if (prefix.len > 0)
-        TRY(block_symbol_bound(c, prefix, &first, d));
+        TRY(block_symbol_bound(c, prefix, &first, p->d));
     if (first >= c->b->meta.symbols)
         return OK;
-    TRY(posting_seek(c, posting_key(name, (uint32_t)first), &w, d));
-    while (posting_next(c, &w, &p, &e, d) && p.name == name) {
+    TRY(posting_seek(c, posting_key(name, (uint32_t)first), &w, p->d));
+    while (posting_next(c, &w, &at, &e, p->d) && at.name == name) {
         str value;
-        if (p.value == POSTING_ANY_VALUE)
+        if (at.value == POSTING_ANY_VALUE)
             continue;
-        TRY(block_symbol_peek(c, p.value, &value, d));
+        TRY(block_symbol_peek(c, at.value, &value, p->d));
         if (prefix.len > 0 && !str_starts(value, prefix))
             break;
-        if (decides(m, value))
-            TRY(posting_union(c, &p, to, d));
+        if (value_counts(t, value))
+            TRY(collector_add(c, to, &at, p->d));
     }
     return e;
 }
 
-/* Collect the series of a list of values, if the deciding ones can be listed; false: they
- * cannot. */
-static bool collect_by_list(struct block_cursor *c, const struct matcher *m, uint32_t name,
-                            struct postings *to, err *e, struct diag *d)
-{
-    const str *values = &m->value;
-    size_t count = 1;
-    /* Does the list hold the deciding values, and not their complement? */
-    bool listed = (m->type == MATCH_EQUAL || m->type == MATCH_REGEX) != m->matches_empty;
-    if (is_regex(m))
-        count = regex_literals(m->regex, &values);
-    *e = OK;
-    if (count == 0 || !listed)
-        return false;
-    for (size_t i = 0; i < count && *e == OK; i++)
-        *e = union_of_text(c, name, values[i], to, d);
-    return true;
-}
-
-/* Does the label's mere presence decide? `x=""`, `x!=""`, `x=~".+"`, `x!~".+"`. */
-static bool any_decides(const struct matcher *m)
-{
-    return is_regex(m) ? str_eq(m->value, STR(".+")) : m->value.len == 0;
-}
-
-/* The series of the deciding values into `to`. */
-static err collect(struct block_cursor *c, const struct matcher *m, struct postings *to,
-                   struct diag *d)
+/* The series of the deciding values. */
+static err collect(struct picker *p, const struct term *t, struct collector *to)
 {
     uint32_t name;
-    err e = block_symbol_find(c, m->name, &name, d);
+    err e = block_symbol_find(p->c, t->m->name, &name, p->d);
     if (e != OK)
         return e == ERR_NOTFOUND ? OK : e;
-    if (is_regex(m) && str_eq(m->value, STR(".*")))
-        return OK; /* no value decides: all are like the absent one */
-    if (any_decides(m))
-        return union_of(c, name, POSTING_ANY_VALUE, to, d);
-    if (collect_by_list(c, m, name, to, &e, d))
-        return e;
-    return collect_by_walk(c, m, name, to, d);
+    if (t->shape.kind == SHAPE_ANY)
+        return union_of(p->c, name, POSTING_ANY_VALUE, to, p->d);
+    if (t->shape.kind == SHAPE_SCAN)
+        return collect_by_walk(p, t, name, to);
+    for (size_t i = 0; i < t->shape.value_count; i++)
+        TRY(union_of_text(p->c, name, t->shape.values[i], to, p->d));
+    return OK;
 }
 
 /* ---- Few series left: look at them ---- */
@@ -235,55 +280,117 @@ static err filter(struct block_cursor *c, const struct matcher *m, struct postin
     return OK;
 }
 
-static bool walks(const struct matcher *m)
+static bool is_few(const struct picker *p)
 {
-    const str *values;
-    if (any_decides(m))
-        return false;
-    bool listed = (m->type == MATCH_EQUAL || m->type == MATCH_REGEX) != m->matches_empty;
-    return !listed || (is_regex(m) && regex_literals(m->regex, &values) == 0);
+    return p->set != NULL && postings_count(p->set) <= FILTER_SERIES_MAX;
 }
 
-static err apply(struct block_cursor *c, const struct matcher *m, struct postings **set,
-                 struct diag *d)
+static err apply(struct picker *p, const struct term *t)
 {
-    if (walks(m) && postings_count(*set) <= FILTER_SERIES_MAX)
-        return filter(c, m, set, d);
-    struct postings *found = postings_empty();
-    err e = collect(c, m, found, d);
-    if (e == OK && m->matches_empty)
-        postings_andnot(*set, found);
+    if (t->shape.kind == SHAPE_SCAN && is_few(p)) {
+        for (const struct term *other = t; other != NULL; other = other->next)
+            TRY(filter(p->c, other->m, &p->set, p->d));
+        return OK;
+    }
+    struct collector to = {0};
+    uint32_t series = (uint32_t)p->c->b->meta.series;
+    err e = collect(p, t, &to);
+    struct postings *found = collector_finish(&to, series);
+    if (e == OK && p->set == NULL && t->shape.keeps) {
+        p->set = found;
+        return OK;
+    }
+    if (p->set == NULL)
+        p->set = postings_range(series);
+    if (e == OK && t->shape.keeps)
+        postings_and(p->set, found);
     else if (e == OK)
-        postings_and(*set, found);
+        postings_andnot(p->set, found);
     postings_free(found);
     return e;
 }
 
 /* Order of evaluation: what narrows most for least comes first. */
-static int cost_of(const struct matcher *m)
+enum { COST_COUNT = 6 };
+
+static int cost_of(const struct term *t)
 {
-    if (m->type == MATCH_EQUAL && !m->matches_empty)
-        return 0;
-    if (walks(m))
-        return m->matches_empty ? 4 : 3;
-    return m->matches_empty ? 2 : 1;
+    if (t->shape.kind == SHAPE_LIST)
+        return t->shape.keeps ? (t->shape.value_count == 1 ? 0 : 1) : 2;
+    if (t->shape.kind == SHAPE_ANY)
+        return 2;
+    return t->m->regex != NULL && regex_is_slow(t->m->regex) ? 5 : t->shape.keeps ? 3 : 4;
+}
+
+/* Terms that walk the values of one label join the one of them that keeps and has the longest
+ * prefix. */
+static void join_walks(struct picker *p)
+{
+    for (size_t i = 0; i < p->term_count; i++) {
+        struct term *t = &p->terms[i], *best = NULL;
+        if (t->shape.kind != SHAPE_SCAN)
+            continue;
+        for (size_t k = 0; k < p->term_count; k++) {
+            struct term *other = &p->terms[k];
+            bool same = other->shape.kind == SHAPE_SCAN && str_eq(other->m->name, t->m->name);
+            if (same && other->shape.keeps && !other->joined &&
+                (best == NULL || other->shape.prefix.len > best->shape.prefix.len))
+                best = other;
+        }
+        if (best == NULL || best == t || t->next != NULL)
+            continue;
+        t->joined = true;
+        t->next = best->next;
+        best->next = t;
+    }
+}
+
+/* False: nothing can match. */
+static bool plan(struct picker *p, const struct matcher *matchers, size_t count)
+{
+    p->terms = mem_zalloc(MAX(count, (size_t)1), sizeof(*p->terms));
+    for (size_t i = 0; i < count; i++) {
+        struct term t = {.m = &matchers[i], .shape = select_shape_of(&matchers[i])};
+        if (t.shape.kind == SHAPE_NONE)
+            return false;
+        if (t.shape.kind != SHAPE_ALL)
+            p->terms[p->term_count++] = t;
+    }
+    if (p->term_count <= JOINED_TERMS_MAX)
+        join_walks(p);
+    return true;
+}
+
+static err apply_all(struct picker *p)
+{
+    for (int cost = 0; cost < COST_COUNT; cost++)
+        for (size_t i = 0; i < p->term_count; i++) {
+            const struct term *t = &p->terms[i];
+            if (t->joined || cost_of(t) != cost)
+                continue;
+            if (p->set != NULL && postings_count(p->set) == 0)
+                return OK;
+            TRY(apply(p, t));
+        }
+    if (p->set == NULL)
+        p->set = postings_range((uint32_t)p->c->b->meta.series);
+    return OK;
 }
 
 err block_select(struct block_cursor *c, const struct matcher *matchers, size_t count,
                  struct postings **out, struct diag *d)
 {
-    struct postings *set = postings_range((uint32_t)c->b->meta.series);
+    struct picker p = {.c = c, .d = d};
     err e = OK;
-    for (int cost = 0; cost <= 4; cost++) {
-        for (size_t i = 0; i < count && e == OK; i++) {
-            if (cost_of(&matchers[i]) == cost && postings_count(set) > 0)
-                e = apply(c, &matchers[i], &set, d);
-        }
-    }
-    if (e != OK)
-        postings_free(set);
+    if (plan(&p, matchers, count))
+        e = apply_all(&p);
     else
-        *out = set;
+        p.set = postings_empty();
+    mem_free(p.terms);
+    if (e == OK)
+        *out = p.set;
+    else
+        postings_free(p.set);
     return e;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "storage/idbits.h"
 
 enum form { FORM_LIST = 0, FORM_ROARING = 1 };
 
@@ -48,6 +49,65 @@ void postings_free(struct postings *p)
         roaring_bitmap_free(bitmap(p));
 }
 
+/* ---- From a bitmap ---- */
+
+/* The portable format without runs: cookie, count of containers, for each its key and its ids - 1,
+ * for each where it is, then the containers of 64 Ki ids: up to 4,096 ids as 16-bit numbers, more
+ * as a bitmap. */
+enum {
+    COOKIE_NO_RUNS = 12346,
+    CONTAINER_WORDS = 1024,
+    CONTAINER_ARRAY_MAX = 4096,
+    CONTAINER_BYTES = CONTAINER_WORDS * 8,
+};
+
+static void put_container(struct buf *out, const uint64_t *bits, size_t words, size_t count)
+{
+    if (count > CONTAINER_ARRAY_MAX) {
+        buf_put(out, bits, words * sizeof(*bits));
+        for (size_t i = words; i < CONTAINER_WORDS; i++)
+            buf_put_u64(out, 0);
+        return;
+    }
+    uint32_t ids[CONTAINER_ARRAY_MAX];
+    uint8_t *to = buf_reserve(out, count * 2);
+    idbits_list(bits, words, ids);
+    for (size_t i = 0; i < count; i++)
+        store_u16(to + 2 * i, (uint16_t)ids[i]);
+    out->len += count * 2;
+}
+
+struct postings *postings_from_bits(const uint64_t *bits, size_t words)
+{
+    struct buf head = {0}, places = {0}, data = {0};
+    uint32_t containers = 0;
+    for (size_t w = 0; w < words; w += CONTAINER_WORDS) {
+        size_t n = MIN(words - w, (size_t)CONTAINER_WORDS), count = idbits_count(bits + w, n);
+        if (count == 0)
+            continue;
+        buf_put_u16(&head, (uint16_t)(w / CONTAINER_WORDS));
+        buf_put_u16(&head, (uint16_t)(count - 1));
+        buf_put_u32(&places, (uint32_t)data.len);
+        put_container(&data, bits + w, n, count);
+        containers++;
+    }
+    struct buf all = {0};
+    uint32_t data_pos = 8 + containers * 8;
+    buf_put_u32(&all, COOKIE_NO_RUNS);
+    buf_put_u32(&all, containers);
+    buf_put(&all, head.ptr, head.len);
+    for (size_t i = 0; i < containers; i++)
+        buf_put_u32(&all, load_u32(places.ptr + 4 * i) + data_pos);
+    buf_put(&all, data.ptr, data.len);
+    roaring_bitmap_t *made =
+        roaring_bitmap_portable_deserialize_safe((const char *)all.ptr, all.len);
+    buf_fini(&head);
+    buf_fini(&places);
+    buf_fini(&data);
+    buf_fini(&all);
+    return owned(made);
+}
+
 static void encode_list(const uint32_t *ids, size_t count, struct buf *out)
 {
     buf_put_u8(out, FORM_LIST);
@@ -72,6 +132,14 @@ void postings_encode(const uint32_t *ids, size_t count, struct buf *out)
     postings_free(p);
 }
 
+/* Most differences take one byte. */
+static inline uint64_t read_step(struct reader *r)
+{
+    if (LIKELY(r->pos != r->end && *r->pos < 0x80 && !r->overrun))
+        return *r->pos++;
+    return read_varint(r);
+}
+
 /* The ids of a stored list into `ids` (room for POSTINGS_LIST_MAX). */
 static err decode_list(slice bytes, uint32_t id_limit, uint32_t *ids, size_t *count)
 {
@@ -84,7 +152,7 @@ static err decode_list(slice bytes, uint32_t id_limit, uint32_t *ids, size_t *co
         ids[n++] = (uint32_t)id;
         if (reader_left(&r) == 0)
             break;
-        uint64_t step = read_varint(&r);
+        uint64_t step = read_step(&r);
         if (step >= id_limit)
             return ERR_CORRUPT;
         id += step + 1;
@@ -127,6 +195,18 @@ err postings_decode_or(slice bytes, uint32_t id_limit, struct postings *p)
     TRY(decode_roaring(rest, id_limit, &b));
     roaring_bitmap_or_inplace(bitmap(p), b);
     roaring_bitmap_free(b);
+    return OK;
+}
+
+err postings_decode_mark(slice bytes, uint32_t id_limit, uint64_t *bits, struct postings *p)
+{
+    if (bytes.len < 2 || bytes.ptr[0] != FORM_LIST)
+        return postings_decode_or(bytes, id_limit, p);
+    uint32_t ids[POSTINGS_LIST_MAX];
+    size_t count;
+    TRY(decode_list((slice){bytes.ptr + 1, bytes.len - 1}, id_limit, ids, &count));
+    for (size_t i = 0; i < count; i++)
+        idbits_set(bits, ids[i]);
     return OK;
 }
 

@@ -33,6 +33,14 @@ MUST_USE err postings_decode(slice bytes, uint32_t id_limit, struct postings **o
 /* Add the stored set to `p`: as decode and postings_or(), without the copy. */
 MUST_USE err postings_decode_or(slice bytes, uint32_t id_limit, struct postings *p);
 
+/* Add the stored set to `bits` when it is small, else to `p`: collecting the sets of many values is
+ * fastest so. `bits` has a bit for each id below `id_limit` (idbits.h).   ERR_CORRUPT  as above */
+MUST_USE err postings_decode_mark(slice bytes, uint32_t id_limit, uint64_t *bits,
+                                  struct postings *p);
+
+/* The ids whose bits are set, in `words` words. */
+struct postings *postings_from_bits(const uint64_t *bits, size_t words);
+
 /* a = a AND b, a OR b, a without b. */
 void postings_and(struct postings *a, const struct postings *b);
 void postings_or(struct postings *a, const struct postings *b);

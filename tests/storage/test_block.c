@@ -165,12 +165,14 @@ static void test_block__matchers_select_as_the_naive_way(void **state)
             }
         }
     }
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 600; i++) {
         struct matcher ms[3];
         size_t n = (size_t)model_below(&f.rng, 4);
+        bool one_name = model_below(&f.rng, 3) == 0; /* their values are walked together */
+        const char *name = NAMES[model_below(&f.rng, COUNT_OF(NAMES))];
         for (size_t k = 0; k < n; k++)
             make_matcher(&ms[k], (enum matcher_type)model_below(&f.rng, 4),
-                         NAMES[model_below(&f.rng, COUNT_OF(NAMES))],
+                         one_name ? name : NAMES[model_below(&f.rng, COUNT_OF(NAMES))],
                          VALUES[model_below(&f.rng, COUNT_OF(VALUES))]);
         check_select(&f, ms, n);
         for (size_t k = 0; k < n; k++)

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "storage/idbits.h"
 #include "storage/postings.h"
 #include "support/block_model.h"
 
@@ -68,6 +69,25 @@ static void test_postings__model(void **state)
             q = postings_empty();
         }
         check(q, b);
+        /* The same by way of a bitmap. */
+        uint64_t *bits = mem_zalloc(idbits_words(IDS), sizeof(*bits));
+        struct postings *large = postings_empty();
+        if (n > 0) {
+            assert_int_equal(postings_decode_mark(buf_slice(&bytes), IDS, bits, large), OK);
+            assert_int_equal(postings_decode_mark(buf_slice(&bytes), ids[n - 1], bits, large),
+                             ERR_CORRUPT);
+        }
+        struct postings *few = postings_from_bits(bits, idbits_words(IDS));
+        postings_or(large, few);
+        check(large, b);
+        for (size_t i = 0; i < n; i++)
+            idbits_set(bits, ids[i]);
+        struct postings *same = postings_from_bits(bits, idbits_words(IDS));
+        check(same, b);
+        postings_free(same);
+        postings_free(few);
+        postings_free(large);
+        mem_free(bits);
         bool meet = false;
         for (int i = 0; i < IDS; i++) {
             bool x = a->has[i], y = b->has[i];
