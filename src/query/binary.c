@@ -71,22 +71,20 @@ static err result_labels(const struct matching *m, struct labels many, struct la
 static err pair_labels(const struct matching *m, struct pair *p)
 {
     struct labels many = {0}, one = {0};
-    const struct row *real;
     if (p->many != FILL_ROW)
         many = m->many->rows[p->many].labels;
     if (p->one != FILL_ROW)
         one = m->one->rows[p->one].labels;
     if (p->many == FILL_ROW || p->one == FILL_ROW) {
         struct labels *filled = p->many == FILL_ROW ? &many : &one;
-        real = p->many == FILL_ROW ? &m->one->rows[p->one] : &m->many->rows[p->many];
+        const struct row *real =
+            p->many == FILL_ROW ? &m->one->rows[p->one] : &m->many->rows[p->many];
         struct label *items = ARENA_ARRAY(&m->x->arena, struct label, real->labels.count + 1);
         if (items == NULL)
             return exec_memory_error(m->x, m->x->diag);
         *filled = match_labels(m, real->labels, items);
-    } else {
-        real = &m->many->rows[p->many];
     }
-    p->drop_name = m->op->return_bool || (m->op->op > OP_ATAN2 && real->drop_name);
+    p->drop_name = m->op->return_bool; /* that of the operands is forgotten, as upstream does */
     return result_labels(m, many, one, &p->labels);
 }
 
@@ -395,10 +393,12 @@ static void set_up(struct matching *m, struct vec *lhs, struct vec *rhs)
     m->swapped = vm->card == CARD_ONE_TO_MANY;
     m->many = m->swapped ? rhs : lhs;
     m->one = m->swapped ? lhs : rhs;
-    m->fill_many = m->swapped ? vm->has_fill_rhs : vm->has_fill_lhs;
-    m->fill_one = m->swapped ? vm->has_fill_lhs : vm->has_fill_rhs;
-    m->fill_many_value = m->swapped ? vm->fill_rhs : vm->fill_lhs;
-    m->fill_one_value = m->swapped ? vm->fill_lhs : vm->fill_rhs;
+    /* Upstream swaps the operands of group_right() but not these: fill_left() is of the many side
+     * and fill_right() of the one side, wherever they stand. */
+    m->fill_many = vm->has_fill_lhs;
+    m->fill_one = vm->has_fill_rhs;
+    m->fill_many_value = vm->fill_lhs;
+    m->fill_one_value = vm->fill_rhs;
 }
 
 static err match_and_compute(struct matching *m, struct vec *out)

@@ -117,11 +117,16 @@ static err scalar_extreme(struct exec *x, const struct plan *p, const struct gri
     double *l, *r;
     TRY(exec_scalar(x, p->args[0], g, &l));
     TRY(exec_scalar(x, p->args[1], g, &r));
+    const double decides = want_max ? (double)INFINITY : -(double)INFINITY; /* over NaN too */
     for (size_t k = 0; k < g->count; k++) {
-        if (isnan(l[k]) || isnan(r[k]))
+        if (l[k] == decides || r[k] == decides)
+            out[k] = decides;
+        else if (isnan(l[k]) || isnan(r[k]))
             out[k] = nan_value();
+        else if (l[k] == r[k]) /* zeros: max_of() is +0 where there is one, min_of() -0 */
+            out[k] = (signbit(l[k]) != 0) == want_max ? r[k] : l[k];
         else
-            out[k] = (want_max ? l[k] >= r[k] : l[k] <= r[k]) ? l[k] : r[k];
+            out[k] = (want_max ? l[k] > r[k] : l[k] < r[k]) ? l[k] : r[k];
     }
     return OK;
 }

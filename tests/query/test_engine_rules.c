@@ -1,0 +1,135 @@
+/* Rules that are easy to get wrong, each with the smallest data that shows it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/number.h"
+#include "query/engine.h"
+#include "support/fake_source.h"
+
+static struct fake_store *store;
+
+static const struct query_options FEATURES = {
+    .experimental_functions = true,
+    .fill_modifiers = true,
+    .extended_range_selectors = true,
+    .start_ms = 60000,
+    .end_ms = 60000,
+};
+
+/* What a query gives: its series in order, then warnings and infos; or its error. */
+static void show(const char *text, const struct query_options *o, struct buf *out)
+{
+    struct query_env env = {&FAKE_SOURCE, store, NULL};
+    struct query *q;
+    struct query_series s;
+    struct diag d = {0};
+    char number[NUMBER_SIZE_MAX];
+    assert_int_equal(query_prepare(&env, str_from(text), o, &q, &d), OK);
+    err e = query_exec(q, &d);
+    const struct query_result *r = query_result(q);
+    if (e != OK)
+        buf_printf(out, "error: %s", d.text);
+    if (e == OK && r->type == VALUE_SCALAR)
+        buf_put(out, number, number_format_json(r->scalar, number));
+    while (e == OK && query_next_series(q, &s)) {
+        buf_printf(out, "%s", out->len > 0 ? "; " : "");
+        labels_format_metric(s.labels, out);
+        buf_printf(out, " ");
+        buf_put(out, number, number_format_json(s.values[s.count - 1], number));
+    }
+    for (size_t i = 0; i < r->warning_count; i++)
+        buf_printf(out, " | " STR_FMT, STR_ARG(r->warnings[i]));
+    for (size_t i = 0; i < r->info_count; i++)
+        buf_printf(out, " | " STR_FMT, STR_ARG(r->infos[i]));
+    query_close(q);
+}
+
+static void expect(const char *text, const struct query_options *o, const char *want)
+{
+    struct buf b = {0};
+    show(text, o, &b);
+    if (strcmp(buf_cstr(&b), want) != 0)
+        print_error("%s\n", text);
+    assert_string_equal(buf_cstr(&b), want);
+    buf_fini(&b);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    store = fake_store_open();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fake_store_close(store);
+    return 0;
+}
+
+#define ADD(value, ...)                                                                            \
+    fake_store_add(store, fake_store_series(store, __VA_ARGS__, NULL), 50000, value)
+
+/* math.Max and math.Min of Go: the infinity that decides comes before NaN, and zeros have signs. */
+static void test_rules__max_of_and_min_of(void **state)
+{
+    (void)state;
+    expect("max_of(Inf, NaN)", &FEATURES, "+Inf");
+    expect("max_of(NaN, Inf)", &FEATURES, "+Inf");
+    expect("max_of(NaN, -Inf)", &FEATURES, "NaN");
+    expect("min_of(NaN, -Inf)", &FEATURES, "-Inf");
+    expect("min_of(Inf, NaN)", &FEATURES, "NaN");
+    expect("max_of(2, 3)", &FEATURES, "3");
+    expect("min_of(2, 3)", &FEATURES, "2");
+    expect("1 / max_of(-0, 0)", &FEATURES, "+Inf");
+    expect("1 / min_of(0, -0)", &FEATURES, "-Inf");
+}
+
+/* fill_left() is of the "many" side and fill_right() of the "one" side, also under group_right(),
+ * where they stand the other way round. */
+static void test_rules__fill_follows_cardinality(void **state)
+{
+    (void)state;
+    ADD(2, "__name__", "cpu", "i", "a", "c", "0");
+    ADD(3, "__name__", "cpu", "i", "b", "c", "0");
+    ADD(100, "__name__", "meta", "i", "a");
+    ADD(300, "__name__", "meta", "i", "z");
+    expect("meta * on (i) group_right fill_left(5) cpu", &FEATURES,
+           "{c=\"0\", i=\"a\"} 200; {i=\"z\"} 1500");
+    expect("meta * on (i) group_right fill_right(7) cpu", &FEATURES,
+           "{c=\"0\", i=\"a\"} 200; {c=\"0\", i=\"b\"} 21");
+    expect("cpu * on (i) group_left fill_left(5) meta", &FEATURES,
+           "{c=\"0\", i=\"a\"} 200; {i=\"z\"} 1500");
+    expect("cpu * on (i) group_left fill_right(7) meta", &FEATURES,
+           "{c=\"0\", i=\"a\"} 200; {c=\"0\", i=\"b\"} 21");
+}
+
+/* A comparison of vectors that filters forgets that a name was to go. */
+static void test_rules__filters_keep_delayed_names(void **state)
+{
+    (void)state;
+    struct query_options o = FEATURES;
+    o.delayed_name_removal = true;
+    ADD(2, "__name__", "m", "i", "a");
+    ADD(3, "__name__", "n", "i", "a");
+    expect("-m < n", &o, "m{i=\"a\"} -2");
+    expect("-m < bool n", &o, "{i=\"a\"} 1");
+    expect("-m < 0", &o, "{i=\"a\"} -2");
+    expect("-m + n", &o, "{i=\"a\"} 1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_rules__max_of_and_min_of, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__fill_follows_cardinality, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__filters_keep_delayed_names, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
