@@ -161,7 +161,7 @@ static err fold_histograms(struct exec *x, const struct plan *p, const struct fo
     if (a->op == AGG_SUM || a->op == AGG_AVG)
         return diag_set(d, ERR_UNSUPPORTED, "%s of native histograms is not supported yet",
                         agg_op_text(a->op));
-    annotate_info(&x->annotations, p->args[0]->expr->start, "ignored histogram in %s aggregation",
+    annotate_info(&x->annotations, a->expr->start, "ignored histogram in %s aggregation",
                   agg_op_text(a->op));
     return OK;
 }

@@ -82,7 +82,7 @@ static err quantile_block(const struct agg_rows *r, const struct members *m, siz
 static void warn_params(const struct agg_rows *r)
 {
     double low = (double)INFINITY, high = (double)-INFINITY;
-    const struct expr *arg = r->plan->args[1]->expr;
+    const struct expr *arg = r->plan->expr->aggregate.param; /* its parentheses too */
     bool any_nan = false;
     for (size_t k = 0; k < r->grid->count; k++) {
         any_nan = any_nan || isnan(r->param[k]);
@@ -103,7 +103,7 @@ err aggregate_quantile(struct agg_rows *r, struct vec *out)
     double *scratch[STEP_BLOCK];
     struct exec *x = r->x;
     warn_params(r);
-    tell_histograms(r, r->plan->args[0]->expr->start);
+    tell_histograms(r, r->plan->expr->aggregate.expr->start);
     TRY(members_make(r, &m));
     size_t most = largest_group(r, &m);
     for (size_t s = 0; s < STEP_BLOCK; s++) {
@@ -319,7 +319,7 @@ static void warn_ratio(const struct agg_rows *r, double ratio, double cap)
 {
     char text[NUMBER_SIZE_MAX];
     int size = (int)number_format_g(ratio, text);
-    annotate_warning(&r->x->annotations, r->plan->args[1]->expr->start,
+    annotate_warning(&r->x->annotations, r->plan->expr->aggregate.param->start,
                      "ratio value should be between -1 and 1, got %.*s, capping to %g", size, text,
                      cap);
 }
@@ -510,7 +510,6 @@ static err count_row(struct value_counts *c, const struct row *r)
             TRY(count_value(c, v, &group));
         last_bits = f64_bits(v);
         struct row *to = &c->out->rows[group];
-        to->drop_name = to->drop_name || r->drop_name;
         to->values[k] = is_absent(to->values[k]) ? 1 : to->values[k] + 1;
     }
     return OK;

@@ -402,12 +402,15 @@ err range_quantile(struct range_call *c)
     if (copy == NULL)
         return no_memory(c);
     const double *q = c->args->scalars[0];
+    double told = 0; /* one that nothing is to be told about */
     for (size_t k = 0; k < w->step_count; k++) {
         size_t n = w->hi[k] - w->lo[k];
         TRY(range_visit(c, n));
         memcpy(copy, c->values + w->lo[k], n * sizeof(double));
-        if (n > 0 && (k == 0 || f64_bits(q[k]) != f64_bits(q[k - 1])))
-            warn_quantile(c->args->x, q[k], c->args->call->args[0]->expr);
+        if (n > 0 && f64_bits(q[k]) != f64_bits(told)) {
+            told = q[k];
+            warn_quantile(c->args->x, told, c->args->call->args[0]->expr);
+        }
         c->out[k] = quantile_of(q[k], copy, n);
     }
     return OK;

@@ -124,12 +124,54 @@ static void test_rules__filters_keep_delayed_names(void **state)
     expect("-m + n", &o, "{i=\"a\"} 1");
 }
 
+/* Counting values forgets it too. */
+static void test_rules__count_values_keeps_delayed_names(void **state)
+{
+    (void)state;
+    struct query_options o = FEATURES;
+    o.delayed_name_removal = true;
+    ADD(2, "__name__", "m", "i", "a");
+    expect("count_values by (__name__) (\"v\", abs(m))", &o, "m{v=\"2\"} 1");
+    expect("count by (__name__) (abs(m))", &o, "{} 1");
+}
+
+/* Remarks about an aggregation are where its operand begins, parentheses and all. */
+static void test_rules__places_of_aggregations(void **state)
+{
+    (void)state;
+    ADD(2, "__name__", "m", "i", "a");
+    expect("quantile((2), m)", &FEATURES,
+           "{} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)");
+    expect("limit_ratio((2), m)", &FEATURES,
+           "m{i=\"a\"} 2 | PromQL warning: ratio value should be between -1 and 1, got 2, capping "
+           "to 1 "
+           "(1:13)");
+}
+
+/* A bad quantile is told once there is a sample, be it at a later step. */
+static void test_rules__bad_quantile_is_told_at_later_steps(void **state)
+{
+    (void)state;
+    struct query_options o = FEATURES;
+    o.start_ms = 0;
+    o.step_ms = 60000;
+    ADD(2, "__name__", "m", "i", "a");
+    expect("quantile_over_time(2, m[1m])", &o,
+           "{i=\"a\"} +Inf | PromQL warning: quantile value should be between 0 and 1, got 2 "
+           "(1:20)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rules__max_of_and_min_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rules__fill_follows_cardinality, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rules__filters_keep_delayed_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__count_values_keeps_delayed_names, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__places_of_aggregations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__bad_quantile_is_told_at_later_steps, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
