@@ -62,7 +62,7 @@ struct query_options { /* zero-initialised but for the times is Prometheus' defa
     int64_t lookback_ms;      /* <= 0: the default */
     int64_t subquery_step_ms; /* of [5m:]; <= 0: the default (global.evaluation_interval) */
     bool experimental_functions, fill_modifiers, extended_range_selectors; /* features */
-    bool delayed_name_removal, type_and_unit_labels;
+    bool delayed_name_removal, type_and_unit_labels, use_start_timestamps;
     bool step_stats;             /* count samples at every step */
     uint64_t samples_max;        /* points held at once; 0: the default (--query.max-samples) */
     size_t memory_bytes_max;     /* of all the query allocates; 0: derived from samples_max */

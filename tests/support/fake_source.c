@@ -14,6 +14,7 @@ struct fake_series {
     int64_t *ts_ms;
     double *values;
     const struct histogram **hists; /* NULL entries: floats */
+    int64_t *starts;                /* NULL: none */
     bool has_hists;
     size_t count, cap;
 };
@@ -49,6 +50,7 @@ void fake_store_close(struct fake_store *s)
         mem_free(s->series[i].ts_ms);
         mem_free(s->series[i].values);
         mem_free(s->series[i].hists);
+        mem_free(s->series[i].starts);
     }
     mem_free(s->series);
     arena_fini(&s->arena);
@@ -90,6 +92,7 @@ static void insert(struct fake_store *s, size_t series, int64_t ts_ms, double va
                    const struct histogram *h)
 {
     struct fake_series *f = &s->series[series];
+    ASSERT(f->starts == NULL);
     if (f->count + PAD >= f->cap) {
         size_t old = f->cap;
         f->cap = f->cap > 0 ? 2 * f->cap : 32;
@@ -130,6 +133,18 @@ void fake_store_add_histogram(struct fake_store *s, size_t series, int64_t ts_ms
     insert(s, series, ts_ms, 0, copy);
 }
 
+void fake_store_start(struct fake_store *s, size_t series, int64_t ts_ms, int64_t start_ts_ms)
+{
+    struct fake_series *f = &s->series[series];
+    if (f->starts == NULL)
+        f->starts = mem_zalloc(f->cap, sizeof(*f->starts));
+    size_t at = 0;
+    while (at < f->count && f->ts_ms[at] != ts_ms)
+        at++;
+    ASSERT(at < f->count);
+    f->starts[at] = start_ts_ms;
+}
+
 size_t fake_store_count(const struct fake_store *s)
 {
     return s->count;
@@ -145,7 +160,7 @@ struct series_columns fake_store_columns(struct fake_store *s, size_t series)
     const struct fake_series *f = &s->series[series];
     uint64_t id = hash64((slice){(const uint8_t *)f->ts_ms, f->count * sizeof(*f->ts_ms)}, 7);
     return (struct series_columns){
-        id != 0 ? id : 1, f->ts_ms, f->values, f->has_hists ? f->hists : NULL, NULL, f->count};
+        id != 0 ? id : 1, f->ts_ms, f->values, f->has_hists ? f->hists : NULL, f->starts, f->count};
 }
 
 void fake_store_break(struct fake_store *s, size_t i)

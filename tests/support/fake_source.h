@@ -23,6 +23,9 @@ void fake_store_add(struct fake_store *s, size_t series, int64_t ts_ms, double v
 void fake_store_add_histogram(struct fake_store *s, size_t series, int64_t ts_ms,
                               const struct histogram *h);
 
+/* Give the sample of a series at `ts_ms`, which must be there, a start time stamp. */
+void fake_store_start(struct fake_store *s, size_t series, int64_t ts_ms, int64_t start_ts_ms);
+
 size_t fake_store_count(const struct fake_store *s);
 struct labels fake_store_labels(const struct fake_store *s, size_t series);
 /* The samples of a series, valid until it is changed. */
