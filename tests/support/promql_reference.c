@@ -62,6 +62,12 @@ void ref_check_distinct(struct ref_query *q, struct ref_vector v)
                 ref_fail(q, "vector cannot contain metrics with the same labelset");
 }
 
+void ref_check_step(struct ref_query *q, struct ref_vector v)
+{
+    if (!q->delayed_name_removal || q->step_ms > 0 || q->subqueries > 0)
+        ref_check_distinct(q, v);
+}
+
 /* ---- notes ---- */
 
 struct ref_notes {
@@ -358,12 +364,14 @@ static struct ref_windows select_subquery(struct ref_query *q, const struct expr
                             .range_ms = s->range_ms};
     int64_t step = s->step_ms > 0 ? s->step_ms : q->subquery_step_ms;
     size_t most = (size_t)(w.range_ms / step) + 2;
+    q->subqueries++;
     for (int64_t at = multiple_after(w.end_ms - w.range_ms, step); at <= w.end_ms; at += step) {
         struct ref_vector v = ref_eval(q, s->expr, at);
         ref_check_distinct(q, v);
         for (size_t i = 0; i < v.count && q->error[0] == 0; i++)
             take_point(q, &w, &v.items[i], at, most);
     }
+    q->subqueries--;
     return w;
 }
 
@@ -400,7 +408,7 @@ static struct ref_vector timestamps(struct ref_query *q, const struct expr *e, i
 {
     const struct expr *arg = ref_unwrap(e->call.args[0]);
     bool start = e->call.func->id == FUNC_START_TIMESTAMP;
-    bool direct = arg->kind == EXPR_VECTOR && !arg->vector.smoothed;
+    bool direct = arg->kind == EXPR_VECTOR; /* `smoothed` is not looked at */
     if (start && (!direct || !q->start_timestamps))
         return ref_eval(q, arg, t).count > 0 ? (struct ref_vector){0} : (struct ref_vector){0};
     struct ref_vector v = direct ? ref_select(q, &arg->vector, t, start ? REF_STARTS : REF_TIMES)
@@ -411,8 +419,7 @@ static struct ref_vector timestamps(struct ref_query *q, const struct expr *e, i
             v.items[i].value = (double)t / 1000;
         ref_drop_name(q, &v.items[i]);
     }
-    if (!q->delayed_name_removal)
-        ref_check_distinct(q, v);
+    ref_check_step(q, v);
     return v;
 }
 

@@ -164,8 +164,7 @@ static struct ref_vector with_scalar(const struct operation *o, struct ref_vecto
             ref_drop_name(q, &s);
         ref_put(&out, s);
     }
-    if (!q->delayed_name_removal)
-        ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }
 
@@ -197,7 +196,7 @@ static struct ref_vector set_operator(struct ref_query *q, const struct expr_bin
     for (size_t j = 0; j < r.count && b->op == OP_OR; j++)
         if (!has_match(q, b->matching, r.items[j].labels, l))
             ref_put(&out, r.items[j]);
-    ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }
 
@@ -298,7 +297,7 @@ static struct ref_vector match(const struct operation *o, struct ref_vector l, s
         if (!had)
             put_pair(&p, j, &s, &one.items[j]);
     }
-    ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }
 

@@ -325,8 +325,7 @@ static struct ref_vector hists_one_by_one(struct ref_query *q, const struct expr
             s.labels = ref_keep(q, s.labels, (struct label_list){name, 1}, false, false);
         ref_put(&out, s);
     }
-    if (!q->delayed_name_removal)
-        ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }
 
@@ -486,7 +485,6 @@ struct ref_vector ref_hist_call(struct ref_query *q, const struct expr *e, int64
     }
     if (!many)
         estimate_all(&x, in, &out);
-    if (!q->delayed_name_removal)
-        ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }

@@ -162,8 +162,7 @@ struct ref_vector ref_map(struct ref_query *q, const struct expr *e, int64_t t)
         ref_drop_name(q, &s);
         ref_put(&out, s);
     }
-    if (!q->delayed_name_removal)
-        ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }
 
@@ -220,7 +219,6 @@ struct ref_vector ref_date(struct ref_query *q, const struct expr *e, int64_t t)
         ref_drop_name(q, &s);
         ref_put(&out, s);
     }
-    if (!q->delayed_name_removal)
-        ref_check_distinct(q, out);
+    ref_check_step(q, out);
     return out;
 }

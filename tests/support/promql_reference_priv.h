@@ -21,6 +21,9 @@ enum ref_pick { REF_VALUES, REF_TIMES, REF_STARTS };
 struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, int64_t t,
                              enum ref_pick pick);
 void ref_check_distinct(struct ref_query *q, struct ref_vector v);
+/* The same after an operation that upstream looks at only where it evaluates many steps or has
+ * removed names at once. */
+void ref_check_step(struct ref_query *q, struct ref_vector v);
 
 struct ref_point {
     int64_t ts_ms, start_ms;
