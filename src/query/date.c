@@ -4,6 +4,10 @@
 #include "query/map.h"
 
 enum { DAY_S = 24 * 60 * 60 };
+/* Go counts seconds from the 1st of March of the year -292277022400, so many before 1970, in 64
+ * bits without a sign: earlier times wrap around. They come from NaN and what is below all
+ * integers. */
+static const uint64_t EPOCH_S = UINT64_C(106751991073400) * DAY_S;
 
 struct date {
     int64_t year;
@@ -43,8 +47,9 @@ double date_part(enum func_id id, double seconds)
     /* What does not fit is the smallest integer, as the conversion gives on amd64. */
     bool fits = seconds >= -9223372036854775808.0 && seconds < 9223372036854775808.0;
     int64_t s = fits ? (int64_t)seconds : INT64_MIN;
-    int64_t days = s / DAY_S - (s % DAY_S < 0), of_day = s % DAY_S;
-    of_day += of_day < 0 ? DAY_S : 0;
+    uint64_t since = (uint64_t)s + EPOCH_S;
+    int64_t days = (int64_t)(since / DAY_S) - (int64_t)(EPOCH_S / DAY_S);
+    int64_t of_day = (int64_t)(since % DAY_S);
     if (id == FUNC_HOUR)
         return (double)(of_day / 3600);
     if (id == FUNC_MINUTE)

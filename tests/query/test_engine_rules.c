@@ -161,6 +161,20 @@ static void test_rules__bad_quantile_is_told_at_later_steps(void **state)
            "(1:20)");
 }
 
+/* Dates of what is no time are those of Go's smallest integer, wrapped around. */
+static void test_rules__dates_of_no_time(void **state)
+{
+    (void)state;
+    expect("hour(vector(NaN))", &FEATURES, "{} 15");
+    expect("minute(vector(NaN))", &FEATURES, "{} 30");
+    expect("year(vector(NaN))", &FEATURES, "{} 292277026596");
+    expect("month(vector(NaN))", &FEATURES, "{} 12");
+    expect("day_of_year(vector(1e30))", &FEATURES, "{} 339");
+    expect("day_of_week(vector(-Inf))", &FEATURES, "{} 0");
+    expect("hour(vector(-1))", &FEATURES, "{} 23");
+    expect("day_of_month(vector(-1))", &FEATURES, "{} 31");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rules__places_of_aggregations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rules__bad_quantile_is_told_at_later_steps, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__dates_of_no_time, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
