@@ -103,6 +103,41 @@ static err mask_rows(struct exec *x, const struct grid *g, struct vec *v,
     return OK;
 }
 
+struct dated_row {
+    struct row row;
+    size_t first; /* step with a point */
+};
+
+static int compare_dates(const void *pa, const void *pb)
+{
+    const struct dated_row *a = pa, *b = pb;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+/* Rows that are joined lose their name or not as the first point of both says: that row goes to the
+ * front. */
+static err earliest_first(struct exec *x, const struct grid *g, struct vec *v)
+{
+    size_t marked = 0;
+    for (size_t i = 0; i < v->count; i++)
+        marked += v->rows[i].drop_name;
+    if (marked == 0 || marked == v->count || g->count == 1)
+        return OK;
+    struct dated_row *dated = ARENA_ARRAY(&x->arena, struct dated_row, v->count);
+    if (dated == NULL)
+        return exec_memory_error(x, x->diag);
+    for (size_t i = 0; i < v->count; i++) {
+        TRY(exec_visit_main(x, g->count));
+        dated[i].row = v->rows[i];
+        while (dated[i].first < g->count && !row_has(&v->rows[i], dated[i].first))
+            dated[i].first++;
+    }
+    TRY(exec_sort(x, dated, v->count, sizeof(*dated), compare_dates));
+    for (size_t i = 0; i < v->count; i++)
+        v->rows[i] = dated[i].row;
+    return OK;
+}
+
 /* All of the left, and of the right what has no match at its step. */
 static err unite(struct exec *x, const struct grid *g, struct vec *lhs, struct vec *rhs,
                  struct vec *out)
@@ -122,6 +157,7 @@ static err unite(struct exec *x, const struct grid *g, struct vec *lhs, struct v
     out->count = total;
     out->one_name = false;
     vec_compact(out, g);
+    TRY(earliest_first(x, g, out));
     return vec_merge_equal(x, g, out);
 }
 

@@ -175,6 +175,23 @@ static void test_rules__dates_of_no_time(void **state)
     expect("day_of_month(vector(-1))", &FEATURES, "{} 31");
 }
 
+/* A series that `or` takes from one side first and from the other later goes by the first one. */
+static void test_rules__first_side_of_or_decides_on_names(void **state)
+{
+    (void)state;
+    struct query_options o = FEATURES;
+    o.delayed_name_removal = true;
+    o.step_ms = 60000;
+    o.end_ms = 420000;
+    o.lookback_ms = 30000;
+    size_t m = fake_store_series(store, "__name__", "m", "i", "a", NULL);
+    fake_store_add(store, m, 50000, 1);
+    fake_store_add(store, m, 410000, 5);
+    expect("m or abs(m offset 1m)", &o, "m{i=\"a\"} 5");
+    expect("abs(m) or m offset 1m", &o, "{i=\"a\"} 5");
+    expect("m offset 1m or abs(m)", &o, "{i=\"a\"} 5");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +204,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rules__bad_quantile_is_told_at_later_steps, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_rules__dates_of_no_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__first_side_of_or_decides_on_names, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
