@@ -30,10 +30,11 @@ static void times(struct gen *g)
     bool offset = chance(g, 15), at = chance(g, 10);
     for (int k = 0; k < 2; k++) {
         if (offset && (k == 0) == offset_first)
-            buf_printf(g->b, " offset %s",
-                       PICK(g, "30s", "1m", "7m", "-2m", "15s500ms", "(1m + 30s)", "0s"));
+            buf_printf(
+                g->b, " offset %s",
+                PICK(g, "30s", "1m", "7m", "-2m", "15s500ms", "(1m + 30s)", "0s", "1ms", "-15s"));
         if (at && (k == 1) == offset_first)
-            buf_printf(g->b, " @ %s", PICK(g, "600", "start()", "end()", "1234.567"));
+            buf_printf(g->b, " @ %s", PICK(g, "600", "start()", "end()", "1234.567", "-5"));
     }
 }
 
@@ -115,7 +116,8 @@ static void range(struct gen *g, int depth, bool plain)
     } else {
         name(g);
         buf_printf(g->b, "[%s]",
-                   PICK(g, "1m", "2m", "5m", "10m", "31s", "1h", "10s", "max_of(step(), 90s)"));
+                   PICK(g, "1m", "2m", "5m", "10m", "31s", "1h", "10s", "max_of(step(), 90s)",
+                        "15s", "30s", "1ms", "300 * 2", "15001ms"));
     }
 }
 
@@ -126,7 +128,7 @@ static void extended(struct gen *g)
                anchored ? PICK(g, "rate", "increase", "delta", "changes", "resets")
                         : PICK(g, "rate", "increase", "delta"));
     name(g);
-    buf_printf(g->b, "[%s] %s", PICK(g, "1m", "2m", "5m", "31s"),
+    buf_printf(g->b, "[%s] %s", PICK(g, "1m", "2m", "5m", "31s", "15s", "10s"),
                anchored ? "anchored" : "smoothed");
     times(g);
     put(g, ")");

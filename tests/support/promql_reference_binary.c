@@ -186,9 +186,10 @@ static bool has_match(struct ref_query *q, const struct vector_matching *m, stru
     return false;
 }
 
-static struct ref_vector set_operator(struct ref_query *q, const struct expr_binary *b,
+static struct ref_vector set_operator(struct ref_query *q, const struct expr *e,
                                       struct ref_vector l, struct ref_vector r)
 {
+    const struct expr_binary *b = &e->binary;
     struct ref_vector out = ref_room(q, l.count + r.count);
     for (size_t i = 0; i < l.count; i++)
         if (b->op == OP_OR || has_match(q, b->matching, l.items[i].labels, r) == (b->op == OP_AND))
@@ -196,6 +197,8 @@ static struct ref_vector set_operator(struct ref_query *q, const struct expr_bin
     for (size_t j = 0; j < r.count && b->op == OP_OR; j++)
         if (!has_match(q, b->matching, r.items[j].labels, l))
             ref_put(&out, r.items[j]);
+    for (size_t i = 0; i < out.count; i++)
+        out.items[i].drop_name = ref_first_flag(q, e, &out.items[i]);
     ref_check_step(q, out);
     return out;
 }
@@ -310,7 +313,7 @@ struct ref_vector ref_binary(struct ref_query *q, const struct expr *e, int64_t 
     if (q->error[0] != 0)
         return (struct ref_vector){0};
     if (lv && rv)
-        return binary_op_is_set(b->op) ? set_operator(q, b, l, r) : match(&o, l, r);
+        return binary_op_is_set(b->op) ? set_operator(q, e, l, r) : match(&o, l, r);
     if (!lv && !rv) {
         double value;
         enum outcome done = of_floats(b->op, l.items[0].value, r.items[0].value, &value);

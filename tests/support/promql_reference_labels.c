@@ -63,25 +63,50 @@ struct ref_drops {
         struct labels from, to;
     } items[1024];
     size_t count;
+    struct ref_flag {
+        const struct expr *node;
+        struct labels labels;
+        bool drop_name;
+    } flags[1024];
+    size_t flag_count;
 };
+
+static struct ref_drops *drops_of(struct ref_query *q)
+{
+    if (q->drops == NULL)
+        q->drops = ARENA_NEW(q->arena, struct ref_drops);
+    return q->drops;
+}
+
+bool ref_first_flag(struct ref_query *q, const struct expr *node, const struct ref_sample *s)
+{
+    struct ref_drops *d = drops_of(q);
+    if (q->step_ms == 0 && q->subqueries == 0)
+        return s->drop_name;
+    for (size_t i = 0; i < d->flag_count; i++)
+        if (d->flags[i].node == node && labels_eq(d->flags[i].labels, s->labels))
+            return d->flags[i].drop_name;
+    ASSERT(d->flag_count < COUNT_OF(d->flags));
+    d->flags[d->flag_count++] = (struct ref_flag){node, s->labels, s->drop_name};
+    return s->drop_name;
+}
 
 void ref_drops_note(struct ref_query *q, const struct expr *node, struct labels from,
                     struct labels to)
 {
     if (q->delayed_name_removal)
         return;
-    if (q->drops == NULL)
-        q->drops = ARENA_NEW(q->arena, struct ref_drops);
-    for (size_t i = 0; i < q->drops->count; i++) {
-        const struct ref_drop *d = &q->drops->items[i];
+    struct ref_drops *all = drops_of(q);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct ref_drop *d = &all->items[i];
         if (d->node != node || !labels_eq(d->to, to))
             continue;
         if (!labels_eq(d->from, from))
             ref_fail(q, "vector cannot contain metrics with the same labelset");
         return;
     }
-    ASSERT(q->drops->count < COUNT_OF(q->drops->items));
-    q->drops->items[q->drops->count++] = (struct ref_drop){node, from, to};
+    ASSERT(all->count < COUNT_OF(all->items));
+    all->items[all->count++] = (struct ref_drop){node, from, to};
 }
 
 /* ---- label_replace(), label_join() ---- */

@@ -209,7 +209,7 @@ struct ref_vector ref_date(struct ref_query *q, const struct expr *e, int64_t t)
 {
     const struct expr_call *c = &e->call;
     if (c->arg_count == 0)
-        return ref_one(q, date_part(c->func->id, floor((double)t / 1000)));
+        return ref_one(q, date_part(c->func->id, (double)(t / 1000)));
     struct ref_vector in = ref_eval(q, c->args[0], t), out = ref_room(q, in.count);
     for (size_t i = 0; i < in.count; i++) {
         struct ref_sample s = in.items[i];

@@ -72,6 +72,9 @@ void ref_drop_name(struct ref_query *q, struct ref_sample *s);
  * made `to` of `from`. */
 void ref_drops_note(struct ref_query *q, const struct expr *node, struct labels from,
                     struct labels to);
+/* Over many steps a series loses its name or not as its first sample says, even where `node` takes
+ * the later ones from elsewhere. */
+bool ref_first_flag(struct ref_query *q, const struct expr *node, const struct ref_sample *s);
 struct ref_vector ref_label_replace(struct ref_query *q, const struct expr_call *c, int64_t t);
 struct ref_vector ref_label_join(struct ref_query *q, const struct expr_call *c, int64_t t);
 struct ref_vector ref_sort_call(struct ref_query *q, const struct expr *e, int64_t t);
