@@ -324,7 +324,7 @@ static void histograms(struct gen *g, int depth)
         put(g, inner);
     else
         vector(g, depth - 1);
-    put(g, many ? PICK(g, ", \"q\", 0.5, 0.9)", ", \"x\", 0.1, 1, 2)") : ")");
+    put(g, many ? PICK(g, ", \"q\", 0.5, 0.9)", ", \"y\", 0.1, 1, 2)") : ")");
 }
 
 static void label_call(struct gen *g, int depth)

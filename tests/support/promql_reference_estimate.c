@@ -151,10 +151,10 @@ static double between(const struct ref_hist *h, const struct ref_span *s, double
 {
     if (ref_hist_is_custom(h) || (s->lower <= 0 && s->upper >= 0))
         return s->lower + (s->upper - s->lower) * part;
-    double low = log2(fabs(s->lower)), high = log2(fabs(s->upper));
+    double low = ref_log2(fabs(s->lower)), high = ref_log2(fabs(s->upper));
     if (s->lower > 0)
-        return exp2(low + (high - low) * part);
-    return -exp2(high + (low - high) * (1 - part));
+        return ref_exp2(low + (high - low) * part);
+    return -ref_exp2(high + (low - high) * (1 - part));
 }
 
 static double native_quantile(struct ref_query *q, double phi, const struct ref_hist *h,
@@ -216,7 +216,8 @@ static double rank_within(const struct ref_hist *h, const struct ref_span *s, do
             return s->count;
         return rank + s->count * (v - s->lower) / (s->upper - s->lower);
     }
-    double low = log2(fabs(s->lower)), high = log2(fabs(s->upper)), at = log2(fabs(v)), part;
+    double low = ref_log2(fabs(s->lower)), high = ref_log2(fabs(s->upper)), at = ref_log2(fabs(v)),
+           part;
     part = v > 0 ? (at - low) / (high - low) : 1 - (at - high) / (low - high);
     return rank + s->count * part;
 }

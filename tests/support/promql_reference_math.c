@@ -17,6 +17,28 @@ void ref_inc(double v, double *sum, double *c)
     *sum = t;
 }
 
+/* As Go has them, to the last bit: other libraries differ there, and count_values() shows it. */
+double ref_log2(double v)
+{
+    int exponent;
+    double part = frexp(v, &exponent);
+    return part == 0.5 ? exponent - 1 : log(part) * (1 / M_LN2) + exponent;
+}
+
+double ref_exp2(double v)
+{
+    static const double p[] = {1.66666666666666657415e-01, -2.77777777770155933842e-03,
+                               6.61375632143793436117e-05, -1.65339022054652515390e-06,
+                               4.13813679705723846039e-08};
+    if (!(v >= -1.0740e+03 && v <= 1.0239999999999999e+03))
+        return exp2(v);
+    int k = (int)(v > 0 ? v + 0.5 : v < 0 ? v - 0.5 : 0);
+    double t = v - k, hi = t * 6.93147180369123816490e-01, lo = -t * 1.90821492927058770002e-10;
+    double r = hi - lo, rr = r * r;
+    double c = r - rr * (p[0] + rr * (p[1] + rr * (p[2] + rr * (p[3] + rr * p[4]))));
+    return ldexp(1 - ((lo - (r * c) / (2 - c)) - hi), k);
+}
+
 double ref_average(const double *v, size_t n)
 {
     double sum = v[0], c = 0, mean = 0;

@@ -87,6 +87,8 @@ double ref_hash_offset(struct labels ls);
 void ref_inc(double v, double *sum, double *c);
 double ref_max(double a, double b);
 double ref_min(double a, double b);
+double ref_log2(double v);
+double ref_exp2(double v);
 double ref_average(const double *v, size_t n);
 double ref_quantile(struct ref_query *q, double phi, const double *v, size_t n);
 bool ref_quantile_is_odd(double phi);

@@ -62,7 +62,8 @@ static double keep_of_cut(const struct cut *c, const struct ref_span *s, bool ne
     if (c->custom) {
         part = (c->at - s->lower) / (s->upper - s->lower);
     } else {
-        double low = log2(fabs(s->lower)), high = log2(fabs(s->upper)), at = log2(fabs(c->at));
+        double low = ref_log2(fabs(s->lower)), high = ref_log2(fabs(s->upper)),
+               at = ref_log2(fabs(c->at));
         part = negative ? 1 - (at - high) / (low - high) : (at - low) / (high - low);
     }
     under = s->count * part;
