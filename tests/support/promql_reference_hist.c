@@ -56,7 +56,8 @@ struct ref_hist *ref_hist_copy(struct ref_query *q, const struct ref_hist *h)
     *r = *h;
     for (int i = 0; i < 2; i++) {
         r->side[i].items = ARENA_ARRAY(q->arena, struct ref_bucket, h->side[i].count + 1);
-        memcpy(r->side[i].items, h->side[i].items, h->side[i].count * sizeof(struct ref_bucket));
+        for (size_t k = 0; k < h->side[i].count; k++)
+            r->side[i].items[k] = h->side[i].items[k];
     }
     return r;
 }
@@ -208,9 +209,9 @@ static void add_bucket(struct ref_query *q, struct ref_side *s, struct ref_bucke
         return;
     }
     struct ref_bucket *items = ARENA_ARRAY(q->arena, struct ref_bucket, s->count + 2);
-    memcpy(items, s->items, at * sizeof(*items));
+    for (size_t i = 0; i < s->count; i++)
+        items[i + (i >= at)] = s->items[i];
     items[at] = b;
-    memcpy(items + at + 1, s->items + at, (s->count - at) * sizeof(*items));
     s->items = items;
     s->count++;
 }
