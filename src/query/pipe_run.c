@@ -475,7 +475,9 @@ static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct bu
 static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted)
 {
     struct annotations *a = &p->x->annotations;
-    size_t pos = p->fn.call->args[0]->expr->start;
+    const struct expr *arg = p->fn.call->args[0]->expr;
+    /* Upstream puts what has no place instead of a subquery that it has evaluated. */
+    size_t pos = arg->kind == EXPR_SUBQUERY ? 0 : arg->start;
     struct labels ls;
     if (p->selected != NULL)
         TRY(selected_labels(p->x, p->selected, n->series, &ls));

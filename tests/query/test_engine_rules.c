@@ -192,6 +192,18 @@ static void test_rules__first_side_of_or_decides_on_names(void **state)
     expect("m offset 1m or abs(m)", &o, "{i=\"a\"} 5");
 }
 
+/* What stands for a subquery that has been evaluated has no place in the query. */
+static void test_rules__place_of_subqueries(void **state)
+{
+    (void)state;
+    struct query_options o = FEATURES;
+    o.start_ms = o.end_ms = 120000;
+    ADD(2, "__name__", "m", "i", "a");
+    expect("rate((m)[5m:1m])", &o,
+           "{i=\"a\"} 0 | PromQL info: metric might not be a counter, name does not end in "
+           "_total/_sum/_count/_bucket: \"m\" (1:1)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rules__bad_quantile_is_told_at_later_steps, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_rules__dates_of_no_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules__place_of_subqueries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rules__first_side_of_or_decides_on_names, set_up,
                                         tear_down),
     };
