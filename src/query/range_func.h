@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/kahan.h"
 #include "query/exec_priv.h"
 #include "query/window.h"
 
@@ -90,19 +91,6 @@ static inline double range_seconds(const struct range_func_args *a)
 {
     int64_t ms = a->time.range_ms;
     return (double)(ms / 1000) + (double)(ms % 1000 * 1000000) / 1e9;
-}
-
-/* Neumaier's compensated addition of `v` to sum and compensation. */
-static inline void kahan_add(double v, double *sum, double *c)
-{
-    double t = *sum + v;
-    if (__builtin_isinf(t))
-        *c = 0;
-    else if (__builtin_fabs(*sum) >= __builtin_fabs(v))
-        *c += (*sum - t) + v;
-    else
-        *c += (v - t) + *sum;
-    *sum = t;
 }
 
 /* The quantile of `count` values, whose order is changed; upstream's quantile(). NaN is smallest.
