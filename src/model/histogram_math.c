@@ -26,8 +26,8 @@ err histogram_copy_to_schema(const struct histogram *h, int32_t schema, struct a
 
 err histogram_compact(struct histogram *h, struct arena *a)
 {
-    TRY(side_compact(&h->positive, NULL, a));
-    return side_compact(&h->negative, NULL, a);
+    TRY(buckets_compact(&h->positive, NULL, a));
+    return buckets_compact(&h->negative, NULL, a);
 }
 
 /* ---- products ---- */
@@ -90,9 +90,9 @@ static err add_sides(struct histogram *h, const struct histogram *other, bool ne
                      struct arena *a)
 {
     struct addend b = {&other->positive, NULL, negative, h->schema, h->zero_threshold};
-    TRY(side_add(&h->positive, NULL, &b, a));
+    TRY(buckets_add(&h->positive, NULL, &b, a));
     b.side = &other->negative;
-    return side_add(&h->negative, NULL, &b, a);
+    return buckets_add(&h->negative, NULL, &b, a);
 }
 
 static err combine(struct histogram *h, const struct histogram *other, bool negative,
@@ -180,13 +180,13 @@ static err match_schemas(struct histogram_sum *s, struct sum_other *o, struct ar
     struct histogram *v = s->value, *c = s->comp;
     if (o->h.schema < v->schema) {
         int shift = v->schema - o->h.schema;
-        TRY(side_reduce_sum(&v->positive, &c->positive, shift, a));
-        TRY(side_reduce_sum(&v->negative, &c->negative, shift, a));
+        TRY(buckets_reduce(&v->positive, &c->positive, shift, a));
+        TRY(buckets_reduce(&v->negative, &c->negative, shift, a));
         v->schema = o->h.schema;
     } else if (o->h.schema > v->schema) {
         int shift = o->h.schema - v->schema;
-        TRY(side_reduce_sum(&o->h.positive, &o->positive_comp, shift, a));
-        TRY(side_reduce_sum(&o->h.negative, &o->negative_comp, shift, a));
+        TRY(buckets_reduce(&o->h.positive, &o->positive_comp, shift, a));
+        TRY(buckets_reduce(&o->h.negative, &o->negative_comp, shift, a));
     }
     return OK;
 }
@@ -196,10 +196,10 @@ static err sum_sides(struct histogram_sum *s, const struct sum_other *o, struct 
     struct histogram *v = s->value, *c = s->comp;
     struct addend b = {&o->h.positive, o->positive_comp.counts, false, v->schema,
                        v->zero_threshold};
-    TRY(side_add(&v->positive, &c->positive, &b, a));
+    TRY(buckets_add(&v->positive, &c->positive, &b, a));
     b.side = &o->h.negative;
     b.comp = o->negative_comp.counts;
-    TRY(side_add(&v->negative, &c->negative, &b, a));
+    TRY(buckets_add(&v->negative, &c->negative, &b, a));
     c->schema = v->schema;
     c->zero_threshold = v->zero_threshold;
     return OK;

@@ -93,15 +93,16 @@ struct addend {
 };
 
 /* to += b; `comp`, when not NULL, takes the rounding errors and is parallel to `to`. ERR_LIMIT */
-MUST_USE err side_add(struct histogram_side *to, struct histogram_side *comp,
-                      const struct addend *b, struct arena *a);
+MUST_USE err buckets_add(struct histogram_side *to, struct histogram_side *comp,
+                         const struct addend *b, struct arena *a);
 
 /* Remove empty buckets, and with them what `comp` (may be NULL) has for them. ERR_LIMIT */
-MUST_USE err side_compact(struct histogram_side *s, struct histogram_side *comp, struct arena *a);
+MUST_USE err buckets_compact(struct histogram_side *s, struct histogram_side *comp,
+                             struct arena *a);
 
 /* Merge buckets down by `shift` schemas, rounding errors kept in new arrays. ERR_LIMIT */
-MUST_USE err side_reduce_sum(struct histogram_side *s, struct histogram_side *comp, int shift,
-                             struct arena *a);
+MUST_USE err buckets_reduce(struct histogram_side *s, struct histogram_side *comp, int shift,
+                            struct arena *a);
 
 /* h += other (or -=) where both have custom bounds that differ. `comp` may be NULL. ERR_LIMIT */
 MUST_USE err custom_add(struct histogram *h, struct histogram *comp, const struct histogram *other,

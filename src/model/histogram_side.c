@@ -131,8 +131,8 @@ static void put_span(struct merge *m, const struct histogram_side *from,
     }
 }
 
-err side_add(struct histogram_side *to, struct histogram_side *comp, const struct addend *b,
-             struct arena *a)
+err buckets_add(struct histogram_side *to, struct histogram_side *comp, const struct addend *b,
+                struct arena *a)
 {
     uint32_t missing = missing_in(to, b);
     if (missing == 0) {
@@ -183,7 +183,7 @@ static uint32_t runs_of(const struct histogram_side *s, uint32_t *full)
     return runs;
 }
 
-err side_compact(struct histogram_side *s, struct histogram_side *comp, struct arena *a)
+err buckets_compact(struct histogram_side *s, struct histogram_side *comp, struct arena *a)
 {
     uint32_t full, runs = runs_of(s, &full);
     if (full == s->bucket_count && runs == s->span_count)
@@ -213,8 +213,8 @@ err side_compact(struct histogram_side *s, struct histogram_side *comp, struct a
 
 /* ---- resolution ---- */
 
-err side_reduce_sum(struct histogram_side *s, struct histogram_side *comp, int shift,
-                    struct arena *a)
+err buckets_reduce(struct histogram_side *s, struct histogram_side *comp, int shift,
+                   struct arena *a)
 {
     struct span_writer w = {.spans = ARENA_ARRAY(a, struct histogram_span, s->bucket_count)};
     double *counts = ARENA_ARRAY(a, double, s->bucket_count);

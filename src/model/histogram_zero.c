@@ -68,7 +68,7 @@ static err trim_side(const struct histogram *h, struct histogram_side *s,
                      struct histogram_side *comp, struct arena *a)
 {
     clear_side(h->schema, h->zero_threshold, s, comp);
-    return side_compact(s, comp, a);
+    return buckets_compact(s, comp, a);
 }
 
 err zero_reconcile(struct histogram *h, struct histogram *comp, const struct histogram *other,
