@@ -15,6 +15,12 @@
 
 enum { ANNOTATIONS_MAX = 1024 }; /* distinct ones kept; a query with more is told so by one more */
 
+/* Words of several annotations; what they are about follows. */
+#define ANNOTATE_MIXED_BUCKETS                                                                     \
+    "vector contains a mix of histograms with exponential and custom buckets schemas"
+#define ANNOTATE_RECONCILED         "mismatched custom buckets were reconciled during "
+#define ANNOTATE_CONFLICTING_RESETS "conflicting counter resets during histogram "
+
 struct annotation;
 
 struct annotations {

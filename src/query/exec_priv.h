@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/thread.h"
-#include "model/histogram.h"
+#include "model/histogram_math.h"
 #include "model/labels.h"
 #include "model/sample.h"
 #include "query/annotate.h"
@@ -197,6 +197,8 @@ MUST_USE err row_drop_name(struct exec *x, struct row *r);
 MUST_USE err labels_drop_metadata(struct exec *x, struct labels *ls);
 
 size_t row_present(const double *values, const struct histogram *const *hists, size_t count);
+/* Samples that the `present` points of a row count as: a histogram is many. */
+uint64_t row_points(const struct histogram *const *hists, size_t count, size_t present);
 void row_fill(double *values, size_t count, double v);
 static inline bool row_has(const struct row *r, size_t k)
 {

@@ -86,6 +86,7 @@ struct lane { /* one thread at work */
     struct arena *keep;   /* for what the sink keeps: rows, accumulators */
     struct arena *hists;  /* for histograms: `keep` or `scratch` */
     struct arena scratch; /* one row, compacted samples */
+    struct arena work;    /* one step: arithmetic of histograms */
     struct series_reader *reader;
     struct arena reader_arena;
     struct window_cache windows;

@@ -190,7 +190,7 @@ static err eval_windows(struct lane *l, struct windows *w, const double *values,
         return OK;
     }
     l->queryable += w->size_sum;
-    step_stats_add_windows(l->pipe->x, w);
+    step_stats_add_windows(l->pipe->x, w, NULL);
     TRY(exec_peak(l->pipe->x, w->size_max, &l->diag));
     struct range_call call = {.args = &l->pipe->fn,
                               .w = w,
@@ -216,23 +216,24 @@ static err eval_floats(struct lane *l, const struct kind_columns *c, double *out
     return eval_windows(l, w, c->values, out, notes);
 }
 
-/* Histograms that a function handed on live in the series: copy them to where they are kept. */
-static err keep_histograms(struct lane *l, const struct histogram **hists, size_t count)
+/* Samples that histograms count as; of each step's window to the statistics, of the largest one to
+ * the peak. */
+static err count_histograms(struct lane *l, const struct windows *w,
+                            const struct histogram *const *hists)
 {
-    const struct histogram *from = NULL, *copy = NULL;
-    for (size_t k = 0; k < count; k++) {
-        if (hists[k] == NULL)
-            continue;
-        if (hists[k] != from) {
-            struct histogram *made;
-            if (histogram_copy(hists[k], l->hists, &made) != OK)
-                return exec_memory_error(l->pipe->x, &l->diag);
-            from = hists[k];
-            copy = made;
-        }
-        hists[k] = copy;
+    uint64_t most = 0, *before = arena_alloc(&l->scratch, (w->sample_count + 1) * sizeof(*before));
+    if (before == NULL)
+        return exec_memory_error(l->pipe->x, &l->diag);
+    before[0] = 0;
+    for (size_t i = 0; i < w->sample_count; i++)
+        before[i + 1] = before[i] + histogram_points(hists[i]);
+    for (size_t k = 0; k < w->step_count; k++) {
+        uint64_t points = before[w->hi[k]] - before[w->lo[k]];
+        l->queryable += points;
+        most = MAX(most, points);
     }
-    return OK;
+    step_stats_add_windows(l->pipe->x, w, before);
+    return exec_peak(l->pipe->x, most, &l->diag);
 }
 
 static err eval_mixed(struct lane *l, const struct series_columns *c, double *out,
@@ -260,13 +261,18 @@ static err eval_mixed(struct lane *l, const struct series_columns *c, double *ou
                               .notes = notes,
                               .visited = &l->visited,
                               .diag = &l->diag};
-    struct range_mixed mixed = {&call, hw, hists.hists, *out_hists};
-    l->queryable += hw->size_sum + (fw != NULL ? fw->size_sum : 0);
-    step_stats_add_windows(l->pipe->x, hw);
-    if (fw != NULL)
-        step_stats_add_windows(l->pipe->x, fw);
-    TRY(range_func_mixed(&mixed));
-    return keep_histograms(l, *out_hists, n);
+    struct range_mixed mixed = {.call = &call,
+                                .hist_windows = hw,
+                                .hists = hists.hists,
+                                .out_hists = *out_hists,
+                                .keep = l->hists,
+                                .work = &l->work};
+    TRY(count_histograms(l, hw, hists.hists));
+    if (fw != NULL) {
+        l->queryable += fw->size_sum;
+        step_stats_add_windows(l->pipe->x, fw, NULL);
+    }
+    return range_func_mixed(&mixed);
 }
 
 static err eval_range(struct lane *l, const struct series_columns *c, double *out,
@@ -324,10 +330,10 @@ static err eval_series(struct lane *l, size_t i, double *out, const struct histo
         TRY(eval_instant(l, &c, out, hists));
     *present = row_present(out, *hists, p->grid->count);
     if (p->leaf != LEAF_RANGE) {
-        l->queryable += *present;
+        l->queryable += row_points(*hists, p->grid->count, *present);
         step_stats_add_row(p->x, out, *hists, p->grid->count);
     }
-    if (*present == 0)
+    if (*present == 0 || (*hists != NULL && row_present(out, NULL, p->grid->count) == 0))
         notes &= ~(unsigned)NOTE_COUNTER;
     if (notes != 0)
         note_series(l, i, notes);
@@ -353,7 +359,7 @@ static err run_series(struct lane *l, size_t partition, size_t i)
         return OK;
     double *values = l->pending;
     l->pending = NULL;
-    l->points += present;
+    l->points += row_points(hists, l->pipe->grid->count, present);
     return l->sink->take(l->sink, l, partition, i, values, hists, present);
 }
 
@@ -364,6 +370,7 @@ static err lane_open(struct lane *l)
     struct exec *x = l->pipe->x;
     size_t budget = x->options->memory_bytes_max;
     arena_init(&l->scratch, budget);
+    arena_init(&l->work, budget);
     arena_init(&l->reader_arena, budget);
     window_cache_init(&l->windows, &l->pipe->source->time, l->pipe->grid, budget);
     void *warm = arena_alloc(&l->scratch, SCRATCH_WARM_BYTES);
@@ -381,6 +388,7 @@ static void lane_close(struct lane *l)
         l->pipe->x->env->source->reader_close(l->reader);
     l->reader = NULL;
     arena_fini(&l->scratch);
+    arena_fini(&l->work);
     arena_fini(&l->reader_arena);
     window_cache_fini(&l->windows);
 }
@@ -392,8 +400,8 @@ static err lane_checkpoint(struct lane *l)
     uint64_t points = l->points;
     l->points = 0;
     TRY(exec_hold(x, points, &l->diag));
-    uint64_t bytes = l->keep->used_bytes + l->scratch.used_bytes + l->reader_arena.used_bytes +
-                     l->windows.arena.used_bytes;
+    uint64_t bytes = l->keep->used_bytes + l->scratch.used_bytes + l->work.used_bytes +
+                     l->reader_arena.used_bytes + l->windows.arena.used_bytes;
     if (bytes > l->bytes)
         TRY(exec_hold_bytes(x, bytes - l->bytes, &l->diag));
     l->bytes = MAX(bytes, l->bytes);
@@ -486,14 +494,7 @@ static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quot
     if ((n->notes & NOTE_COUNTER) != 0 && p->fn.func->is_counter_rate)
         tell_counter(p, pos, ls, quoted);
     const char *name = annotation_quote(quoted, labels_get(ls, LABEL_NAME));
-    if ((n->notes & NOTE_MIXED) != 0)
-        annotate_warning(a, pos, "encountered a mix of histograms and floats for metric name %s",
-                         name);
-    if ((n->notes & NOTE_HISTOGRAM_IGNORED) != 0)
-        annotate_info(a, pos,
-                      "ignored histograms in a range containing both floats and histograms for "
-                      "metric name %s",
-                      name);
+    range_tell_notes(a, pos, n->notes, name);
     return OK;
 }
 

@@ -2,18 +2,18 @@
 #include "query/range_func.h"
 
 static const struct range_func FUNCS[FUNC_COUNT] = {
-    [FUNC_RATE] = {range_rate, NULL, MIXED_DROP, 2, .is_counter_rate = true},
-    [FUNC_INCREASE] = {range_increase, NULL, MIXED_DROP, 2, .is_counter_rate = true},
-    [FUNC_DELTA] = {range_delta, NULL, MIXED_DROP, 2},
-    [FUNC_IRATE] = {range_irate, step_instant, MIXED_STEP, 2},
-    [FUNC_IDELTA] = {range_idelta, step_instant, MIXED_STEP, 2},
+    [FUNC_RATE] = {range_rate, step_rate, MIXED_DROP, 2, .is_counter_rate = true},
+    [FUNC_INCREASE] = {range_increase, step_increase, MIXED_DROP, 2, .is_counter_rate = true},
+    [FUNC_DELTA] = {range_delta, step_delta, MIXED_DROP, 2},
+    [FUNC_IRATE] = {range_irate, step_irate, MIXED_STEP, 2},
+    [FUNC_IDELTA] = {range_idelta, step_idelta, MIXED_STEP, 2},
     [FUNC_DERIV] = {range_deriv, NULL, MIXED_FLOATS, 2},
     [FUNC_PREDICT_LINEAR] = {range_predict_linear, NULL, MIXED_FLOATS, 2},
     [FUNC_DOUBLE_EXPONENTIAL_SMOOTHING] = {range_smoothing, NULL, MIXED_FLOATS, 2},
     [FUNC_CHANGES] = {range_changes, step_changes, MIXED_STEP, 1},
     [FUNC_RESETS] = {range_resets, step_resets, MIXED_STEP, 1},
-    [FUNC_SUM_OVER_TIME] = {range_sum, NULL, MIXED_DROP, 1},
-    [FUNC_AVG_OVER_TIME] = {range_avg, NULL, MIXED_DROP, 1},
+    [FUNC_SUM_OVER_TIME] = {range_sum, step_sum, MIXED_DROP, 1},
+    [FUNC_AVG_OVER_TIME] = {range_avg, step_avg, MIXED_DROP, 1},
     [FUNC_MIN_OVER_TIME] = {range_min, NULL, MIXED_FLOATS, 1},
     [FUNC_MAX_OVER_TIME] = {range_max, NULL, MIXED_FLOATS, 1},
     [FUNC_COUNT_OVER_TIME] = {range_count, step_count, MIXED_STEP, 1},
@@ -51,7 +51,7 @@ static uint32_t window_size(const struct windows *w, size_t k)
 }
 
 /* What a step of a series with both kinds comes to when the function looks at one kind alone. */
-static err mixed_one_kind(const struct range_mixed *m, size_t k)
+static err mixed_one_kind(struct range_mixed *m, size_t k)
 {
     const struct range_call *c = m->call;
     const struct range_func *f = c->args->func;
@@ -64,13 +64,13 @@ static err mixed_one_kind(const struct range_mixed *m, size_t k)
         *c->notes |= NOTE_MIXED;
         c->out[k] = absent_value();
     } else if (f->policy == MIXED_DROP && hists >= f->samples_min) {
-        return diag_set(c->diag, ERR_UNSUPPORTED, "%.*s() of native histograms is not supported",
-                        STR_ARG(c->args->call->expr->call.func->name));
+        arena_reset(m->work);
+        return f->step(m, k);
     }
     return OK;
 }
 
-err range_func_mixed(const struct range_mixed *m)
+err range_func_mixed(struct range_mixed *m)
 {
     struct range_call *c = m->call;
     const struct range_func *f = c->args->func;
@@ -80,10 +80,64 @@ err range_func_mixed(const struct range_mixed *m)
     else
         row_fill(c->out, n, absent_value());
     for (size_t k = 0; k < n; k++) {
-        if (f->policy != MIXED_STEP)
+        if (f->policy != MIXED_STEP) {
             TRY(mixed_one_kind(m, k));
-        else if (window_size(m->hist_windows, k) > 0)
+        } else if (window_size(m->hist_windows, k) > 0) {
+            arena_reset(m->work);
             TRY(f->step(m, k));
+        }
     }
     return OK;
+}
+
+err range_keep(struct range_mixed *m, size_t k, const struct histogram *h)
+{
+    struct histogram *copy;
+    if (histogram_copy(h, m->keep, &copy) != OK)
+        return exec_memory_error(m->call->args->x, m->call->diag);
+    m->out_hists[k] = copy;
+    return OK;
+}
+
+err range_pick(struct range_mixed *m, size_t k, uint32_t i)
+{
+    if (m->hists[i] != m->picked) {
+        TRY(range_keep(m, k, m->hists[i]));
+        m->picked = m->hists[i];
+        m->picked_copy = m->out_hists[k];
+    }
+    m->out_hists[k] = m->picked_copy;
+    return OK;
+}
+
+/* ---- notes ---- */
+
+static const struct note_text {
+    unsigned note;
+    bool warning, named; /* the metric name follows */
+    const char *text;
+} NOTES[] = {
+    {NOTE_MIXED, true, true, "encountered a mix of histograms and floats for metric name "},
+    {NOTE_HISTOGRAM_IGNORED, false, true,
+     "ignored histograms in a range containing both floats and histograms for metric name "},
+    {NOTE_NOT_COUNTER, true, true, "this native histogram metric is not a counter: "},
+    {NOTE_NOT_GAUGE, true, true, "this native histogram metric is not a gauge: "},
+    {NOTE_MIXED_BUCKETS, true, true, ANNOTATE_MIXED_BUCKETS " for metric name "},
+    {NOTE_RECONCILED_ADD, false, false, ANNOTATE_RECONCILED "addition"},
+    {NOTE_RECONCILED_SUB, false, false, ANNOTATE_RECONCILED "subtraction"},
+    {NOTE_RECONCILED_AGG, false, false, ANNOTATE_RECONCILED "aggregation"},
+    {NOTE_RESETS_CONFLICT, true, false, ANNOTATE_CONFLICTING_RESETS "aggregation"},
+};
+
+void range_tell_notes(struct annotations *a, size_t pos, unsigned notes, const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(NOTES); i++) {
+        const struct note_text *t = &NOTES[i];
+        if ((notes & t->note) == 0)
+            continue;
+        if (t->warning)
+            annotate_warning(a, pos, "%s%s", t->text, t->named ? name : "");
+        else
+            annotate_info(a, pos, "%s%s", t->text, t->named ? name : "");
+    }
 }

@@ -12,9 +12,17 @@
 
 /* What happened to a series, told after the run with its metric name. */
 enum series_note {
-    NOTE_COUNTER = 1,          /* rate() or increase() of floats gave points */
-    NOTE_MIXED = 2,            /* floats and histograms in one window: dropped */
-    NOTE_HISTOGRAM_IGNORED = 4 /* floats and histograms in one window: floats used */
+    NOTE_COUNTER = 1,           /* rate() or increase() of floats gave points */
+    NOTE_MIXED = 2,             /* floats and histograms in one window: dropped */
+    NOTE_HISTOGRAM_IGNORED = 4, /* floats and histograms in one window: floats used */
+    /* Histograms: */
+    NOTE_NOT_COUNTER = 1 << 8,     /* a gauge where a counter is due */
+    NOTE_NOT_GAUGE = 1 << 9,       /* ... the other way around */
+    NOTE_MIXED_BUCKETS = 1 << 10,  /* exponential and custom buckets in one window: dropped */
+    NOTE_RECONCILED_ADD = 1 << 11, /* custom bounds differed: the common ones were kept */
+    NOTE_RECONCILED_SUB = 1 << 12,
+    NOTE_RECONCILED_AGG = 1 << 13,
+    NOTE_RESETS_CONFLICT = 1 << 14 /* reset hints contradict each other in a sum or average */
 };
 
 struct range_func;
@@ -44,21 +52,26 @@ struct range_call { /* over one series */
 /* Windows of a series that has histograms too: the same steps over its floats and its histograms.
  */
 struct range_mixed {
-    struct range_call *call;              /* over the floats; w is NULL when there is none */
-    struct windows *hist_windows;         /* NULL: none */
+    struct range_call *call; /* over the floats; w is NULL when there is none */
+    struct windows *hist_windows;
     const struct histogram *const *hists; /* the column of histograms */
-    const struct histogram **out_hists;
+    const struct histogram **out_hists;   /* a place a step, filled by range_keep(), range_pick() */
+    struct arena *keep;                   /* for what they refer to */
+    struct arena *work;                   /* emptied before every step */
+    void *derived;                        /* by the function, once a series, in call->scratch */
+    const struct histogram *picked, *picked_copy; /* by range_pick() */
 };
 
 enum mixed_policy {
-    MIXED_DROP,   /* a window with both gives nothing and a warning */
+    MIXED_DROP,   /* a window with both gives nothing and a warning; `step` looks at one with
+                     nothing but samples_min histograms */
     MIXED_FLOATS, /* floats alone count; an info when there are histograms too */
-    MIXED_STEP,   /* the function looks at both: `step` */
+    MIXED_STEP,   /* the function looks at both: `step`, wherever there is a histogram */
 };
 
 struct range_func {
     err (*floats)(struct range_call *c);
-    err (*step)(const struct range_mixed *m, size_t k); /* MIXED_STEP: sets out or out_hists */
+    err (*step)(struct range_mixed *m, size_t k); /* sets out or out_hists */
     enum mixed_policy policy;
     uint8_t samples_min; /* a window with fewer gives nothing: 1 or 2 */
     bool keeps_name;
@@ -71,7 +84,12 @@ const struct range_func *range_func_find(enum func_id id);
 /* Evaluate over a column of floats, all steps; wrong places are corrected. */
 MUST_USE err range_func_floats(struct range_call *c);
 /* ... over floats and histograms. */
-MUST_USE err range_func_mixed(const struct range_mixed *m);
+MUST_USE err range_func_mixed(struct range_mixed *m);
+
+/* The result of step `k` is a copy of `h`, which may lie in m->work. */
+MUST_USE err range_keep(struct range_mixed *m, size_t k, const struct histogram *h);
+/* ... is sample `i` of the histograms: one copy for all steps in a row that have it. */
+MUST_USE err range_pick(struct range_mixed *m, size_t k, uint32_t i);
 
 /* Loops over the samples of each window tell how many they looked at: a query ends within
  * milliseconds of its deadline though one series may be steps times samples of work. */
@@ -93,6 +111,10 @@ static inline double range_seconds(const struct range_func_args *a)
     return (double)(ms / 1000) + (double)(ms % 1000 * 1000000) / 1e9;
 }
 
+/* The texts of a series' notes, but for NOTE_COUNTER, about the byte `pos` of the query; `name` is
+ * its metric name, quoted. */
+void range_tell_notes(struct annotations *a, size_t pos, unsigned notes, const char *name);
+
 /* The quantile of `count` values, whose order is changed; upstream's quantile(). NaN is smallest.
  */
 double quantile_of(double q, double *values, size_t count);
@@ -108,9 +130,30 @@ err range_predict_linear(struct range_call *c);
 err range_smoothing(struct range_call *c);
 err range_changes(struct range_call *c);
 err range_resets(struct range_call *c);
-err step_changes(const struct range_mixed *m, size_t k);
-err step_resets(const struct range_mixed *m, size_t k);
-err step_instant(const struct range_mixed *m, size_t k);
+
+/* What rate, increase and delta derive from times alone, once a column. */
+struct rate_steps {
+    double *factor;   /* result = (last - first) * factor when no counter reaches down to zero */
+    double *guard;    /* first >= guard * rise: extrapolation to the left stays above zero */
+    double *to_start; /* seconds extrapolated to the left */
+    double *to_end;   /* ... to the right */
+    double *sampled;  /* seconds between the first and the last sample */
+};
+/* The derived part of the call's windows; NULL over budget. `divisor`: seconds of a rate, or 0. */
+const struct rate_steps *rate_steps(struct range_call *c, double divisor);
+
+/* range_hist.c: functions of histograms */
+err step_rate(struct range_mixed *m, size_t k);
+err step_increase(struct range_mixed *m, size_t k);
+err step_delta(struct range_mixed *m, size_t k);
+err step_irate(struct range_mixed *m, size_t k);
+err step_idelta(struct range_mixed *m, size_t k);
+
+/* range_hist_over.c */
+err step_changes(struct range_mixed *m, size_t k);
+err step_resets(struct range_mixed *m, size_t k);
+err step_sum(struct range_mixed *m, size_t k);
+err step_avg(struct range_mixed *m, size_t k);
 
 /* range_over.c */
 err range_sum(struct range_call *c);
@@ -129,11 +172,11 @@ err range_ts_first(struct range_call *c);
 err range_ts_last(struct range_call *c);
 err range_ts_min(struct range_call *c);
 err range_ts_max(struct range_call *c);
-err step_count(const struct range_mixed *m, size_t k);
-err step_present(const struct range_mixed *m, size_t k);
-err step_last(const struct range_mixed *m, size_t k);
-err step_first(const struct range_mixed *m, size_t k);
-err step_ts_first(const struct range_mixed *m, size_t k);
-err step_ts_last(const struct range_mixed *m, size_t k);
+err step_count(struct range_mixed *m, size_t k);
+err step_present(struct range_mixed *m, size_t k);
+err step_last(struct range_mixed *m, size_t k);
+err step_first(struct range_mixed *m, size_t k);
+err step_ts_first(struct range_mixed *m, size_t k);
+err step_ts_last(struct range_mixed *m, size_t k);
 
 #endif

@@ -446,45 +446,43 @@ err range_mad(struct range_call *c)
 
 /* ---- series with histograms ---- */
 
-static uint32_t floats_in(const struct range_mixed *m, size_t k)
+static uint32_t floats_in(struct range_mixed *m, size_t k)
 {
     return m->call->w != NULL ? m->call->w->hi[k] - m->call->w->lo[k] : 0;
 }
 
-err step_count(const struct range_mixed *m, size_t k)
+err step_count(struct range_mixed *m, size_t k)
 {
     uint32_t hists = m->hist_windows->hi[k] - m->hist_windows->lo[k];
     m->call->out[k] = (double)(floats_in(m, k) + hists);
     return OK;
 }
 
-err step_present(const struct range_mixed *m, size_t k)
+err step_present(struct range_mixed *m, size_t k)
 {
     m->call->out[k] = 1;
     return OK;
 }
 
-err step_last(const struct range_mixed *m, size_t k)
+err step_last(struct range_mixed *m, size_t k)
 {
     const struct windows *h = m->hist_windows, *f = m->call->w;
     if (floats_in(m, k) > 0 && h->ts_ms[h->last[k]] < f->ts_ms[f->last[k]])
         return OK; /* the float is there already */
-    m->out_hists[k] = m->hists[h->last[k]];
     m->call->out[k] = absent_value();
-    return OK;
+    return range_pick(m, k, h->last[k]);
 }
 
-err step_first(const struct range_mixed *m, size_t k)
+err step_first(struct range_mixed *m, size_t k)
 {
     const struct windows *h = m->hist_windows, *f = m->call->w;
     if (floats_in(m, k) > 0 && f->ts_ms[f->first[k]] < h->ts_ms[h->first[k]])
         return OK;
-    m->out_hists[k] = m->hists[h->first[k]];
     m->call->out[k] = absent_value();
-    return OK;
+    return range_pick(m, k, h->first[k]);
 }
 
-err step_ts_first(const struct range_mixed *m, size_t k)
+err step_ts_first(struct range_mixed *m, size_t k)
 {
     const struct windows *h = m->hist_windows, *f = m->call->w;
     int64_t ts = h->ts_ms[h->first[k]];
@@ -494,7 +492,7 @@ err step_ts_first(const struct range_mixed *m, size_t k)
     return OK;
 }
 
-err step_ts_last(const struct range_mixed *m, size_t k)
+err step_ts_last(struct range_mixed *m, size_t k)
 {
     const struct windows *h = m->hist_windows, *f = m->call->w;
     int64_t ts = h->ts_ms[h->last[k]];

@@ -10,15 +10,6 @@ static err no_memory(const struct range_call *c)
 
 /* ---- extrapolated rates ---- */
 
-/* What rate, increase and delta derive from times alone, once a column. */
-struct rate_steps {
-    double *factor;   /* result = (last - first) * factor when no counter reaches down to zero */
-    double *guard;    /* first >= guard * rise: extrapolation to the left stays above zero */
-    double *to_start; /* seconds extrapolated to the left */
-    double *to_end;   /* ... to the right */
-    double *sampled;  /* seconds between the first and the last sample */
-};
-
 /* Slack that makes the guard safe against the rounding of its own division. */
 static const double GUARD_SLACK = 1.0000001;
 
@@ -46,8 +37,7 @@ static void derive_step(struct rate_steps *r, const struct range_call *c, size_t
     r->sampled[k] = sampled;
 }
 
-/* The derived part of the call's windows; NULL over budget. */
-static const struct rate_steps *rate_steps(struct range_call *c, double divisor)
+const struct rate_steps *rate_steps(struct range_call *c, double divisor)
 {
     if (c->w->derived != NULL)
         return c->w->derived;
@@ -348,30 +338,4 @@ err range_changes(struct range_call *c)
 err range_resets(struct range_call *c)
 {
     return count_events(c, true);
-}
-
-/* ---- series with histograms ---- */
-
-static err no_histograms(const struct range_mixed *m)
-{
-    return diag_set(m->call->diag, ERR_UNSUPPORTED, "%.*s() of native histograms is not supported",
-                    STR_ARG(m->call->args->call->expr->call.func->name));
-}
-
-err step_changes(const struct range_mixed *m, size_t k)
-{
-    (void)k;
-    return no_histograms(m);
-}
-
-err step_resets(const struct range_mixed *m, size_t k)
-{
-    (void)k;
-    return no_histograms(m);
-}
-
-err step_instant(const struct range_mixed *m, size_t k)
-{
-    (void)k;
-    return no_histograms(m);
 }

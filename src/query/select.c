@@ -152,9 +152,10 @@ static err read_raw(struct exec *x, struct selected *s, struct series_reader *r,
         if (row.count == 0)
             continue;
         TRY(selected_labels(x, s, i, &row.labels));
-        TRY(exec_hold(x, row.count, x->diag));
-        x->samples_queryable += row.count;
-        step_stats_add_raw(x, row.count);
+        uint64_t points = row_points(row.hists, row.count, row.count);
+        TRY(exec_hold(x, points, x->diag));
+        x->samples_queryable += points;
+        step_stats_add_raw(x, points);
         out->raw[out->raw_count++] = row;
     }
     return OK;

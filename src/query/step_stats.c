@@ -57,7 +57,7 @@ void samples_repeat(struct exec *x, struct sample_mark m, size_t step_count)
     add(&m.steps->read[0], once);
 }
 
-void step_stats_add_windows(struct exec *x, const struct windows *w)
+void step_stats_add_windows(struct exec *x, const struct windows *w, const uint64_t *before)
 {
     struct step_stats *s = x->step_stats;
     if (LIKELY(s == NULL) || w->step_count != s->count)
@@ -67,8 +67,9 @@ void step_stats_add_windows(struct exec *x, const struct windows *w)
         uint32_t lo = w->lo[k], hi = w->hi[k];
         if (hi <= lo)
             continue;
-        add(&s->queryable[k], hi - lo);
-        add(&s->read[k], hi - MIN(MAX(lo, known), hi));
+        uint32_t fresh = MIN(MAX(lo, known), hi);
+        add(&s->queryable[k], before != NULL ? before[hi] - before[lo] : hi - lo);
+        add(&s->read[k], before != NULL ? before[hi] - before[fresh] : hi - fresh);
         known = MAX(known, hi);
     }
 }
@@ -90,7 +91,8 @@ void step_stats_add_row(struct exec *x, const double *values, const struct histo
     for (size_t k = 0; k < count; k++) {
         if (is_absent(values[k]) && (hists == NULL || hists[k] == NULL))
             continue;
-        add(&s->queryable[k], 1);
-        add(&s->read[k], 1);
+        uint64_t points = is_absent(values[k]) ? histogram_points(hists[k]) : 1;
+        add(&s->queryable[k], points);
+        add(&s->read[k], points);
     }
 }

@@ -29,9 +29,10 @@ struct sample_mark samples_nest(struct exec *x);
 void samples_forget(struct exec *x, struct sample_mark m);
 void samples_repeat(struct exec *x, struct sample_mark m, size_t step_count);
 
-/* What the steps of a range function saw of a series, and those of an instant selector. Cheap when
- * nobody asks. */
-void step_stats_add_windows(struct exec *x, const struct windows *w);
+/* What the steps of a range function saw of a series, and those of an instant selector. Histograms
+ * count by their size: before[i] is what the first i samples of the column count; NULL: one each.
+ * Cheap when nobody asks. */
+void step_stats_add_windows(struct exec *x, const struct windows *w, const uint64_t *before);
 void step_stats_add_raw(struct exec *x, uint64_t n); /* of a range selector alone, at one time */
 void step_stats_add_row(struct exec *x, const double *values, const struct histogram *const *hists,
                         size_t count);

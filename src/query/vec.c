@@ -99,11 +99,20 @@ size_t row_present(const double *values, const struct histogram *const *hists, s
     return n;
 }
 
+uint64_t row_points(const struct histogram *const *hists, size_t count, size_t present)
+{
+    uint64_t n = present;
+    for (size_t i = 0; hists != NULL && i < count; i++)
+        n += hists[i] != NULL ? histogram_points(hists[i]) - 1 : 0;
+    return n;
+}
+
 err vec_hold(struct exec *x, const struct grid *g, struct vec *v)
 {
     uint64_t points = 0;
     for (size_t i = 0; i < v->count; i++)
-        points += row_present(v->rows[i].values, v->rows[i].hists, g->count);
+        points += row_points(v->rows[i].hists, g->count,
+                             row_present(v->rows[i].values, v->rows[i].hists, g->count));
     exec_release(x, v->points);
     v->points = points;
     return exec_hold(x, points, x->diag);
