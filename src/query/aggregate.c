@@ -127,6 +127,12 @@ static err make_slots(struct exec *x, const struct grouping *gr, size_t series, 
     return number_slots(x, gr, series, s);
 }
 
+struct fold_row { /* that goes into an accumulator */
+    size_t steps;
+    uint32_t series;
+    struct arena *arena; /* of the accumulator */
+};
+
 struct fold_sink {
     struct pipe_sink sink;
     struct pipe *pipe;
@@ -143,24 +149,25 @@ static double *fold_place(struct pipe_sink *s, struct lane *l)
     return arena_alloc(l->keep, (fs->pipe->grid->count + ROW_PAD) * sizeof(double));
 }
 
-/* What an operator does with the histograms of a row. */
+/* What an operator does with the histograms of the row of `series`. */
 static err fold_histograms(struct exec *x, const struct plan *p, const struct fold *f,
                            struct accumulator *acc, const struct histogram *const *hists,
-                           size_t steps, struct diag *d)
+                           const struct fold_row *row, struct diag *d)
 {
     const struct expr_aggregate *a = &p->expr->aggregate;
     size_t found = 0;
-    for (size_t k = 0; k < steps; k++)
+    for (size_t k = 0; k < row->steps; k++)
         found += hists[k] != NULL;
     if (found == 0)
         return OK;
     if (fold_counts_points(f)) {
-        fold_count_histograms(f, acc, hists, steps);
+        fold_count_histograms(f, acc, hists, row->steps);
         return OK;
     }
     if (a->op == AGG_SUM || a->op == AGG_AVG)
-        return diag_set(d, ERR_UNSUPPORTED, "%s of native histograms is not supported yet",
-                        agg_op_text(a->op));
+        return fold_hist_add(a->op, acc, hists, row->steps, row->series, row->arena)
+                   ? OK
+                   : exec_memory_error(x, d);
     annotate_info(&x->annotations, a->expr->start, "ignored histogram in %s aggregation",
                   agg_op_text(a->op));
     return OK;
@@ -179,12 +186,60 @@ static err fold_take(struct pipe_sink *s, struct lane *l, size_t partition, size
         return exec_memory_error(x, &l->diag);
     fs->used[slot] = true;
     if (hists != NULL) {
-        TRY(fold_histograms(x, fs->plan, fs->fold, acc, hists, steps, &l->diag));
+        struct fold_row row = {steps, (uint32_t)i, l->keep};
+        TRY(fold_histograms(x, fs->plan, fs->fold, acc, hists, &row, &l->diag));
         present = row_present(values, NULL, steps);
     }
+    if (acc->cells != NULL)
+        fold_hist_floats(acc, values, steps);
     if (!fold_add(fs->fold, acc, values, steps, present, l->keep))
         return exec_memory_error(x, &l->diag);
     l->pending = values; /* the place is free again */
+    return OK;
+}
+
+/* ---- results ---- */
+
+static err pipe_series_labels(void *source, size_t series, struct labels *out)
+{
+    bool drop_name;
+    return pipe_labels(source, series, out, &drop_name);
+}
+
+static err row_labels(void *source, size_t series, struct labels *out)
+{
+    const struct vec *v = source;
+    *out = v->rows[series].labels;
+    return OK;
+}
+
+static struct hist_finish told_about(struct exec *x, const struct plan *p,
+                                     err (*labels_of)(void *, size_t, struct labels *),
+                                     void *source)
+{
+    return (struct hist_finish){x, p->expr->aggregate.op, p->args[0]->expr->start, labels_of,
+                                source};
+}
+
+static err finish_row(const struct hist_finish *told, const struct fold *f, struct accumulator *acc,
+                      struct row *r, size_t steps, struct arena *a)
+{
+    fold_finish(f, acc, r->values, steps);
+    return acc->cells != NULL ? fold_hist_finish(told, acc, r, steps, a) : OK;
+}
+
+/* Rows of the result from the accumulators of each group; NULL: it has none. */
+static err finish_slots(const struct hist_finish *told, const struct fold *f,
+                        struct accumulator *const *of_group, const struct grouping *gr,
+                        size_t steps, struct vec *out)
+{
+    for (uint32_t i = 0; i < gr->groups.count; i++) {
+        struct row *r = &out->rows[i];
+        r->labels = gr->groups.groups[i];
+        r->drop_name = gr->drop_name[i];
+        if (of_group[i] != NULL)
+            TRY(finish_row(told, f, of_group[i], r, steps, &out->arenas[0]));
+    }
     return OK;
 }
 
@@ -206,18 +261,14 @@ static err join_slots(struct exec *x, const struct fold *f, const struct grid *g
         else
             enough = fold_merge(f, *acc, &fs->accs[i], g->count, &x->arena);
     }
-    if (!enough) {
+    struct hist_finish told = told_about(x, fs->plan, pipe_series_labels, fs->pipe);
+    err e = enough ? finish_slots(&told, f, of_group, gr, g->count, out)
+                   : exec_memory_error(x, x->diag);
+    if (e == OK)
+        e = vec_account(x, out);
+    if (e != OK)
         vec_fini(x, out);
-        return exec_memory_error(x, x->diag);
-    }
-    for (uint32_t i = 0; i < gr->groups.count; i++) {
-        struct row *r = &out->rows[i];
-        r->labels = gr->groups.groups[i];
-        r->drop_name = gr->drop_name[i];
-        if (of_group[i] != NULL)
-            fold_finish(f, of_group[i], r->values, g->count);
-    }
-    return OK;
+    return e;
 }
 
 static err finish_groups(struct exec *x, const struct plan *p, const struct grid *g,
@@ -315,10 +366,11 @@ static err group_rows(struct exec *x, const struct vec *in, struct grouping *gr)
     return OK;
 }
 
-static err fold_all(struct exec *x, const struct plan *p, const struct grid *g,
-                    const struct vec *in, const struct grouping *gr, struct vec *out)
+static err fold_all(struct exec *x, const struct plan *p, const struct grid *g, struct vec *in,
+                    const struct grouping *gr, struct vec *out)
 {
     const struct fold *f = fold_find(p->expr->aggregate.op);
+    struct hist_finish told = told_about(x, p, row_labels, in);
     struct accumulator *accs = ARENA_ARRAY(&x->arena, struct accumulator, gr->groups.count + 1);
     bool enough = accs != NULL;
     for (uint32_t i = 0; i < gr->groups.count && enough; i++)
@@ -327,8 +379,11 @@ static err fold_all(struct exec *x, const struct plan *p, const struct grid *g,
         const struct row *r = &in->rows[i];
         struct accumulator *acc = &accs[gr->group_of[i]];
         TRY(exec_visit_main(x, g->count));
+        struct fold_row row = {g->count, (uint32_t)i, &out->arenas[0]};
         if (r->hists != NULL)
-            TRY(fold_histograms(x, p, f, acc, r->hists, g->count, x->diag));
+            TRY(fold_histograms(x, p, f, acc, r->hists, &row, x->diag));
+        if (acc->cells != NULL)
+            fold_hist_floats(acc, r->values, g->count);
         size_t present = row_present(r->values, NULL, g->count);
         enough = fold_add(f, acc, r->values, g->count, present, &out->arenas[0]);
     }
@@ -336,13 +391,13 @@ static err fold_all(struct exec *x, const struct plan *p, const struct grid *g,
         struct row *r = &out->rows[i];
         r->labels = gr->groups.groups[i];
         r->drop_name = gr->drop_name[i];
-        fold_finish(f, &accs[i], r->values, g->count);
+        TRY(finish_row(&told, f, &accs[i], r, g->count, &out->arenas[0]));
     }
     return enough ? OK : exec_memory_error(x, x->diag);
 }
 
-static err fold_rows(struct exec *x, const struct plan *p, const struct grid *g,
-                     const struct vec *in, const struct grouping *gr, struct vec *out)
+static err fold_rows(struct exec *x, const struct plan *p, const struct grid *g, struct vec *in,
+                     const struct grouping *gr, struct vec *out)
 {
     TRY(vec_make(x, g, gr->groups.count, out));
     err e = fold_all(x, p, g, in, gr, out);

@@ -327,9 +327,11 @@ void fold_count_histograms(const struct fold *f, struct accumulator *acc,
         acc->n[k] += hists[k] != NULL ? 1 : 0;
 }
 
-bool fold_merge(const struct fold *f, struct accumulator *acc, const struct accumulator *from,
+bool fold_merge(const struct fold *f, struct accumulator *acc, struct accumulator *from,
                 size_t steps, struct arena *a)
 {
+    if (!fold_hist_merge(f->op, acc, from, steps, a))
+        return false;
     if (f->op == AGG_AVG && !make_running(acc, steps, a))
         return false;
     f->merge(acc, from, steps);
