@@ -110,7 +110,10 @@ static err open_selector(struct pipe *p)
     TRY(refuse_extended(p->x, plan_vector(p->source)));
     int64_t first = plan_time_at(t, g->start_ms);
     int64_t last = plan_time_at(t, grid_time(g, g->count - 1));
-    TRY(exec_select(p->x, plan_vector(p->source), first - t->range_ms + 1, last, &p->selected));
+    first -= t->range_ms;
+    if (p->source->counts_only)
+        first -= p->x->options->lookback_ms; /* lane_counts() wants to know what came before */
+    TRY(exec_select(p->x, plan_vector(p->source), first + 1, last, &p->selected));
     p->series_count = p->selected->count;
     return OK;
 }

@@ -113,6 +113,9 @@ void pipe_split_even(size_t count, size_t partition_min, struct pipe_split *out)
 MUST_USE err pipe_run(struct pipe *p, const struct pipe_split *split, struct pipe_sink *sink,
                       struct arena *keeps);
 
+/* pipe_counts.c: histograms of a column without their buckets. */
+MUST_USE err lane_counts(struct lane *l, struct series_columns *c);
+
 /* Run into rows. */
 MUST_USE err pipe_rows(struct pipe *p, struct vec *out);
 

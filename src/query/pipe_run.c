@@ -68,7 +68,7 @@ static err read_columns(struct lane *l, size_t i, struct series_columns *out)
         return inner_columns(l, i, out);
     TRY(l->pipe->x->env->source->read(l->reader, i, out, &l->diag));
     l->read += out->count;
-    return OK;
+    return out->histograms != NULL && l->pipe->source->counts_only ? lane_counts(l, out) : OK;
 }
 
 /* Windows of a column: from the cache, or in scratch memory for one without a shared id. */

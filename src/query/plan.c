@@ -9,6 +9,8 @@ static const int64_t TIME_MS_MAX = INT64_MAX / 8;
 struct builder {
     const struct plan_context *ctx;
     struct arena *arena;
+    /* Some operator above wants no more than count and sum of histograms; some wants it all. */
+    bool counts, buckets;
 };
 
 /* What a subtree is like. */
@@ -80,7 +82,13 @@ static err build_call(const struct builder *b, struct plan *p, struct nature *na
     struct nature *natures = ARENA_ARRAY(b->arena, struct nature, call->arg_count + 1);
     if (natures == NULL)
         return ERR_LIMIT;
-    TRY(build_args(b, (const struct expr *const *)call->args, call->arg_count, p, natures));
+    struct builder below = *b;
+    enum func_id id = call->func->id;
+    below.counts = b->counts || id == FUNC_HISTOGRAM_COUNT || id == FUNC_HISTOGRAM_SUM ||
+                   id == FUNC_HISTOGRAM_AVG;
+    below.buckets = b->buckets || id == FUNC_HISTOGRAM_QUANTILE || id == FUNC_HISTOGRAM_QUANTILES ||
+                    id == FUNC_HISTOGRAM_FRACTION;
+    TRY(build_args(&below, (const struct expr *const *)call->args, call->arg_count, p, natures));
     bool invariant = !function_needs_time(call->func->id);
     for (size_t i = 0; i < p->arg_count; i++)
         invariant = invariant && natures[i].invariant;
@@ -106,7 +114,10 @@ static err build_operands(const struct builder *b, struct plan *p, struct nature
         exprs[count++] = e->unary.expr;
     }
     struct nature natures[2];
-    TRY(build_args(b, exprs, count, p, natures));
+    struct builder below = *b;
+    below.buckets = b->buckets || (e->kind == EXPR_BINARY && (e->binary.op == OP_TRIM_UPPER ||
+                                                              e->binary.op == OP_TRIM_LOWER));
+    TRY(build_args(&below, exprs, count, p, natures));
     bool invariant = natures[0].invariant && (count < 2 || natures[1].invariant);
     if (!invariant)
         mark_once(p, natures);
@@ -120,7 +131,9 @@ static err build_subquery(const struct builder *b, struct plan *p, struct nature
     const struct expr_subquery *s = &p->expr->subquery;
     const struct expr *inner = s->expr;
     struct nature of_inner;
-    TRY(build_args(b, &inner, 1, p, &of_inner));
+    struct builder below = *b;
+    below.buckets = true; /* resets are looked for in what it picks */
+    TRY(build_args(&below, &inner, 1, p, &of_inner));
     p->args[0]->once = of_inner.invariant && of_inner.wrap;
     p->time = resolve_time(b, &s->time, s->range_ms);
     *nature = (struct nature){p->time.fixed, p->time.fixed};
@@ -135,6 +148,7 @@ static err build(const struct builder *b, const struct expr *e, struct plan **ou
         return ERR_LIMIT;
     e = strip_parens(e);
     p->expr = e;
+    p->counts_only = b->counts && !b->buckets; /* looked at where there is a selector */
     *out = p;
     switch (e->kind) {
     case EXPR_NUMBER:
@@ -168,7 +182,7 @@ static err build(const struct builder *b, const struct expr *e, struct plan **ou
 err plan_build(const struct expr *root, const struct plan_context *ctx, struct arena *a,
                struct plan **out)
 {
-    struct builder b = {ctx, a};
+    struct builder b = {.ctx = ctx, .arena = a};
     struct plan *p;
     struct nature nature;
     TRY(build(&b, root, &p, &nature));

@@ -27,6 +27,7 @@ struct plan {
         *args; /* operands: aggregated expression and parameter, both sides, arguments, ... */
     size_t arg_count;
     struct plan_time time; /* of EXPR_VECTOR, EXPR_MATRIX, EXPR_SUBQUERY */
+    bool counts_only;      /* of EXPR_VECTOR, EXPR_MATRIX: nobody looks at buckets of histograms */
 };
 
 struct plan_context {

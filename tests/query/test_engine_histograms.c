@@ -297,6 +297,26 @@ static void test_groups__tell_what_does_not_fit(void **state)
     CHECK(rows);
 }
 
+/* Below histogram_count() hints are made from the buckets, and buckets forgotten. */
+static void test_counts__hints_come_from_buckets(void **state)
+{
+    (void)state;
+    static const struct answer rows[] = {
+        {"histogram_count(sum(c))", 180,
+         "{} 17; W: PromQL warning: conflicting counter resets during histogram aggregation "
+         "(1:21)"},
+        {"sum(c)", 180, "{} u0[10,7];"},
+        {"histogram_count(sum(c))", 0, "{} 6;"},
+        /* The first sample follows one before the range. */
+        {"histogram_count(sum_over_time(c{a=\"x\"}[2m]))", 180,
+         "{a=\"x\"} 10; W: PromQL warning: conflicting counter resets during histogram aggregation "
+         "(1:31)"},
+        {"histogram_sum(increase(c{a=\"y\"}[3m]))", 240, "{a=\"y\"} 90;"},
+        {"histogram_count(sum_over_time(kinds[2m]))", 60, " W: " MIXED_BUCKETS "\"kinds\" (1:31)"},
+    };
+    CHECK(rows);
+}
+
 static void test_groups__averages_do_not_overflow(void **state)
 {
     (void)state;
@@ -315,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_range__sums_averages_events),
         cmocka_unit_test(test_groups__sum_and_average),
         cmocka_unit_test(test_groups__tell_what_does_not_fit),
+        cmocka_unit_test(test_counts__hints_come_from_buckets),
         cmocka_unit_test(test_groups__averages_do_not_overflow),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
