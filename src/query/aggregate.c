@@ -217,7 +217,7 @@ static struct hist_finish told_about(struct exec *x, const struct plan *p,
                                      err (*labels_of)(void *, size_t, struct labels *),
                                      void *source)
 {
-    return (struct hist_finish){x, p->expr->aggregate.op, p->args[0]->expr->start, labels_of,
+    return (struct hist_finish){x, p->expr->aggregate.op, p->expr->aggregate.expr->start, labels_of,
                                 source};
 }
 
