@@ -17,7 +17,7 @@ MUST_USE err labels_of_absent(struct exec *x, const struct plan *arg, struct lab
 err call_sort(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out);
 err call_sort_by_label(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out);
 
-/* classic.c */
+/* histogram_calls.c */
 err call_histogram_quantile(struct exec *x, const struct plan *p, const struct grid *g,
                             struct vec *out);
 err call_histogram_quantiles(struct exec *x, const struct plan *p, const struct grid *g,

@@ -1,61 +1,28 @@
 /* native.c -- functions of native histograms. */
 #include <math.h>
 
+#include "model/histogram_estimate.h"
 #include "query/call.h"
-#include "query/range_func.h"
 
-/* Where in its bucket an observation is taken to be. */
-static double bucket_middle(const struct histogram *h, const struct histogram_bucket *b)
+static double field(enum func_id id, const struct histogram *h)
 {
-    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM)
-        return (b->upper + b->lower) / 2;
-    if (b->lower <= 0 && b->upper >= 0)
-        return 0;
-    double middle = sqrt(b->upper * b->lower);
-    return b->upper < 0 ? -middle : middle;
+    if (id == FUNC_HISTOGRAM_COUNT)
+        return h->count;
+    if (id == FUNC_HISTOGRAM_SUM)
+        return h->sum;
+    if (id == FUNC_HISTOGRAM_AVG)
+        return h->sum / h->count;
+    double variance = histogram_variance(h);
+    return id == FUNC_HISTOGRAM_STDDEV ? sqrt(variance) : variance;
 }
 
-static err variance(const struct histogram *h, struct arena *a, double *out)
-{
-    struct histogram_bucket *buckets;
-    size_t count;
-    TRY(histogram_buckets(h, a, &buckets, &count));
-    double mean = h->sum / h->count, sum = 0, c = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (buckets[i].count == 0)
-            continue;
-        double delta = bucket_middle(h, &buckets[i]) - mean;
-        kahan_add(buckets[i].count * delta * delta, &sum, &c);
-    }
-    *out = (sum + c) / h->count;
-    return OK;
-}
-
-static err field(enum func_id id, const struct histogram *h, struct arena *a, double *out)
-{
-    if (id == FUNC_HISTOGRAM_COUNT) {
-        *out = h->count;
-    } else if (id == FUNC_HISTOGRAM_SUM) {
-        *out = h->sum;
-    } else if (id == FUNC_HISTOGRAM_AVG) {
-        *out = h->sum / h->count;
-    } else {
-        TRY(variance(h, a, out));
-        if (id == FUNC_HISTOGRAM_STDDEV)
-            *out = sqrt(*out);
-    }
-    return OK;
-}
-
-static err field_row(enum func_id id, struct row *r, const struct grid *g, struct arena *scratch)
+static err field_row(struct exec *x, enum func_id id, struct row *r, const struct grid *g)
 {
     for (size_t k = 0; k < g->count; k++) {
         const struct histogram *h = r->hists != NULL ? r->hists[k] : NULL;
-        r->values[k] = absent_value();
-        if (h == NULL)
-            continue;
-        arena_reset(scratch);
-        TRY(field(id, h, scratch, &r->values[k]));
+        r->values[k] = h != NULL ? field(id, h) : absent_value();
+        if (h != NULL)
+            TRY(exec_visit_main(x, 1 + h->positive.bucket_count + h->negative.bucket_count));
     }
     r->hists = NULL;
     return OK;
@@ -64,15 +31,10 @@ static err field_row(enum func_id id, struct row *r, const struct grid *g, struc
 err call_histogram_field(struct exec *x, const struct plan *p, const struct grid *g,
                          struct vec *out)
 {
-    struct arena scratch;
     TRY(exec_vector(x, p->args[0], g, out));
-    arena_init(&scratch, x->options->memory_bytes_max);
     err e = OK;
     for (size_t i = 0; i < out->count && e == OK; i++)
-        e = field_row(p->expr->call.func->id, &out->rows[i], g, &scratch);
-    arena_fini(&scratch);
-    if (e != OK)
-        e = exec_memory_error(x, x->diag);
+        e = field_row(x, p->expr->call.func->id, &out->rows[i], g);
     vec_compact(out, g);
     if (e == OK)
         e = vec_drop_names(x, g, out);
