@@ -15,7 +15,8 @@ struct exemplar {
     int64_t ts_ms;
 };
 
-/* ERR_INVALID: "label length for exemplar exceeds maximum of 128 UTF-8 characters", or bad labels. */
+/* ERR_INVALID: "label length for exemplar exceeds maximum of 128 UTF-8 characters", or bad labels.
+ */
 MUST_USE err exemplar_check(const struct exemplar *e, struct diag *d);
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
+#include "base/gomath.h"
 #include "base/kahan.h"
 #include "model/histogram_math.h"
 #include "model/histogram_walk.h"
@@ -12,15 +13,6 @@
 static double nan_result(void)
 {
     return f64_from_bits(NORMAL_NAN_BITS);
-}
-
-double histogram_log2(double v)
-{
-    int exponent;
-    double fraction = frexp(v, &exponent);
-    if (fraction == 0.5)
-        return exponent - 1;
-    return log(fraction) * M_LOG2E + exponent;
 }
 
 /* Zero is a bound of the zero bucket when there is nothing on one side of it. */
@@ -41,10 +33,10 @@ static double interpolate(const struct histogram *h, const struct histogram_buck
 {
     if (histogram_is_custom(h) || (b->lower <= 0 && b->upper >= 0))
         return b->lower + (b->upper - b->lower) * fraction;
-    double lower = histogram_log2(fabs(b->lower)), upper = histogram_log2(fabs(b->upper));
+    double lower = go_log2(fabs(b->lower)), upper = go_log2(fabs(b->upper));
     if (b->lower > 0)
-        return exp2(lower + (upper - lower) * fraction);
-    return -exp2(upper + (lower - upper) * (1 - fraction));
+        return go_exp2(lower + (upper - lower) * fraction);
+    return -go_exp2(upper + (lower - upper) * (1 - fraction));
 }
 
 /* Are there observations that no bucket has, besides the `count` of those walked so far? */
@@ -142,8 +134,8 @@ static double rank_inside(const struct histogram *h, const struct histogram_buck
             return b->count;
         return rank + b->count * (v - b->lower) / (b->upper - b->lower);
     }
-    double lower = histogram_log2(fabs(b->lower)), upper = histogram_log2(fabs(b->upper));
-    double at = histogram_log2(fabs(v)), fraction;
+    double lower = go_log2(fabs(b->lower)), upper = go_log2(fabs(b->upper));
+    double at = go_log2(fabs(v)), fraction;
     if (v > 0)
         fraction = (at - lower) / (upper - lower);
     else

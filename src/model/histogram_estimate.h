@@ -26,7 +26,4 @@ double histogram_fraction(const struct histogram *h, double lower, double upper,
  * of an exponential one, arithmetic mean of a custom one, 0 for the zero bucket. */
 double histogram_variance(const struct histogram *h);
 
-/* log2 of a positive number as Go computes it: exact for powers of two. */
-double histogram_log2(double v);
-
 #endif

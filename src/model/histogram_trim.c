@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "model/histogram_estimate.h"
+#include "base/gomath.h"
 #include "model/histogram_math.h"
 #include "model/histogram_walk.h"
 
@@ -53,8 +53,8 @@ static double count_below(const struct trim *t, const struct histogram_bucket *b
         return b->count;
     if (t->custom)
         return b->count * ((t->at - b->lower) / (b->upper - b->lower));
-    double lower = histogram_log2(fabs(b->lower)), upper = histogram_log2(fabs(b->upper));
-    double at = histogram_log2(fabs(t->at));
+    double lower = go_log2(fabs(b->lower)), upper = go_log2(fabs(b->upper));
+    double at = go_log2(fabs(t->at));
     if (positive)
         return b->count * ((at - lower) / (upper - lower));
     return b->count * (1 - ((at - upper) / (lower - upper)));

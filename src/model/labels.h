@@ -41,11 +41,10 @@ str labels_get(struct labels ls, str name);
 /* Sort `items` in place by name and drop labels with an empty value; returns how many are left. */
 size_t labels_sort(struct label *items, size_t count);
 
-/* Check a sorted set as remote write receives it: a non-empty __name__, no empty or repeated name, all UTF-8,
- * within `limits`.
- *   ERR_INVALID  `d` holds the words of Prometheus: "invalid metric name or labels, got {...}" or
- *                "invalid labels for series, labels {...}, duplicated label x"
- *   ERR_LIMIT    `d` names the limit and the label */
+/* Check a sorted set as remote write receives it: a non-empty __name__, no empty or repeated name,
+ * all UTF-8, within `limits`. ERR_INVALID  `d` holds the words of Prometheus: "invalid metric name
+ * or labels, got {...}" or "invalid labels for series, labels {...}, duplicated label x" ERR_LIMIT
+ * `d` names the limit and the label */
 MUST_USE err labels_check(struct labels ls, const struct labels_limits *limits, struct diag *d);
 
 /* Lexicographic by (name, value) pairs, then fewer labels first: Prometheus' labels.Compare. */
@@ -66,8 +65,8 @@ hash128 labels_hash(struct labels ls, uint64_t seed);
 MUST_USE err labels_copy(struct labels ls, struct arena *a, struct labels *out);
 
 /* Append as Prometheus prints a set: `{a="b", c="d"}`; with __name__ first as `name{...}` by
- * labels_format_metric(), `{"na.me", a="b"}` when the name is not legacy-valid. Values are quoted as
- * Go's %q, and so are names that are not legacy-valid. */
+ * labels_format_metric(), `{"na.me", a="b"}` when the name is not legacy-valid. Values are quoted
+ * as Go's %q, and so are names that are not legacy-valid. */
 void labels_format(struct labels ls, struct buf *out);
 void labels_format_metric(struct labels ls, struct buf *out);
 

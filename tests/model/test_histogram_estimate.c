@@ -321,16 +321,6 @@ static void test_histogram_variance__takes_the_middles(void **state)
     assert_true(isnan(histogram_variance(&none)));
 }
 
-static void test_histogram_log2__is_exact_for_powers(void **state)
-{
-    (void)state;
-    for (int e = -1070; e < 1024; e++)
-        assert_true(histogram_log2(ldexp(1, e)) == e);
-    assert_close(histogram_log2(3), log2(3));
-    assert_true(histogram_log2(0) == -INFINITY);
-    assert_true(histogram_log2(INFINITY) == INFINITY);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,7 +334,6 @@ int main(void)
         cmocka_unit_test(test_histogram_fraction__finds_ranks),
         cmocka_unit_test(test_histogram_fraction__of_custom_buckets),
         cmocka_unit_test(test_histogram_variance__takes_the_middles),
-        cmocka_unit_test(test_histogram_log2__is_exact_for_powers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
