@@ -1,0 +1,339 @@
+/* Queries over native histograms: results, their reset hints, texts of annotations. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "model/histogram_walk.h"
+#include "query/engine.h"
+#include "support/fake_source.h"
+
+static struct fake_store *store;
+static struct pool *pool;
+
+/* ---- loading ---- */
+
+struct spec { /* a histogram and the memory of its arrays */
+    struct histogram h;
+    struct histogram_span spans[2];
+    double counts[2][16], bounds[8];
+};
+
+static uint32_t parse_list(str s, double *out)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        size_t from = i;
+        while (i < s.len && s.ptr[i] != ',')
+            i++;
+        assert_int_equal(number_parse_f64((str){s.ptr + from, i - from}, false, &out[n++]), OK);
+    }
+    return n;
+}
+
+static void set_buckets(struct spec *s, int i, str list)
+{
+    struct histogram_side *side = i == 0 ? &s->h.positive : &s->h.negative;
+    uint32_t n = parse_list(list, s->counts[i]);
+    s->spans[i].length = n;
+    *side = (struct histogram_side){&s->spans[i], s->counts[i], 1, n};
+}
+
+static void set_field(struct spec *s, str name, str value)
+{
+    struct histogram *h = &s->h;
+    double v = 0;
+    if (str_eq(name, STR("b")) || str_eq(name, STR("nb")))
+        set_buckets(s, str_eq(name, STR("nb")), value);
+    else if (str_eq(name, STR("bounds")))
+        h->custom_count = parse_list(value, s->bounds);
+    else
+        assert_int_equal(number_parse_f64(value, false, &v), OK);
+    if (str_eq(name, STR("schema")))
+        h->schema = (int32_t)v;
+    else if (str_eq(name, STR("count")))
+        h->count = v;
+    else if (str_eq(name, STR("sum")))
+        h->sum = v;
+    else if (str_eq(name, STR("z")))
+        h->zero_count = v;
+    else if (str_eq(name, STR("zw")))
+        h->zero_threshold = v;
+    else if (str_eq(name, STR("hint")))
+        h->reset_hint = (uint8_t)v;
+    else if (str_eq(name, STR("offset")))
+        s->spans[0].offset = (int32_t)v;
+}
+
+/* `count=4 sum=5 b=1,2,1`: b, nb, z, zw are the buckets, bounds custom ones, hint as in
+ * enum histogram_reset. */
+static void load_histogram(size_t series, int at_s, const char *text)
+{
+    struct spec s = {.h = {.is_float = true}};
+    for (const char *p = text; *p != 0;) {
+        size_t n = strcspn(p, " "), eq = strcspn(p, "=");
+        set_field(&s, (str){p, eq}, (str){p + eq + 1, n - eq - 1});
+        p += n + strspn(p + n, " ");
+    }
+    if (s.h.custom_count > 0) {
+        s.h.schema = HISTOGRAM_SCHEMA_CUSTOM;
+        s.h.custom_values = s.bounds;
+    }
+    fake_store_add_histogram(store, series, at_s * 1000, &s.h);
+}
+
+#define SERIES(...) fake_store_series(store, __VA_ARGS__, NULL)
+
+static void load_float(size_t series, int at_s, double v)
+{
+    fake_store_add(store, series, at_s * 1000, v);
+}
+
+static void load_classic(const char *name)
+{
+    static const char *const bounds[] = {"1", "2", "+Inf"};
+    static const double counts[] = {1, 3, 4};
+    for (size_t i = 0; i < 3; i++)
+        load_float(SERIES("__name__", name, "le", bounds[i]), 0, counts[i]);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    store = fake_store_open();
+    assert_int_equal(pool_open("query", 2, 16, &pool), OK);
+    size_t h = SERIES("__name__", "h", "a", "x");
+    load_histogram(h, 0, "count=4 sum=5 b=1,2,1");
+    load_histogram(h, 10, "count=8 sum=10 b=2,4,2");
+    load_histogram(SERIES("__name__", "nans", "a", "x"), 0, "count=15 sum=NaN b=12");
+    load_histogram(SERIES("__name__", "custom", "a", "x"), 0, "count=4 sum=8 bounds=1,2 b=1,2,1");
+    load_classic("both");
+    load_histogram(SERIES("__name__", "both"), 0, "count=4 sum=5 b=1,2,1");
+    load_float(SERIES("__name__", "later", "le", "+Inf"), 0, 4);
+    load_float(SERIES("__name__", "later", "le", "1"), 0, 4);
+    load_histogram(SERIES("__name__", "later"), 400, "count=4 sum=5 b=4");
+    load_histogram(SERIES("__name__", "le", "le", "1"), 0, "count=4 sum=5 b=4");
+    load_float(SERIES("__name__", "le", "le", "+Inf"), 0, 4);
+    size_t mixed = SERIES("__name__", "mixed", "a", "x");
+    load_float(mixed, 0, 1);
+    load_histogram(mixed, 10, "count=4 sum=5 b=4");
+    load_float(SERIES("__name__", "f", "a", "x"), 0, 2);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    pool_close(pool);
+    fake_store_close(store);
+    return 0;
+}
+
+/* ---- showing ---- */
+
+static void show_point(struct buf *b, double v, const struct histogram *h)
+{
+    static const char *const hints[] = {"", " reset", " no_reset", " gauge"};
+    char text[NUMBER_SIZE_MAX];
+    if (h == NULL) {
+        buf_put(b, text, number_format_json(v, text));
+        return;
+    }
+    histogram_format(h, b);
+    buf_printf(b, "%s", hints[h->reset_hint]);
+}
+
+/* Points by step, "_" where there is none. */
+static void show_series(struct buf *b, const struct query_options *o, const struct query_series *s)
+{
+    size_t at = 0, start = b->len;
+    labels_format_metric(s->labels, b);
+    if (b->len == start)
+        buf_put_str(b, STR("{}"));
+    for (int64_t t = o->start_ms; t <= o->end_ms; t += MAX(o->step_ms, 1)) {
+        buf_put_u8(b, ' ');
+        if (at == s->count || s->ts_ms[at] != t) {
+            buf_put_u8(b, '_');
+            continue;
+        }
+        show_point(b, s->values[at], s->histograms != NULL ? s->histograms[at] : NULL);
+        at++;
+    }
+    assert_int_equal(at, s->count);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void show_result(struct buf *out, struct query *q, const struct query_options *o)
+{
+    const struct query_result *r = query_result(q);
+    char *lines[64];
+    size_t n = 0;
+    struct query_series s;
+    if (r->type == VALUE_SCALAR)
+        show_point(out, r->scalar, NULL);
+    while (r->type != VALUE_SCALAR && query_next_series(q, &s)) {
+        struct buf b = {0};
+        show_series(&b, o, &s);
+        lines[n++] = strdup(buf_cstr(&b));
+        buf_fini(&b);
+    }
+    qsort(lines, n, sizeof(*lines), compare_lines);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, "%s%s", i > 0 ? "; " : "", lines[i]);
+        free(lines[i]);
+    }
+    for (size_t i = 0; i < r->warning_count; i++)
+        buf_printf(out, " | " STR_FMT, STR_ARG(r->warnings[i]));
+    for (size_t i = 0; i < r->info_count; i++)
+        buf_printf(out, " | " STR_FMT, STR_ARG(r->infos[i]));
+}
+
+static void run(const char *text, const struct query_options *o, struct buf *out)
+{
+    struct query_env env = {&FAKE_SOURCE, store, pool};
+    struct query *q = NULL;
+    struct diag d = {0};
+    err e = query_prepare(&env, str_from(text), o, &q, &d);
+    if (e == OK)
+        e = query_exec(q, &d);
+    if (e == OK)
+        show_result(out, q, o);
+    else
+        buf_printf(out, "%s: %s", err_name(e), d.text);
+    query_close(q);
+}
+
+struct row {
+    const char *query;
+    int start_s, end_s, step_s;
+    const char *expected;
+};
+
+static void check_rows(const struct row *rows, size_t count, struct query_options base)
+{
+    int bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct buf b = {0};
+        struct query_options o = base;
+        o.start_ms = rows[i].start_s * 1000;
+        o.end_ms = rows[i].end_s * 1000;
+        o.step_ms = rows[i].step_s * 1000;
+        run(rows[i].query, &o, &b);
+        if (strcmp(buf_cstr(&b), rows[i].expected) != 0) {
+            print_error("%s\n  expected: %s\n  got:      %s\n", rows[i].query, rows[i].expected,
+                        buf_cstr(&b));
+            bad++;
+        }
+        buf_fini(&b);
+    }
+    assert_int_equal(bad, 0);
+}
+#define CHECK(rows, ...)                                                                           \
+    check_rows(rows, COUNT_OF(rows),                                                               \
+               (struct query_options){.experimental_functions = true, __VA_ARGS__})
+
+/* ---- functions of histograms ---- */
+
+#define NAN_RESULT_TEXT                                                                            \
+    "PromQL info: input to histogram_quantile has NaN observations, result is NaN"
+#define NAN_SKEWED_TEXT                                                                            \
+    "PromQL info: input to histogram_quantile has NaN observations, result is skewed higher"
+#define NAN_EXCLUDED_TEXT                                                                          \
+    "PromQL info: input to histogram_fraction has NaN observations, which are excluded from all "  \
+    "fractions"
+#define BOTH_TEXT "PromQL warning: vector contains a mix of classic and native histograms"
+
+static void test_native__quantile_and_fraction(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"histogram_quantile(0.5, h)", 0, 0, 0, "{a=\"x\"} 1.414213562373095"},
+        {"histogram_quantile(0.25, h)", 0, 20, 10, "{a=\"x\"} 1 1 1"},
+        {"histogram_quantile(-1, h)", 0, 0, 0,
+         "{a=\"x\"} -Inf | PromQL warning: quantile value should be between 0 and 1, got -1 "
+         "(1:20)"},
+        {"histogram_quantile(0.5, custom)", 0, 0, 0, "{a=\"x\"} 1.5"},
+        {"histogram_fraction(1, 2, h)", 0, 0, 0, "{a=\"x\"} 0.5"},
+        {"histogram_fraction(1, scalar(f), h)", 0, 0, 0, "{a=\"x\"} 0.5"},
+        {"histogram_quantile(1, nans)", 0, 0, 0, "{a=\"x\"} NaN | " NAN_RESULT_TEXT " (1:23)"},
+        {"histogram_quantile(0.4, nans)", 0, 0, 0,
+         "{a=\"x\"} 0.7071067811865475 | " NAN_SKEWED_TEXT " (1:25)"},
+        {"histogram_quantiles(nans, \"q\", 0.4, 1)", 0, 0, 0,
+         "{a=\"x\", q=\"0.4\"} 0.7071067811865475; {a=\"x\", q=\"1.0\"} NaN | " NAN_RESULT_TEXT
+         " (1:21) | " NAN_SKEWED_TEXT " (1:21)"},
+        {"histogram_fraction(0, 1, nans)", 0, 0, 0, "{a=\"x\"} 0.8 | " NAN_EXCLUDED_TEXT " (1:26)"},
+        {"histogram_quantile(0.5, f)", 0, 0, 0,
+         " | PromQL warning: bucket label \"le\" is missing or has a malformed value of \"\" "
+         "(1:25)"},
+        {"histogram_count(h)", 0, 10, 10, "{a=\"x\"} 4 8"},
+        {"histogram_sum(h)", 0, 10, 10, "{a=\"x\"} 5 10"},
+        {"histogram_avg({__name__=~\"h|f\"})", 0, 0, 0, "{a=\"x\"} 1.25"},
+        {"histogram_stdvar(custom)", 0, 0, 0, "{a=\"x\"} +Inf"},
+    };
+    CHECK(rows);
+    static const struct row delayed[] = {
+        {"histogram_quantile(1, nans)", 0, 0, 0,
+         "{a=\"x\"} NaN | " NAN_RESULT_TEXT " for metric name \"nans\" (1:23)"},
+        {"histogram_fraction(0, 1, nans)", 0, 0, 0,
+         "{a=\"x\"} 0.8 | " NAN_EXCLUDED_TEXT " for metric name \"nans\" (1:26)"},
+        {"histogram_quantile(0.5, both)", 0, 0, 0,
+         " | " BOTH_TEXT " for metric name \"both\" (1:25)"},
+    };
+    CHECK(delayed, .delayed_name_removal = true);
+}
+
+/* Classic and native histograms of the same labels give nothing where both are. */
+static void test_native__mix_with_classic(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"histogram_quantile(0.5, both)", 0, 0, 0, " | " BOTH_TEXT " (1:25)"},
+        {"histogram_fraction(1, 2, both)", 0, 0, 0, " | " BOTH_TEXT " (1:26)"},
+        {"histogram_quantiles(both, \"q\", 0.5)", 0, 0, 0, " | " BOTH_TEXT " (1:21)"},
+        {"histogram_quantile(0.5, {__name__=~\"both|h\"})", 0, 0, 0,
+         "{a=\"x\"} 1.414213562373095 | " BOTH_TEXT " (1:25)"},
+        {"histogram_quantile(0.5, later)", 0, 400, 200, "{} 0.5 0.5 0.7071067811865475"},
+        {"histogram_quantiles(later, \"q\", 0.5)", 0, 400, 400,
+         "{q=\"0.5\"} 0.5 0.7071067811865475"},
+        /* the label le of a native histogram is one like any other */
+        {"histogram_quantile(0.5, le)", 0, 0, 0, "{le=\"1\"} 0.7071067811865475; {} NaN"},
+    };
+    CHECK(rows);
+}
+
+static void test_native__quantiles_that_change(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"histogram_quantiles(h, \"q\", scalar(vector(time() / 40)))", 0, 20, 10,
+         "{a=\"x\", q=\"0.0\"} 0.5 _ _; {a=\"x\", q=\"0.25\"} _ 1 _; {a=\"x\", q=\"0.5\"} _ _ "
+         "1.414213562373095"},
+        {"histogram_quantiles(h, \"q\", 0.5, 0.5)", 0, 0, 0,
+         "invalid: vector cannot contain metrics with the same labelset"},
+        {"histogram_quantiles(h, \"a\", 0.5, NaN)", 0, 0, 0,
+         "{a=\"0.5\"} 1.414213562373095; {a=\"NaN\"} NaN | PromQL warning: quantile value should "
+         "be between 0 and 1, got NaN (1:34)"},
+    };
+    CHECK(rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_native__quantile_and_fraction),
+        cmocka_unit_test(test_native__mix_with_classic),
+        cmocka_unit_test(test_native__quantiles_that_change),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
