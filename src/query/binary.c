@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "query/elem_op.h"
 #include "query/map.h"
 
 enum { NO_ROW = UINT32_MAX, FILL_ROW = UINT32_MAX - 1 };
@@ -18,6 +19,11 @@ struct pair {
     const uint32_t *one_at; /* NULL: `one` is the only row of its signature */
     struct labels labels;
     bool drop_name;
+};
+
+struct last_problem { /* at a step: upstream tells that of the last pair alone */
+    uint32_t order;
+    uint8_t problem; /* enum elem_problem */
 };
 
 struct matching {
@@ -33,7 +39,48 @@ struct matching {
     bool *any_many; /* steps at which the many side has any point; NULL until needed */
     struct pair *pairs;
     size_t pair_count, pair_cap;
+    bool may_fail;                 /* there are histograms, or floats are trimmed */
+    struct last_problem *problems; /* by step; NULL: none yet */
 };
+
+/* ---- pairs that give no point ---- */
+
+static struct elem elem_at(const struct vec *v, uint32_t row, double fill, size_t k)
+{
+    if (row == FILL_ROW)
+        return (struct elem){.f = fill};
+    const struct row *r = &v->rows[row];
+    return (struct elem){r->values[k], r->hists != NULL ? r->hists[k] : NULL};
+}
+
+/* The sides of an operation on rows `many` and `one` as they are written. */
+static void elems_at(const struct matching *m, uint32_t many, uint32_t one, size_t k,
+                     struct elem *l, struct elem *r)
+{
+    struct elem a = elem_at(m->many, many, m->fill_many_value, k);
+    struct elem b = elem_at(m->one, one, m->fill_one_value, k);
+    *l = m->swapped ? b : a;
+    *r = m->swapped ? a : b;
+}
+
+/* Do two rows that are there at a step give nothing because of their types? Then it is as if they
+ * had not met. */
+static bool fails(const struct matching *m, uint32_t many, uint32_t one, size_t k)
+{
+    struct elem l, r;
+    if (!m->may_fail)
+        return false;
+    elems_at(m, many, one, k, &l, &r);
+    return elem_op_check(m->op->op, l, r) != ELEM_FINE;
+}
+
+static bool any_histograms(const struct vec *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        if (v->rows[i].hists != NULL)
+            return true;
+    return false;
+}
 
 /* ---- labels ---- */
 
@@ -186,8 +233,9 @@ static err check_one_to_one(struct matching *m, uint32_t sig, const uint32_t *on
         size_t found = 0;
         bool matched = one_at[k] != NO_ROW || m->fill_one;
         TRY(exec_visit_main(m->x, l->starts[sig + 1] - l->starts[sig]));
+        uint32_t one = one_at[k] != NO_ROW ? one_at[k] : FILL_ROW;
         for (size_t i = l->starts[sig]; i < l->starts[sig + 1] && matched; i++)
-            found += row_has(&m->many->rows[l->rows[i]], k);
+            found += row_has(&m->many->rows[l->rows[i]], k) && !fails(m, l->rows[i], one, k);
         if (found > 1)
             return diag_set(m->x->diag, ERR_INVALID,
                             "multiple matches for labels: many-to-one matching must be explicit "
@@ -239,8 +287,9 @@ static bool many_has(const struct matching *m, const struct pair *p, size_t k)
 {
     if (p->many != FILL_ROW)
         return row_has(&m->many->rows[p->many], k);
-    for (size_t i = m->sides.left.starts[p->sig]; i < m->sides.left.starts[p->sig + 1]; i++)
-        if (row_has(&m->many->rows[m->sides.left.rows[i]], k))
+    const struct match_list *l = &m->sides.left;
+    for (size_t i = l->starts[p->sig]; i < l->starts[p->sig + 1]; i++)
+        if (row_has(&m->many->rows[l->rows[i]], k) && !fails(m, l->rows[i], p->one, k))
             return false;
     return true;
 }
@@ -255,6 +304,11 @@ static bool one_has(const struct matching *m, const struct pair *p, size_t k)
 static bool pair_meets(const struct matching *m, const struct pair *p, size_t k)
 {
     return many_has(m, p, k) && one_has(m, p, k);
+}
+
+static bool pair_gives(const struct matching *m, const struct pair *p, size_t k)
+{
+    return pair_meets(m, p, k) && !fails(m, p->many, p->one, k);
 }
 
 /* Pairs of one signature with equal labels must not meet at one step: the grouping labels have to
@@ -282,7 +336,7 @@ static err check_grouping(struct matching *m)
             if (e == OK)
                 e = exec_visit_main(m->x, m->grid->count);
             for (size_t k = 0; k < m->grid->count && e == OK; k++)
-                if (pair_meets(m, a, k) && pair_meets(m, b, k))
+                if (pair_gives(m, a, k) && pair_gives(m, b, k))
                     e = diag_set(m->x->diag, ERR_INVALID,
                                  "multiple matches for labels: grouping labels must ensure unique "
                                  "matches");
@@ -308,40 +362,98 @@ static const double *side_values(const struct matching *m, const struct pair *p,
     return scratch;
 }
 
-static err refuse_histograms(const struct matching *m, const struct pair *p)
+/* ---- histograms ---- */
+
+static err note_problem(struct matching *m, const struct pair *p, size_t k, enum elem_problem e)
 {
-    const struct row *many = p->many != FILL_ROW ? &m->many->rows[p->many] : NULL;
-    const struct row *one = p->one != FILL_ROW ? &m->one->rows[p->one] : NULL;
-    if ((many == NULL || many->hists == NULL) && (one == NULL || one->hists == NULL))
-        return OK;
+    size_t order = p->many != FILL_ROW ? p->many : m->many->count + p->one;
+    if (m->problems == NULL)
+        m->problems = ARENA_ARRAY(&m->x->arena, struct last_problem, m->grid->count);
+    if (m->problems == NULL)
+        return exec_memory_error(m->x, m->x->diag);
+    struct last_problem *last = &m->problems[k];
+    if (last->problem == ELEM_FINE || order >= last->order)
+        *last = (struct last_problem){(uint32_t)order, (uint8_t)e};
+    return OK;
+}
+
+static void tell_problems(struct matching *m)
+{
+    bool problems[ELEM_PROBLEMS] = {false};
+    for (size_t k = 0; m->problems != NULL && k < m->grid->count; k++)
+        problems[m->problems[k].problem] = true;
+    elem_op_tell(m->x, m->plan->expr->start, m->op->op, problems);
+}
+
+static bool has_histograms(const struct matching *m, const struct pair *p)
+{
+    return (p->many != FILL_ROW && m->many->rows[p->many].hists != NULL) ||
+           (p->one != FILL_ROW && m->one->rows[p->one].hists != NULL);
+}
+
+/* A pair at one step. What a comparison keeps of the one side is copied: its memory goes. */
+static err operate_step(struct matching *m, const struct pair *p, size_t k, struct arena *a,
+                        struct elem_result *out)
+{
+    struct elem l, r;
+    elems_at(m, p->many, p->one, k, &l, &r);
+    TRY(exec_visit_main(m->x, elem_visits(l) + elem_visits(r)));
+    *out = (struct elem_result){.value = {.f = absent_value()}};
+    enum elem_problem problem = elem_op_check(m->op->op, l, r);
+    if (problem != ELEM_FINE)
+        return note_problem(m, p, k, problem);
+    err e = elem_op(m->op->op, l, r, a, out);
+    if (e == OK && out->bounds)
+        e = note_problem(m, p, k, ELEM_BOUNDS);
+    bool borrowed = m->swapped && out->value.h != NULL && out->value.h == l.h;
+    struct histogram *copy = NULL;
+    if (e == OK && borrowed && out->keep && !m->op->return_bool)
+        e = histogram_copy(l.h, a, &copy);
+    if (copy != NULL)
+        out->value.h = copy;
+    return e == OK ? OK : exec_memory_error(m->x, m->x->diag);
+}
+
+/* Points of a pair where a side has a histogram: into `hists`, or 0 and 1 into `bools`, which is
+ * ABSENT elsewhere. */
+static err operate_histograms(struct matching *m, const struct pair *p, struct arena *a,
+                              const struct histogram **hists, double *bools)
+{
     for (size_t k = 0; k < m->grid->count; k++) {
-        bool h = (many != NULL && many->hists != NULL && many->hists[k] != NULL) ||
-                 (one != NULL && one->hists != NULL && one->hists[k] != NULL);
-        if (h && pair_meets(m, p, k))
-            return diag_set(m->x->diag, ERR_UNSUPPORTED,
-                            "binary operators on native histograms are not supported yet");
+        struct elem l, r;
+        struct elem_result result;
+        bools[k] = absent_value();
+        if (!pair_meets(m, p, k))
+            continue;
+        elems_at(m, p->many, p->one, k, &l, &r);
+        if (l.h == NULL && r.h == NULL)
+            continue;
+        TRY(operate_step(m, p, k, a, &result));
+        if (result.value.h == NULL)
+            continue;
+        if (m->op->return_bool)
+            bools[k] = result.keep ? 1 : 0;
+        else if (result.keep)
+            hists[k] = result.value.h;
     }
     return OK;
 }
 
-static void trim_floats(const struct matching *m, const double *l, const double *r, double *out)
-{
-    const char *op = binary_op_text(m->op->op);
-    for (size_t k = 0; k < m->grid->count; k++) {
-        if (!is_absent(l[k]) && !is_absent(r[k]))
-            annotate_info(&m->x->annotations, m->plan->expr->start,
-                          "incompatible sample types encountered for binary operator \"%s\": float "
-                          "%s float",
-                          op, op);
-        out[k] = absent_value();
-    }
-}
-
-/* Compute a pair into `out`, which may be the values of its many row. */
-static err pair_values(const struct matching *m, const struct pair *p, double *const *scratch,
+static err trim_floats(struct matching *m, const struct pair *p, const double *l, const double *r,
                        double *out)
 {
-    TRY(refuse_histograms(m, p));
+    for (size_t k = 0; k < m->grid->count; k++) {
+        if (!is_absent(l[k]) && !is_absent(r[k]))
+            TRY(note_problem(m, p, k, ELEM_FLOAT_FLOAT));
+        out[k] = absent_value();
+    }
+    return OK;
+}
+
+/* Compute a pair into the values of `out`, which may be those of its many row. */
+static err pair_floats(struct matching *m, const struct pair *p, double *const *scratch,
+                       double *out)
+{
     const double *many = side_values(m, p, true, scratch[0]);
     const double *one = side_values(m, p, false, scratch[1]);
     const double *l = m->swapped ? one : many, *r = m->swapped ? many : one;
@@ -351,7 +463,24 @@ static err pair_values(const struct matching *m, const struct pair *p, double *c
     else if (op <= OP_ATAN2)
         map_arithmetic(op, l, r, out, m->grid->count);
     else
-        trim_floats(m, l, r, out);
+        return trim_floats(m, p, l, r, out);
+    return OK;
+}
+
+/* The same where a side has histograms, which are read before the values are overwritten. */
+static err pair_mixed(struct matching *m, const struct pair *p, double *const *scratch,
+                      struct arena *a, struct row *out)
+{
+    const struct histogram **hists = arena_zalloc(a, m->grid->count, sizeof(*hists));
+    double *bools = scratch[2];
+    if (hists == NULL)
+        return exec_memory_error(m->x, m->x->diag);
+    TRY(operate_histograms(m, p, a, hists, bools));
+    TRY(pair_floats(m, p, scratch, out->values));
+    for (size_t k = 0; k < m->grid->count; k++)
+        if (!is_absent(bools[k]))
+            out->values[k] = bools[k];
+    out->hists = hists;
     return OK;
 }
 
@@ -368,9 +497,10 @@ static uint64_t pair_visits(const struct matching *m, const struct pair *p)
 static err compute(struct matching *m, struct vec *out)
 {
     struct exec *x = m->x;
-    double *scratch[2] = {exec_scalar_row(x, m->grid), exec_scalar_row(x, m->grid)};
+    double *scratch[3] = {exec_scalar_row(x, m->grid), exec_scalar_row(x, m->grid),
+                          exec_scalar_row(x, m->grid)};
     out->rows = ARENA_ARRAY(&out->arenas[0], struct row, m->pair_count + 1);
-    if (scratch[0] == NULL || scratch[1] == NULL || out->rows == NULL)
+    if (scratch[0] == NULL || scratch[1] == NULL || scratch[2] == NULL || out->rows == NULL)
         return exec_memory_error(x, x->diag);
     for (size_t i = 0; i < m->pair_count; i++) {
         const struct pair *p = &m->pairs[i];
@@ -380,8 +510,12 @@ static err compute(struct matching *m, struct vec *out)
         r->values = p->one_at == NULL ? m->many->rows[p->many].values : vec_values(out, 0, m->grid);
         if (r->values == NULL)
             return exec_memory_error(x, x->diag);
-        TRY(pair_values(m, p, scratch, r->values));
+        if (has_histograms(m, p))
+            TRY(pair_mixed(m, p, scratch, &out->arenas[0], r));
+        else
+            TRY(pair_floats(m, p, scratch, r->values));
     }
+    tell_problems(m);
     return OK;
 }
 
@@ -399,6 +533,8 @@ static void set_up(struct matching *m, struct vec *lhs, struct vec *rhs)
     m->fill_one = vm->has_fill_rhs;
     m->fill_many_value = vm->fill_lhs;
     m->fill_one_value = vm->fill_rhs;
+    m->may_fail = m->op->op == OP_TRIM_LOWER || m->op->op == OP_TRIM_UPPER || any_histograms(lhs) ||
+                  any_histograms(rhs);
 }
 
 static err match_and_compute(struct matching *m, struct vec *out)

@@ -270,12 +270,14 @@ static err vector_pipe(struct exec *x, const struct plan *p, const struct grid *
 static err apply_stage(struct exec *x, const struct plan *p, const struct grid *g, struct vec *v)
 {
     struct map_stage s;
+    struct map_run run = {x, &v->arenas[0], &x->visited, x->diag};
     TRY(map_make(x, p, g, &s));
     for (size_t i = 0; i < v->count; i++) {
         TRY(exec_visit_main(x, g->count));
-        TRY(map_apply(x, &s, v->rows[i].values, v->rows[i].hists, g->count, x->diag));
+        TRY(map_apply(&run, &s, v->rows[i].values, v->rows[i].hists, g->count));
     }
     vec_compact(v, g);
+    TRY(vec_account(x, v));
     return s.drops_name ? vec_drop_names(x, g, v) : OK;
 }
 

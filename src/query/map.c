@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "query/elem_op.h"
+
 /* ---- functions of one number ---- */
 
 #define KEEP_ABSENT(v, expr) (is_absent(v) ? (v) : (expr))
@@ -299,48 +301,82 @@ err map_make(struct exec *x, const struct plan *p, const struct grid *g, struct 
     return OK;
 }
 
-/* Histograms under an operator with a scalar: the info upstream gives, or an error where it would
- * compute. */
-static err refuse_histograms(struct exec *x, const struct map_stage *s, struct diag *d)
+/* ---- histograms ---- */
+
+static struct elem scalar_elem(const struct map_stage *s, size_t k)
 {
-    const struct expr *e = s->plan->expr;
-    bool scales = s->op == OP_MUL || (s->op == OP_DIV && !s->scalar_first) ||
-                  (!s->scalar_first && (s->op == OP_TRIM_LOWER || s->op == OP_TRIM_UPPER));
-    if (e->kind == EXPR_UNARY || scales)
-        return diag_set(d, ERR_UNSUPPORTED, "arithmetic on native histograms is not supported");
-    annotate_info(&x->annotations, e->start,
-                  "incompatible sample types encountered for binary operator \"%s\": %s %s %s",
-                  binary_op_text(s->op), s->scalar_first ? "float" : "histogram",
-                  binary_op_text(s->op), s->scalar_first ? "histogram" : "float");
+    return (struct elem){.f = s->args[0][k]};
+}
+
+/* One histogram under an operator. NULL in *h: it is dropped. */
+static err operate_one(const struct map_run *run, const struct map_stage *s, size_t k,
+                       const struct histogram **h, bool *problems)
+{
+    struct elem e = {.h = *h}, l, r;
+    struct elem_result result;
+    TRY(exec_visit(run->x, run->visited, elem_visits(e), run->diag));
+    if (s->fn == map_negate) {
+        err negated = elem_negate(*h, run->hists, h);
+        return negated == OK ? OK : exec_memory_error(run->x, run->diag);
+    }
+    l = s->scalar_first ? scalar_elem(s, k) : e;
+    r = s->scalar_first ? e : scalar_elem(s, k);
+    enum elem_problem problem = elem_op_check(s->op, l, r);
+    problems[problem] = true;
+    *h = NULL;
+    if (problem != ELEM_FINE)
+        return OK;
+    if (elem_op(s->op, l, r, run->hists, &result) != OK)
+        return exec_memory_error(run->x, run->diag);
+    *h = result.value.h;
     return OK;
 }
 
-static err trim_floats(struct exec *x, const struct map_stage *s, double *values, size_t count)
+static bool same_scalar(const struct map_stage *s, size_t k, size_t j)
 {
-    if (row_present(values, NULL, count) > 0)
-        annotate_info(&x->annotations, s->plan->expr->start,
-                      "incompatible sample types encountered for binary operator \"%s\": float %s "
-                      "float",
-                      binary_op_text(s->op), binary_op_text(s->op));
+    return s->args[0] == NULL || f64_bits(s->args[0][k]) == f64_bits(s->args[0][j]);
+}
+
+/* All histograms of a row under an operator; one that stands at several steps is computed once. */
+static err operate_all(const struct map_run *run, const struct map_stage *s,
+                       const struct histogram **hists, size_t count)
+{
+    bool problems[ELEM_PROBLEMS] = {false};
+    const struct histogram *from = NULL, *to = NULL;
+    size_t last = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (hists[k] == NULL)
+            continue;
+        if (hists[k] != from || !same_scalar(s, k, last)) {
+            from = to = hists[k];
+            last = k;
+            TRY(operate_one(run, s, k, &to, problems));
+        }
+        hists[k] = to;
+    }
+    elem_op_tell(run->x, s->plan->expr->start, s->op, problems);
+    return OK;
+}
+
+static void trim_floats(struct exec *x, const struct map_stage *s, double *values, size_t count)
+{
+    bool problems[ELEM_PROBLEMS] = {[ELEM_FLOAT_FLOAT] = row_present(values, NULL, count) > 0};
+    elem_op_tell(x, s->plan->expr->start, s->op, problems);
     row_fill(values, count, absent_value());
-    return OK;
 }
 
-err map_apply(struct exec *x, const struct map_stage *s, double *values,
-              const struct histogram **hists, size_t count, struct diag *d)
+err map_apply(const struct map_run *run, const struct map_stage *s, double *values,
+              const struct histogram **hists, size_t count)
 {
     if (s->fn == NULL)
         return OK; /* unary plus */
-    bool is_operator = s->plan->expr->kind != EXPR_CALL;
-    for (size_t i = 0; hists != NULL && i < count; i++) {
-        if (hists[i] == NULL)
-            continue;
-        if (is_operator)
-            TRY(refuse_histograms(x, s, d));
-        hists[i] = NULL;
-    }
+    if (hists != NULL && s->plan->expr->kind != EXPR_CALL)
+        TRY(operate_all(run, s, hists, count));
+    else if (hists != NULL)
+        memset(hists, 0, count * sizeof(*hists)); /* functions are of floats */
     if (s->fn == map_vector_scalar && (s->op == OP_TRIM_LOWER || s->op == OP_TRIM_UPPER))
-        return trim_floats(x, s, values, count);
-    s->fn(s, values, count);
+        trim_floats(run->x, s, values, count);
+    else
+        s->fn(s, values, count);
     return OK;
 }

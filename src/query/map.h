@@ -27,9 +27,16 @@ const struct plan *map_operand(const struct plan *p);
 MUST_USE err map_make(struct exec *x, const struct plan *p, const struct grid *g,
                       struct map_stage *out);
 
+struct map_run { /* who applies a stage */
+    struct exec *x;
+    struct arena *hists; /* for histograms of the result */
+    uint64_t *visited;   /* for exec_visit() */
+    struct diag *diag;
+};
+
 /* Apply to one row. Histograms that the stage cannot work with are dropped. */
-MUST_USE err map_apply(struct exec *x, const struct map_stage *s, double *values,
-                       const struct histogram **hists, size_t count, struct diag *d);
+MUST_USE err map_apply(const struct map_run *run, const struct map_stage *s, double *values,
+                       const struct histogram **hists, size_t count);
 
 /* out = l op r where both are present; arithmetic operators. `out` may be `l` or `r`. */
 void map_arithmetic(enum binary_op op, const double *l, const double *r, double *out, size_t count);

@@ -339,8 +339,9 @@ static err eval_series(struct lane *l, size_t i, double *out, const struct histo
         note_series(l, i, notes);
     if (*present == 0 || p->stage_count == 0)
         return OK;
+    struct map_run run = {p->x, l->hists, &l->visited, &l->diag};
     for (size_t s = 0; s < p->stage_count; s++)
-        TRY(map_apply(p->x, &p->stages[s], out, *hists, p->grid->count, &l->diag));
+        TRY(map_apply(&run, &p->stages[s], out, *hists, p->grid->count));
     *present = row_present(out, *hists, p->grid->count);
     return OK;
 }
