@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "model/histogram_walk.h"
 #include "query/aggregate.h"
 #include "query/call.h"
 #include "query/range_func.h"
@@ -459,14 +460,13 @@ struct value_counts {
     str label;
     bool add_label;     /* the value's label is part of the result */
     struct labels base; /* of the row at hand, without it */
-    bool drop_name;
+    struct buf text;    /* of a histogram */
 };
 
-static err count_value(struct value_counts *c, double v, uint32_t *out)
+/* The group of the value that is shown as `value`. */
+static err count_value(struct value_counts *c, str value, uint32_t *out)
 {
-    char text[NUMBER_SIZE_MAX];
     struct labels ls = c->base;
-    str value = {text, number_format_f(v, text)};
     if (c->add_label) {
         value = arena_str(&c->x->arena, value);
         if (value.ptr == NULL)
@@ -494,20 +494,36 @@ static err count_value(struct value_counts *c, double v, uint32_t *out)
     return OK;
 }
 
+static err count_float(struct value_counts *c, double v, uint32_t *out)
+{
+    char text[NUMBER_SIZE_MAX];
+    return count_value(c, (str){text, number_format_f(v, text)}, out);
+}
+
+static err count_histogram(struct value_counts *c, const struct histogram *h, uint32_t *out)
+{
+    TRY(exec_visit_main(c->x, 1 + h->positive.bucket_count + h->negative.bucket_count));
+    buf_reset(&c->text);
+    histogram_format(h, &c->text);
+    return count_value(c, buf_str(&c->text), out);
+}
+
 static err count_row(struct value_counts *c, const struct row *r)
 {
     uint64_t last_bits = STALE_NAN_BITS;
+    const struct histogram *last = NULL;
     uint32_t group = 0;
     TRY(exec_visit_main(c->x, c->grid->count));
     for (size_t k = 0; k < c->grid->count; k++) {
         double v = r->values[k];
-        if (r->hists != NULL && r->hists[k] != NULL)
-            return diag_set(c->x->diag, ERR_UNSUPPORTED,
-                            "count_values of native histograms is not supported yet");
-        if (is_absent(v))
+        const struct histogram *h = r->hists != NULL ? r->hists[k] : NULL;
+        if (h == NULL && is_absent(v))
             continue;
-        if (f64_bits(v) != last_bits)
-            TRY(count_value(c, v, &group));
+        if (h != NULL && h != last)
+            TRY(count_histogram(c, h, &group));
+        else if (h == NULL && (last != NULL || f64_bits(v) != last_bits))
+            TRY(count_float(c, v, &group));
+        last = h;
         last_bits = f64_bits(v);
         struct row *to = &c->out->rows[group];
         to->values[k] = is_absent(to->values[k]) ? 1 : to->values[k] + 1;
@@ -551,6 +567,7 @@ err aggregate_count_values(struct exec *x, const struct plan *p, const struct gr
     group_table_init(&c.groups, x, NULL);
     err e = count_rows(&c, p, in);
     group_table_fini(&c.groups);
+    buf_fini(&c.text);
     out->one_name = false;
     if (e != OK)
         vec_fini(x, out);
