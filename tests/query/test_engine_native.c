@@ -125,6 +125,12 @@ static int setup(void **state)
     load_float(mixed, 0, 1);
     load_histogram(mixed, 10, "count=4 sum=5 b=4");
     load_float(SERIES("__name__", "f", "a", "x"), 0, 2);
+    load_histogram(SERIES("__name__", "up", "a", "x"), 0, "count=2 sum=2 b=2 hint=1");
+    load_histogram(SERIES("__name__", "stay", "a", "x"), 0, "count=3 sum=3 b=3 hint=2");
+    load_histogram(SERIES("__name__", "gauge", "a", "x"), 0, "count=1 sum=1 b=1 hint=3");
+    load_histogram(SERIES("__name__", "other", "a", "x"), 0, "count=2 sum=3 bounds=2,3 b=1,1");
+    load_histogram(SERIES("__name__", "many", "a", "x", "b", "1"), 0, "count=1 sum=1 b=1");
+    load_float(SERIES("__name__", "many", "a", "x", "b", "2"), 0, 3);
     return 0;
 }
 
@@ -328,12 +334,184 @@ static void test_native__quantiles_that_change(void **state)
     CHECK(rows);
 }
 
+/* ---- operators ---- */
+
+#define TYPES(op, l, r)                                                                            \
+    " | PromQL info: incompatible sample types encountered for binary operator \"" op "\": " l     \
+    " " op " " r " (1:1)"
+#define H1 "{count:1, sum:1, (0.5,1]:1}"
+#define H2 "{count:2, sum:2, (0.5,1]:2}"
+
+static void test_native__scalar_operators(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"many{b=\"1\"} * 2", 0, 0, 0, "{a=\"x\", b=\"1\"} " H2},
+        {"2 * many{b=\"1\"}", 0, 20, 10, "{a=\"x\", b=\"1\"} " H2 " " H2 " " H2},
+        {"up / 2", 0, 0, 0, "{a=\"x\"} " H1 " reset"},
+        {"up / 0", 0, 0, 0, "{a=\"x\"} {count:+Inf, sum:+Inf, [-0,0]:NaN} reset"},
+        {"up * -1", 0, 0, 0, "{a=\"x\"} {count:-2, sum:-2, (0.5,1]:-2} gauge"},
+        {"-up", 0, 0, 0, "{a=\"x\"} {count:-2, sum:-2, (0.5,1]:-2} gauge"},
+        {"+up", 0, 0, 0, "up{a=\"x\"} " H2 " reset"},
+        {"up * 0", 0, 0, 0, "{a=\"x\"} {count:0, sum:0} reset"},
+        {"2 / up", 0, 0, 0, TYPES("/", "float", "histogram")},
+        {"up + 1", 0, 0, 0, TYPES("+", "histogram", "float")},
+        {"1 - up", 0, 0, 0, TYPES("-", "float", "histogram")},
+        {"up % 2", 0, 0, 0, TYPES("%", "histogram", "float")},
+        {"up ^ 2", 0, 0, 0, TYPES("^", "histogram", "float")},
+        {"up atan2 2", 0, 0, 0, TYPES("atan2", "histogram", "float")},
+        {"up == 2", 0, 0, 0, TYPES("==", "histogram", "float")},
+        {"2 != bool up", 0, 0, 0, TYPES("!=", "float", "histogram")},
+        {"up > 1", 0, 0, 0, TYPES(">", "histogram", "float")},
+        {"many > 1", 0, 0, 0, "many{a=\"x\", b=\"2\"} 3" TYPES(">", "histogram", "float")},
+        {"h </ 1", 0, 0, 0, "h{a=\"x\"} {count:1, sum:0.7071067811865476, (0.5,1]:1}"},
+        {"h >/ 2", 0, 0, 0, "h{a=\"x\"} {count:1, sum:2.8284271247461903, (2,4]:1}"},
+        {"many </ 1", 0, 0, 0, "many{a=\"x\", b=\"1\"} " H1 TYPES("</", "float", "float")},
+        {"1 >/ up", 0, 0, 0, TYPES(">/", "float", "histogram")},
+        /* between functions, where floats alone go on */
+        {"abs(many)", 0, 0, 0, "{a=\"x\", b=\"2\"} 3"},
+        {"clamp(up, 0, 1)", 0, 0, 0, ""},
+        {"hour(up)", 0, 0, 0, ""},
+        {"scalar(many)", 0, 0, 0, "3"},
+        {"sort(many)", 0, 0, 0, "many{a=\"x\", b=\"2\"} 3"},
+        {"timestamp(up)", 100, 100, 0, "{a=\"x\"} 0"},
+        {"absent(up)", 0, 0, 0, ""},
+        {"label_replace(up, \"c\", \"y\", \"a\", \"x\")", 0, 0, 0,
+         "up{a=\"x\", c=\"y\"} " H2 " reset"},
+    };
+    CHECK(rows);
+}
+
+static void test_native__vector_operators(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"gauge + gauge", 0, 0, 0, "{a=\"x\"} " H2 " gauge"},
+        {"up + gauge", 0, 0, 0, "{a=\"x\"} {count:3, sum:3, (0.5,1]:3} gauge"},
+        {"up - up", 0, 0, 0, "{a=\"x\"} {count:0, sum:0} gauge"},
+        {"up + stay", 0, 0, 0,
+         " | PromQL warning: conflicting counter resets during histogram addition (1:1)"},
+        {"up - stay", 0, 0, 0,
+         " | PromQL warning: conflicting counter resets during histogram subtraction (1:1)"},
+        {"up + custom", 0, 0, 0,
+         " | PromQL warning: incompatible bucket layout encountered for binary operator + (1:1)"},
+        {"1 * (custom - up)", 0, 0, 0,
+         " | PromQL warning: incompatible bucket layout encountered for binary operator - (1:6)"},
+        {"custom + other", 0, 0, 0,
+         "{a=\"x\"} {count:6, sum:11, [-Inf,2]:4, (2,+Inf]:2} | PromQL info: mismatched custom "
+         "buckets were reconciled during addition (1:1)"},
+        {"custom - other", 0, 0, 0,
+         "{a=\"x\"} {count:2, sum:5, [-Inf,2]:2} gauge | PromQL info: mismatched custom buckets "
+         "were reconciled during subtraction (1:1)"},
+        {"up * gauge", 0, 0, 0, TYPES("*", "histogram", "histogram")},
+        {"up / f", 0, 0, 0, "{a=\"x\"} " H1 " reset"},
+        {"f * gauge", 0, 0, 0, "{a=\"x\"} " H2 " gauge"},
+        {"f / gauge", 0, 0, 0, TYPES("/", "float", "histogram")},
+        {"f + gauge", 0, 0, 0, TYPES("+", "float", "histogram")},
+        {"h >/ f", 0, 0, 0, "h{a=\"x\"} {count:1, sum:2.8284271247461903, (2,4]:1}"},
+        {"up </ gauge", 0, 0, 0, TYPES("</", "histogram", "histogram")},
+        {"f </ f", 0, 0, 0, TYPES("</", "float", "float")},
+        {"up == up", 0, 0, 0, "up{a=\"x\"} " H2 " reset"},
+        {"up == stay", 0, 0, 0, ""},
+        {"up != stay", 0, 0, 0, "up{a=\"x\"} " H2 " reset"},
+        {"up == bool stay", 0, 0, 0, "{a=\"x\"} 0"},
+        {"up != bool stay", 0, 0, 0, "{a=\"x\"} 1"},
+        {"up == bool f", 0, 0, 0, TYPES("==", "histogram", "float")},
+        {"up > stay", 0, 0, 0, TYPES(">", "histogram", "histogram")},
+        /* floats at some steps, histograms at others */
+        {"mixed * f", 0, 10, 10, "{a=\"x\"} 2 {count:8, sum:10, (0.5,1]:8}"},
+        {"mixed + f", 0, 10, 10, "{a=\"x\"} 3 _" TYPES("+", "histogram", "float")},
+        {"mixed == bool mixed", 0, 10, 10, "{a=\"x\"} 1 1"},
+        {"h == h", 0, 20, 10,
+         "h{a=\"x\"} {count:4, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1} {count:8, sum:10, (0.5,1]:2, "
+         "(1,2]:4, (2,4]:2} {count:8, sum:10, (0.5,1]:2, (1,2]:4, (2,4]:2}"},
+        /* the left side is kept, the one side or not */
+        {"up != on(a) group_right many{b=\"1\"}", 0, 0, 0, "many{a=\"x\", b=\"1\"} " H2 " reset"},
+        {"many * on(a) group_left f", 0, 0, 0, "{a=\"x\", b=\"1\"} " H2 "; {a=\"x\", b=\"2\"} 6"},
+        /* sets */
+        {"up and f", 0, 0, 0, "up{a=\"x\"} " H2 " reset"},
+        {"f or up", 0, 0, 0, "f{a=\"x\"} 2"},
+        {"nothing or up", 0, 0, 0, "up{a=\"x\"} " H2 " reset"},
+        {"up unless f", 0, 0, 0, ""},
+    };
+    CHECK(rows);
+}
+
+/* Pairs that give nothing count as not met; the problem of the last one is told. */
+static void test_native__pairs_that_fail(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"many + on(a) f", 0, 0, 0, "{a=\"x\"} 5" TYPES("+", "histogram", "float")},
+        {"many * on(a) f", 0, 0, 0,
+         "invalid: multiple matches for labels: many-to-one matching must be explicit "
+         "(group_left/group_right)"},
+        {"many + on(a) group_left up", 0, 0, 0,
+         "{a=\"x\", b=\"1\"} {count:3, sum:3, (0.5,1]:3}" TYPES("+", "float", "histogram")},
+        {"many ^ on(a) group_left up", 0, 0, 0, TYPES("^", "float", "histogram")},
+        {"up + fill_left(1) f", 0, 0, 0, "{a=\"x\"} 3" TYPES("+", "histogram", "float")},
+        {"nothing * fill_left(2) gauge", 0, 0, 0, "{a=\"x\"} " H2 " gauge"},
+        {"gauge / fill_right(1) nothing", 0, 0, 0, "{a=\"x\"} " H1 " gauge"},
+        {"gauge + fill(1) nothing", 0, 0, 0, TYPES("+", "histogram", "float")},
+    };
+    CHECK(rows, .fill_modifiers = true);
+}
+
+static void test_native__count_values(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"count_values(\"v\", many)", 0, 0, 0, "{v=\"3\"} 1; {v=\"" H1 "\"} 1"},
+        {"count_values(\"v\", h)", 0, 20, 10,
+         "{v=\"{count:4, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1}\"} 1 _ _; {v=\"{count:8, sum:10, "
+         "(0.5,1]:2, (1,2]:4, (2,4]:2}\"} _ 1 1"},
+        {"count_values(\"v\", mixed)", 0, 10, 10,
+         "{v=\"1\"} 1 _; {v=\"{count:4, sum:5, (0.5,1]:4}\"} _ 1"},
+        {"topk(2, many)", 0, 0, 0,
+         "many{a=\"x\", b=\"2\"} 3 | PromQL info: ignored histogram in topk aggregation (1:1)"},
+        {"quantile(0.5, many)", 0, 0, 0,
+         "{} 3 | PromQL info: ignored histogram in quantile aggregation (1:15)"},
+        {"stddev(many)", 0, 0, 0,
+         "{} 0 | PromQL info: ignored histogram in stddev aggregation (1:8)"},
+        {"limitk(1, up)", 0, 0, 0, "up{a=\"x\"} " H2 " reset"},
+        {"count(many)", 0, 0, 0, "{} 2"},
+    };
+    CHECK(rows);
+}
+
+/* Histograms count against the memory of a query. */
+static void test_native__memory_is_limited(void **state)
+{
+    (void)state;
+    for (size_t kib = 4; kib <= 512; kib *= 2) {
+        struct query_options o = {.end_ms = 20000,
+                                  .step_ms = 10000,
+                                  .experimental_functions = true,
+                                  .memory_bytes_max = kib << 10};
+        static const char *const queries[] = {"-(h * 2) + h", "count_values(\"v\", h >/ 1)",
+                                              "histogram_quantiles(h, \"q\", 0.1, 0.2)"};
+        for (size_t i = 0; i < COUNT_OF(queries); i++) {
+            struct buf b = {0};
+            run(queries[i], &o, &b);
+            bool limited = strstr(buf_cstr(&b), "more than its limit") != NULL;
+            if (kib == 4 ? !limited : kib == 512 && limited)
+                fail_msg("%s in %zu KiB: %s", queries[i], kib, buf_cstr(&b));
+            buf_fini(&b);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_native__quantile_and_fraction),
         cmocka_unit_test(test_native__mix_with_classic),
         cmocka_unit_test(test_native__quantiles_that_change),
+        cmocka_unit_test(test_native__scalar_operators),
+        cmocka_unit_test(test_native__vector_operators),
+        cmocka_unit_test(test_native__pairs_that_fail),
+        cmocka_unit_test(test_native__count_values),
+        cmocka_unit_test(test_native__memory_is_limited),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
