@@ -32,6 +32,7 @@ struct serve_flags {
         future_ms, read_timeout_ms;
     uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes;
     uint64_t search_limit, subscribers;
+    uint64_t read_samples_max, read_active_max, read_frame_bytes;
     bool lifecycle, admin, remote_write;
 };
 
@@ -74,6 +75,9 @@ static struct serve_flags defaults(void)
         .search_limit = 10000,
         .subscribers = 16,
         .remote_write = true,
+        .read_samples_max = 50000000,
+        .read_active_max = 10,
+        .read_frame_bytes = 1 << 20,
     };
 }
 
@@ -123,6 +127,14 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
          false},
         {"web.enable-remote-write-receiver", "", "Accept remote write.", FLAG_BOOL,
          &f->remote_write, false},
+        {"storage.remote.read-sample-limit", "count",
+         "Samples of one remote read that is answered in one message; 0: no limit.", FLAG_COUNT,
+         &f->read_samples_max, false},
+        {"storage.remote.read-concurrent-limit", "count", "Remote reads at once; 0: no limit.",
+         FLAG_COUNT, &f->read_active_max, false},
+        {"storage.remote.read-max-bytes-in-frame", "bytes",
+         "Size at which a frame of a streamed remote read ends.", FLAG_BYTES, &f->read_frame_bytes,
+         false},
         {"query.timeout", "duration", "Longest a query may take, waiting included.", FLAG_DURATION,
          &f->query_timeout_ms, false},
         {"query.max-concurrency", "count", "Queries that run at once.", FLAG_COUNT, &f->concurrency,
@@ -351,6 +363,9 @@ static void describe(const struct flag *flags, size_t count)
     api.lookback_ms = options.lookback_ms;
     api.samples_max = options.samples_max;
     api.query_bytes_max = options.query_bytes;
+    api.read_samples_max = options.read_samples_max;
+    api.read_active_max = options.read_active_max;
+    api.read_frame_bytes = options.read_frame_bytes;
     api.lifecycle = options.lifecycle;
     api.admin = options.admin;
     api.remote_write = options.remote_write;

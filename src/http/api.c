@@ -11,6 +11,7 @@
 
 enum {
     WRITE_BODY_BYTES_MAX = 16 << 20,
+    READ_BODY_BYTES_MAX = 32 << 20,
     ANNOTATIONS_MAX = 10,
     SELECTOR_BYTES_MAX = 64 << 20,
     SELECTORS_MAX = 1000,
@@ -27,6 +28,12 @@ static const struct http_route ROUTES[] = {
      .run = api_write,
      .finish = api_write_finish,
      .body_bytes_max = WRITE_BODY_BYTES_MAX},
+    {.path = "/api/v1/read",
+     .methods = HTTP_POST,
+     .run = api_read,
+     .on_pool = true,
+     .body_bytes_max = READ_BODY_BYTES_MAX},
+    {.path = "/federate", .methods = HTTP_GET, .run = federate, .on_pool = true},
     {.path = "/api/v1/query", .methods = HTTP_GET | HTTP_POST, .run = api_query, .on_pool = true},
     {.path = "/api/v1/query_range",
      .methods = HTTP_GET | HTTP_POST,

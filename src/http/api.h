@@ -54,6 +54,8 @@ struct api {
     err (*reload)(struct diag *d);        /* read the configuration again */
     void (*config_yaml)(struct buf *out); /* append the configuration in force */
     struct api_histogram write_seconds, query_seconds;
+    uint64_t read_samples_max, read_active_max, read_frame_bytes; /* --storage.remote.read-* */
+    _Atomic uint64_t read_active, federation_errors;
     _Atomic uint64_t queries_failed, query_samples, config_reloads_failed;
     atomic_bool reload_ok;
     _Atomic int64_t reload_ms;
@@ -156,6 +158,8 @@ void api_search_label_values(struct http_request *r);
 void api_delete_series(struct http_request *r);
 void api_clean_tombstones(struct http_request *r);
 void api_snapshot(struct http_request *r);
+void api_read(struct http_request *r);
+void federate(struct http_request *r);
 void api_write(struct http_request *r);
 void api_write_finish(struct http_request *r);
 void root_index(struct http_request *r);

@@ -151,6 +151,10 @@ static void put_http(struct buf *b, struct api *api)
         {"varve_http_body_bytes", "gauge", "Request bodies held.", (double)load(&c->bodies_bytes)},
         {"varve_http_rejected_total", "counter", "Requests refused because the queue was full.",
          (double)load(&c->rejected_busy)},
+        {"prometheus_remote_read_handler_queries", "gauge", "Remote reads being answered.",
+         (double)load(&api->read_active)},
+        {"prometheus_web_federation_errors_total", "counter", "Failed answers of /federate.",
+         (double)load(&api->federation_errors)},
         {"prometheus_engine_query_samples_total", "counter", "Samples read by queries.",
          (double)load(&api->query_samples)},
     };

@@ -83,10 +83,20 @@ static void common_headers(struct http_request *r, struct MHD_Response *response
         (void)MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
 }
 
+/* Did the handler encode the answer itself? */
+static bool has_encoding(const struct http_request *r)
+{
+    for (unsigned i = 0; i < r->header_count; i++)
+        if (strcmp(r->headers[i].name, "Content-Encoding") == 0)
+            return true;
+    return false;
+}
+
 /* The coding of the answer. A whole one is known to have bytes. */
 static enum params_coding choose_coding(struct http_request *r, bool whole)
 {
-    if (r->head_only || (whole && r->out.len == 0) || (r->route != NULL && r->route->plain))
+    if (r->head_only || has_encoding(r) || (whole && r->out.len == 0) ||
+        (r->route != NULL && r->route->plain))
         return CODING_NONE;
     return params_coding(http_header(r, "Accept-Encoding"));
 }
