@@ -15,6 +15,11 @@ uint64_t hash64(slice bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
 }
 
+uint64_t hash_xxh64(slice bytes)
+{
+    return XXH64(bytes.ptr, bytes.len, 0);
+}
+
 /* Long inputs are hashed with a secret derived from the seed. Deriving it costs as much as hashing
  * some hundred bytes, so each thread keeps the last one. The result is that of
  * XXH3_128bits_withSeed(), as xxhash.h promises for XXH3_generateSecret_fromSeed(). */

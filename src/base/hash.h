@@ -19,6 +19,8 @@ static inline bool hash128_eq(hash128 a, hash128 b)
 
 uint64_t hash64(slice bytes, uint64_t seed);
 hash128 hash128_of(slice bytes, uint64_t seed);
+/* XXH64 without a seed: where other programs use it too and results must agree. */
+uint64_t hash_xxh64(slice bytes);
 
 /* 32-bit checksum for what is on disk: the low half of XXH3-64 with `seed`, which binds a place
  * (block id, offset) into the sum so that misplaced bytes do not verify. */

@@ -294,12 +294,30 @@ static err limitk_step(struct selection_run *run, size_t group, size_t k)
     return OK;
 }
 
-/* Place of a label set in [0, 1): as upstream, of a 64-bit hash of its labels. */
+/* Text with its length before it: one byte below 255, else 255 and three bytes. */
+static void put_prefixed(struct buf *b, str s)
+{
+    if (s.len < UINT8_MAX) {
+        buf_put_u8(b, (uint8_t)s.len);
+    } else {
+        buf_put_u8(b, UINT8_MAX);
+        buf_put_u8(b, (uint8_t)s.len);
+        buf_put_u8(b, (uint8_t)(s.len >> 8));
+        buf_put_u8(b, (uint8_t)(s.len >> 16));
+    }
+    buf_put_str(b, s);
+}
+
+/* Place of a label set in [0, 1]: its hash, taken of the same bytes as upstream's, so that the same
+ * series are chosen. */
 static double ratio_offset(struct labels ls, struct buf *b)
 {
     buf_reset(b);
-    labels_encode(ls, b);
-    return (double)hash64(buf_slice(b), 0) / 18446744073709551616.0;
+    for (size_t i = 0; i < ls.count; i++) {
+        put_prefixed(b, ls.items[i].name);
+        put_prefixed(b, ls.items[i].value);
+    }
+    return (double)hash_xxh64(buf_slice(b)) / 18446744073709551616.0;
 }
 
 static err ratio_row(struct selection_run *run, uint32_t row, struct buf *b)
