@@ -183,7 +183,7 @@ static err configure_log(const struct serve_flags *f, struct diag *d)
 }
 
 /* Features with a meaning here; the others of Prometheus are accepted in silence, unknown ones are
- * warned about, as upstream does. */
+ * warned about, as upstream does. Experimental functions are on without being asked for. */
 static void enable_features(const char *list, struct query_options *o, bool *type_and_unit)
 {
     const struct {
@@ -197,18 +197,31 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         {"promql-per-step-stats", &api.per_step_stats},
         {"search-api", &api.search},
         {"type-and-unit-labels", type_and_unit},
+        {"use-start-timestamps", &o->use_start_timestamps},
     };
     static const char *const ACCEPTED[] = {
-        "promql-duration-expr",
-        "native-histograms",
-        "ooo-native-histograms",
-        "exemplar-storage",
-        "metadata-wal-records",
-        "st-storage",
-        "created-timestamp-zero-ingestion",
-        "concurrent-rule-eval",
         "auto-reload-config",
+        "concurrent-rule-eval",
+        "created-timestamp-zero-ingestion",
+        "delayed-compaction",
+        "exemplar-storage",
+        "extra-scrape-metrics",
+        "fast-startup",
+        "histograms-st-encoding",
+        "memory-snapshot-on-shutdown",
+        "metadata-wal-records",
+        "native-histograms",
+        "old-ui",
+        "ooo-native-histograms",
+        "otlp-deltatocumulative",
+        "otlp-native-delta-ingestion",
+        "promql-duration-expr",
+        "st-storage",
+        "st-synthesis",
+        "use-uncached-io",
+        "xor2-encoding",
     };
+    o->experimental_functions = true;
     for (const char *p = list; *p != '\0';) {
         size_t n = strcspn(p, ",");
         bool known = n == 0;
