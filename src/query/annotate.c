@@ -19,7 +19,8 @@ struct annotation {
     char *text; /* owned; without the place */
     size_t pos; /* byte of the query, or NO_PLACE */
     bool warning;
-    bool fix; /* forced monotonicity: the numbers below complete the text */
+    bool counted; /* tells `count` when it is more than one */
+    bool fix;     /* forced monotonicity: the numbers below complete the text */
     struct monotonicity_fix extent;
     int64_t ts_max_ms;
     uint64_t count;
@@ -72,11 +73,12 @@ static struct annotation *find_or_add(struct annotations *a, bool warning, size_
     return it;
 }
 
-static void add_formatted(struct annotations *a, bool warning, size_t pos, const char *format,
-                          va_list args) __attribute__((format(printf, 4, 0)));
+static void add_formatted(struct annotations *a, bool warning, size_t pos, uint64_t count,
+                          const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
-static void add_formatted(struct annotations *a, bool warning, size_t pos, const char *format,
-                          va_list args)
+/* `count` 0: not counted. */
+static void add_formatted(struct annotations *a, bool warning, size_t pos, uint64_t count,
+                          const char *format, va_list args)
 {
     char text[TEXT_SIZE];
     int prefix = snprintf(text, sizeof(text), "PromQL %s: ", warning ? "warning" : "info");
@@ -84,7 +86,12 @@ static void add_formatted(struct annotations *a, bool warning, size_t pos, const
     size_t len = (size_t)prefix + (size_t)(n > 0 ? n : 0);
     bool is_new;
     mutex_lock(&a->lock);
-    find_or_add(a, warning, pos, text, len < sizeof(text) ? len : sizeof(text) - 1, &is_new);
+    struct annotation *it =
+        find_or_add(a, warning, pos, text, len < sizeof(text) ? len : sizeof(text) - 1, &is_new);
+    if (it != NULL && count > 0) {
+        it->counted = true;
+        it->count += count;
+    }
     mutex_unlock(&a->lock);
 }
 
@@ -92,7 +99,7 @@ void annotate_warning(struct annotations *a, size_t pos, const char *format, ...
 {
     va_list args;
     va_start(args, format);
-    add_formatted(a, true, pos, format, args);
+    add_formatted(a, true, pos, 0, format, args);
     va_end(args);
 }
 
@@ -100,7 +107,15 @@ void annotate_info(struct annotations *a, size_t pos, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    add_formatted(a, false, pos, format, args);
+    add_formatted(a, false, pos, 0, format, args);
+    va_end(args);
+}
+
+void annotate_counted(struct annotations *a, size_t pos, uint64_t count, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_formatted(a, true, pos, count, format, args);
     va_end(args);
 }
 
@@ -191,6 +206,8 @@ static err list_one(struct annotations *a, const struct annotation *it, struct a
     buf_put_str(b, str_from(it->text));
     if (it->fix)
         put_fix(b, it);
+    if (it->counted && it->count > 1)
+        buf_printf(b, " (%llu occurrences)", (unsigned long long)it->count);
     if (it->pos != NO_PLACE) {
         char place[EXPR_POS_SIZE];
         expr_pos_format(a->query, it->pos, place);

@@ -38,6 +38,10 @@ void annotations_fini(struct annotations *a);
 void annotate_warning(struct annotations *a, size_t pos, const char *format, ...) PRINTF_LIKE(3, 4);
 void annotate_info(struct annotations *a, size_t pos, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* The same for a warning that tells how often it was given: `count` times more. */
+void annotate_counted(struct annotations *a, size_t pos, uint64_t count, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
 /* A warning of the store: as it is, without a place. */
 void annotate_text(struct annotations *a, str text);
 

@@ -54,6 +54,15 @@ static err call_timestamp(struct exec *x, const struct plan *p, const struct gri
     return e;
 }
 
+/* start_timestamp() of what is no selector: nothing knows when that began. */
+static err call_start_timestamp(struct exec *x, const struct plan *p, const struct grid *g,
+                                struct vec *out)
+{
+    TRY(exec_vector(x, p->args[0], g, out));
+    out->count = 0;
+    return OK;
+}
+
 /* One row of 1 at the steps where `v` has no point. */
 static err absent_row(struct exec *x, const struct plan *p, const struct grid *g,
                       const struct vec *v, struct vec *out)
@@ -106,6 +115,7 @@ static err call_absent_over_time(struct exec *x, const struct plan *p, const str
 static const call_fn CALLS[FUNC_COUNT] = {
     [FUNC_VECTOR] = call_vector,
     [FUNC_TIMESTAMP] = call_timestamp,
+    [FUNC_START_TIMESTAMP] = call_start_timestamp,
     [FUNC_ABSENT] = call_absent,
     [FUNC_ABSENT_OVER_TIME] = call_absent_over_time,
     [FUNC_LABEL_REPLACE] = call_label_replace,
@@ -132,7 +142,7 @@ static bool is_date_without_argument(const struct plan *p)
 bool call_is_known(const struct plan *p)
 {
     enum func_id id = p->expr->call.func->id;
-    if (id == FUNC_TIMESTAMP)
+    if (id == FUNC_TIMESTAMP || id == FUNC_START_TIMESTAMP)
         return p->args[0]->expr->kind != EXPR_VECTOR;
     return CALLS[id] != NULL || is_date_without_argument(p);
 }

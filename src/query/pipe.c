@@ -29,7 +29,10 @@ static const struct plan *matrix_arg(const struct plan *p, size_t *index)
 
 static bool is_timestamp_of_selector(const struct plan *p)
 {
-    return p->expr->kind == EXPR_CALL && p->expr->call.func->id == FUNC_TIMESTAMP &&
+    if (p->expr->kind != EXPR_CALL)
+        return false;
+    enum func_id id = p->expr->call.func->id;
+    return (id == FUNC_TIMESTAMP || id == FUNC_START_TIMESTAMP) &&
            p->args[0]->expr->kind == EXPR_VECTOR;
 }
 
@@ -96,18 +99,10 @@ bool pipe_folds(struct exec *x, const struct plan *p)
 
 /* ---- opening ---- */
 
-static err refuse_extended(struct exec *x, const struct expr_vector *v)
-{
-    if (v->anchored || v->smoothed)
-        return exec_unsupported(x, "modifier", v->anchored ? STR("anchored") : STR("smoothed"));
-    return OK;
-}
-
 static err open_selector(struct pipe *p)
 {
-    const struct plan_time *t = &p->source->time;
+    const struct plan_time *t = &p->time;
     const struct grid *g = p->grid;
-    TRY(refuse_extended(p->x, plan_vector(p->source)));
     int64_t first = plan_time_at(t, g->start_ms);
     int64_t last = plan_time_at(t, grid_time(g, g->count - 1));
     first -= t->range_ms;
@@ -177,17 +172,38 @@ static err open_subquery(struct pipe *p)
     return OK;
 }
 
+/* Ranges marked `anchored` or `smoothed` are for some functions only, which work differently. */
+static err use_extended(struct pipe *p, const struct plan *call, enum func_id id)
+{
+    const struct expr_vector *v = plan_vector(p->source);
+    if (!v->anchored && !v->smoothed)
+        return OK;
+    p->fn.func = range_func_extended(id, v->smoothed);
+    if (p->fn.func == NULL)
+        return diag_set(
+            p->x->diag, ERR_INVALID, "%s modifier can only be used with: %s - not with " STR_FMT,
+            v->smoothed ? "smoothed" : "anchored",
+            v->smoothed ? "delta, increase, rate" : "changes, delta, increase, rate, resets",
+            STR_ARG(call->expr->call.func->name));
+    p->time = p->fn.time = plan_time_extended(p->source, p->x->options->lookback_ms);
+    return OK;
+}
+
 static err open_range_call(struct pipe *p, const struct plan *call, enum func_id id)
 {
     size_t index = 0, scalars = 0;
     p->leaf = LEAF_RANGE;
     p->source = find_range(call, &index);
+    p->time = p->source->time;
     p->fn = (struct range_func_args){.func = range_func_find(id),
                                      .call = call,
                                      .x = p->x,
                                      .grid = p->grid,
-                                     .time = p->source->time,
+                                     .time = p->time,
                                      .matrix_arg = index};
+    if (p->source->expr->kind == EXPR_MATRIX)
+        TRY(use_extended(p, call, call->expr->call.func->id));
+    p->wants_starts = p->x->options->use_start_timestamps && p->fn.func->uses_starts;
     p->drops_name = !p->fn.func->keeps_name;
     for (size_t i = 0; i < call->arg_count; i++) {
         double *scalar;
@@ -205,15 +221,29 @@ static err open_source(struct pipe *p)
     return p->source->expr->kind == EXPR_SUBQUERY ? open_subquery(p) : open_selector(p);
 }
 
+static void open_instant(struct pipe *p, const struct plan *leaf)
+{
+    p->source = leaf_source(leaf);
+    p->time = p->source->time;
+    p->leaf = LEAF_INSTANT;
+    if (leaf->expr->kind != EXPR_VECTOR) {
+        bool start = leaf->expr->call.func->id == FUNC_START_TIMESTAMP;
+        p->leaf = start ? LEAF_START_TIMESTAMP : LEAF_TIMESTAMP;
+        p->wants_starts = p->x->options->use_start_timestamps;
+        p->drops_name = true;
+    } else if (plan_vector(p->source)->smoothed) {
+        p->leaf = LEAF_SMOOTHED;
+        p->time = plan_time_extended(p->source, p->x->options->lookback_ms);
+    }
+}
+
 static err open_leaf(struct pipe *p, const struct plan *leaf)
 {
     size_t index;
     if (matrix_arg(leaf, &index) != NULL) {
         TRY(open_range_call(p, leaf, leaf->expr->call.func->id));
     } else {
-        p->leaf = leaf->expr->kind == EXPR_VECTOR ? LEAF_INSTANT : LEAF_TIMESTAMP;
-        p->source = leaf_source(leaf);
-        p->drops_name = p->leaf == LEAF_TIMESTAMP;
+        open_instant(p, leaf);
     }
     return open_source(p);
 }

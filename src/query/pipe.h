@@ -18,9 +18,11 @@
 enum { PIPE_STAGES_MAX = 16, PIPE_PARTITIONS_MAX = 64, PIPE_PARTITION_MIN = 64 };
 
 enum pipe_leaf {
-    LEAF_INSTANT,   /* the newest sample of each window */
-    LEAF_TIMESTAMP, /* its time, in seconds */
-    LEAF_RANGE,     /* a function over each window */
+    LEAF_INSTANT,         /* the newest sample of each window */
+    LEAF_TIMESTAMP,       /* its time, in seconds */
+    LEAF_START_TIMESTAMP, /* its start time stamp, in seconds; 0: not known */
+    LEAF_SMOOTHED,        /* interpolated between the samples before and after each step */
+    LEAF_RANGE,           /* a function over each window */
 };
 
 struct pipe {
@@ -28,8 +30,10 @@ struct pipe {
     const struct grid *grid;
     const struct plan *source; /* EXPR_VECTOR, EXPR_MATRIX or EXPR_SUBQUERY */
     enum pipe_leaf leaf;
+    struct plan_time time;                    /* of the source */
     struct range_func_args fn;                /* LEAF_RANGE */
     bool drops_name;                          /* the rows are without metric name */
+    bool wants_starts;                        /* start time stamps of samples count */
     struct map_stage stages[PIPE_STAGES_MAX]; /* in order of application */
     size_t stage_count;
     /* Where series come from: */
@@ -95,6 +99,7 @@ struct lane { /* one thread at work */
     size_t note_count, notes_cap;
     uint64_t queryable, read, points, bytes; /* not yet told to the run */
     uint64_t visited;                        /* for exec_visit() */
+    uint64_t overlaps;                       /* of the series at hand: NOTE_START_OVERLAP */
     err error;
     size_t error_at; /* partition */
     struct diag diag;

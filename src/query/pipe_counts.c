@@ -20,7 +20,7 @@ static uint8_t hint_of(const struct histogram *h, const struct histogram *before
 
 err lane_counts(struct lane *l, struct series_columns *c)
 {
-    const struct plan_time *t = &l->pipe->source->time;
+    const struct plan_time *t = &l->pipe->time;
     int64_t after_ms = plan_time_at(t, l->pipe->grid->start_ms) - t->range_ms;
     struct histogram *made = ARENA_ARRAY(&l->scratch, struct histogram, c->count);
     const struct histogram **out =

@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "query/pipe.h"
+#include "query/pipe_priv.h"
 #include "query/step_stats.h"
 
 enum { SCRATCH_WARM_BYTES = 128 << 10 }; /* kept by a lane between series */
@@ -11,6 +11,7 @@ enum { SCRATCH_WARM_BYTES = 128 << 10 }; /* kept by a lane between series */
 struct lane_note {
     uint32_t series;
     unsigned notes;
+    uint64_t overlaps; /* steps with NOTE_START_OVERLAP */
 };
 
 struct run {
@@ -71,32 +72,24 @@ static err read_columns(struct lane *l, size_t i, struct series_columns *out)
     return out->histograms != NULL && l->pipe->source->counts_only ? lane_counts(l, out) : OK;
 }
 
-/* Windows of a column: from the cache, or in scratch memory for one without a shared id. */
-static err windows_of(struct lane *l, uint64_t column_id, const int64_t *ts_ms, size_t count,
-                      struct windows **out)
+err lane_windows(struct lane *l, uint64_t column_id, const int64_t *ts_ms, size_t count,
+                 struct windows **out)
 {
-    *out = column_id != 0
-               ? window_cache_get(&l->windows, column_id, ts_ms, count)
-               : windows_make(&l->pipe->source->time, l->pipe->grid, ts_ms, count, &l->scratch);
+    *out = column_id != 0 ? window_cache_get(&l->windows, column_id, ts_ms, count)
+                          : windows_make(&l->pipe->time, l->pipe->grid, ts_ms, count, &l->scratch);
     return *out != NULL ? OK : exec_memory_error(l->pipe->x, &l->diag);
 }
 
-/* Samples of one kind, without stale markers. */
-struct kind_columns {
-    int64_t *ts_ms;
-    double *values;                 /* floats */
-    const struct histogram **hists; /* histograms */
-    size_t count;
-};
-
-/* Pick the samples of a column that are floats or, with `hists`, histograms. */
-static err pick_kind(struct lane *l, const struct series_columns *c, bool hists,
-                     struct kind_columns *out)
+err lane_pick_kind(struct lane *l, const struct series_columns *c, bool hists,
+                   struct kind_columns *out)
 {
+    bool starts = l->pipe->wants_starts && c->start_ts_ms != NULL;
     *out = (struct kind_columns){0};
     out->ts_ms = arena_alloc(&l->scratch, (c->count + ROW_PAD) * sizeof(int64_t));
     out->values = arena_alloc(&l->scratch, (c->count + ROW_PAD) * sizeof(double));
-    if (out->ts_ms == NULL || out->values == NULL)
+    if (starts)
+        out->starts = arena_alloc(&l->scratch, (c->count + ROW_PAD) * sizeof(int64_t));
+    if (out->ts_ms == NULL || out->values == NULL || (starts && out->starts == NULL))
         return exec_memory_error(l->pipe->x, &l->diag);
     static_assert(sizeof(double) == sizeof(struct histogram *), "one array serves either kind");
     out->hists = (const struct histogram **)(void *)out->values;
@@ -107,6 +100,8 @@ static err pick_kind(struct lane *l, const struct series_columns *c, bool hists,
         if (h != NULL ? histogram_is_stale(h) : value_is_stale(c->values[i]))
             continue;
         out->ts_ms[out->count] = c->ts_ms[i];
+        if (starts)
+            out->starts[out->count] = c->start_ts_ms[i];
         if (hists)
             out->hists[out->count++] = h;
         else
@@ -156,19 +151,32 @@ static err pick_histograms(struct lane *l, const struct series_columns *c, const
     return OK;
 }
 
+/* Times of the newest samples, or their start time stamps. */
+static void pick_times(const struct lane *l, const struct series_columns *c,
+                       const struct windows *w, double *out)
+{
+    const int64_t *times = c->ts_ms;
+    bool start = l->pipe->leaf == LEAF_START_TIMESTAMP, none = start && !l->pipe->wants_starts;
+    if (start)
+        times = c->start_ts_ms; /* NULL: not known */
+    for (size_t k = 0; k < w->step_count; k++) {
+        uint32_t at = w->last[k];
+        bool hist = c->histograms != NULL && c->histograms[at] != NULL;
+        bool stale = hist ? histogram_is_stale(c->histograms[at]) : is_absent(out[k]);
+        int64_t time_ms = times != NULL ? times[at] : 0;
+        out[k] = stale || none ? absent_value() : (double)time_ms / 1000;
+    }
+}
+
 static err eval_instant(struct lane *l, const struct series_columns *c, double *out,
                         const struct histogram ***out_hists)
 {
     struct windows *w;
-    TRY(windows_of(l, c->column_id, c->ts_ms, c->count, &w));
+    TRY(lane_windows(l, c->column_id, c->ts_ms, c->count, &w));
     size_t n = w->step_count;
     gather_last(c->values, w->last, out, n);
-    if (l->pipe->leaf == LEAF_TIMESTAMP) {
-        for (size_t k = 0; k < n; k++) {
-            bool hist = c->histograms != NULL && c->histograms[w->last[k]] != NULL;
-            bool stale = hist ? histogram_is_stale(c->histograms[w->last[k]]) : is_absent(out[k]);
-            out[k] = stale ? absent_value() : (double)w->ts_ms[w->last[k]] / 1000;
-        }
+    if (l->pipe->leaf != LEAF_INSTANT) {
+        pick_times(l, c, w, out);
     } else if (c->histograms != NULL) {
         *out_hists = arena_zalloc(l->hists, n + ROW_PAD, sizeof(**out_hists));
         if (*out_hists == NULL)
@@ -182,8 +190,8 @@ static err eval_instant(struct lane *l, const struct series_columns *c, double *
 
 /* ---- functions over ranges ---- */
 
-static err eval_windows(struct lane *l, struct windows *w, const double *values, double *out,
-                        unsigned *notes)
+static err eval_windows(struct lane *l, struct windows *w, const double *values,
+                        const int64_t *starts, double *out, unsigned *notes)
 {
     if (w->few_none == w->step_count) {
         row_fill(out, w->step_count, absent_value());
@@ -195,10 +203,12 @@ static err eval_windows(struct lane *l, struct windows *w, const double *values,
     struct range_call call = {.args = &l->pipe->fn,
                               .w = w,
                               .values = values,
+                              .starts = starts,
                               .out = out,
                               .derived = w->column_id != 0 ? &l->windows.arena : &l->scratch,
                               .scratch = &l->scratch,
                               .notes = notes,
+                              .overlaps = &l->overlaps,
                               .visited = &l->visited,
                               .diag = &l->diag};
     return range_func_floats(&call);
@@ -212,8 +222,8 @@ static err eval_floats(struct lane *l, const struct kind_columns *c, double *out
         row_fill(out, l->pipe->grid->count, absent_value());
         return OK;
     }
-    TRY(windows_of(l, 0, c->ts_ms, c->count, &w));
-    return eval_windows(l, w, c->values, out, notes);
+    TRY(lane_windows(l, 0, c->ts_ms, c->count, &w));
+    return eval_windows(l, w, c->values, c->starts, out, notes);
 }
 
 /* Samples that histograms count as; of each step's window to the statistics, of the largest one to
@@ -241,29 +251,32 @@ static err eval_mixed(struct lane *l, const struct series_columns *c, double *ou
 {
     size_t n = l->pipe->grid->count;
     struct kind_columns floats, hists;
-    TRY(pick_kind(l, c, false, &floats));
-    TRY(pick_kind(l, c, true, &hists));
+    TRY(lane_pick_kind(l, c, false, &floats));
+    TRY(lane_pick_kind(l, c, true, &hists));
     if (hists.count == 0)
         return eval_floats(l, &floats, out, notes);
     struct windows *fw = NULL, *hw;
     if (floats.count > 0)
-        TRY(windows_of(l, 0, floats.ts_ms, floats.count, &fw));
-    TRY(windows_of(l, 0, hists.ts_ms, hists.count, &hw));
+        TRY(lane_windows(l, 0, floats.ts_ms, floats.count, &fw));
+    TRY(lane_windows(l, 0, hists.ts_ms, hists.count, &hw));
     *out_hists = arena_zalloc(l->hists, n + ROW_PAD, sizeof(**out_hists));
     if (*out_hists == NULL)
         return exec_memory_error(l->pipe->x, &l->diag);
     struct range_call call = {.args = &l->pipe->fn,
                               .w = fw,
                               .values = floats.values,
+                              .starts = floats.starts,
                               .out = out,
                               .derived = &l->scratch,
                               .scratch = &l->scratch,
                               .notes = notes,
+                              .overlaps = &l->overlaps,
                               .visited = &l->visited,
                               .diag = &l->diag};
     struct range_mixed mixed = {.call = &call,
                                 .hist_windows = hw,
                                 .hists = hists.hists,
+                                .starts = hists.starts,
                                 .out_hists = *out_hists,
                                 .keep = l->hists,
                                 .work = &l->work};
@@ -281,11 +294,12 @@ static err eval_range(struct lane *l, const struct series_columns *c, double *ou
     if (c->histograms != NULL)
         return eval_mixed(l, c, out, out_hists, notes);
     struct windows *w;
-    TRY(windows_of(l, c->column_id, c->ts_ms, c->count, &w));
+    TRY(lane_windows(l, c->column_id, c->ts_ms, c->count, &w));
+    const int64_t *starts = l->pipe->wants_starts ? c->start_ts_ms : NULL;
     if (!any_stale(c->values + w->begin, w->end - w->begin))
-        return eval_windows(l, w, c->values, out, notes);
+        return eval_windows(l, w, c->values, starts, out, notes);
     struct kind_columns floats;
-    TRY(pick_kind(l, c, false, &floats));
+    TRY(lane_pick_kind(l, c, false, &floats));
     return eval_floats(l, &floats, out, notes);
 }
 
@@ -297,17 +311,19 @@ static void add_note(struct lane *l, size_t i, unsigned notes)
         l->notes_cap = l->notes_cap > 0 ? 2 * l->notes_cap : 16;
         l->notes = mem_resize(l->notes, l->notes_cap, sizeof(*l->notes));
     }
-    l->notes[l->note_count++] = (struct lane_note){(uint32_t)i, notes};
+    l->notes[l->note_count++] = (struct lane_note){(uint32_t)i, notes, l->overlaps};
+    l->overlaps = 0;
 }
 
-/* One note of a kind is enough where all series share the metric name. */
+/* One note of a kind is enough where all series share the metric name, but for those that are
+ * counted. */
 static void note_series(struct lane *l, size_t i, unsigned notes)
 {
     bool one = pipe_one_name(l->pipe) && !l->pipe->x->options->type_and_unit_labels;
     unsigned known = 0;
     if (one)
         for (size_t n = 0; n < l->note_count; n++)
-            known |= l->notes[n].notes;
+            known |= l->notes[n].notes & ~(unsigned)NOTE_START_OVERLAP;
     if ((notes & ~known) != 0)
         add_note(l, i, notes);
 }
@@ -326,6 +342,8 @@ static err eval_series(struct lane *l, size_t i, double *out, const struct histo
     TRY(exec_visit(p->x, &l->visited, visits, &l->diag));
     if (p->leaf == LEAF_RANGE)
         TRY(eval_range(l, &c, out, hists, &notes));
+    else if (p->leaf == LEAF_SMOOTHED)
+        TRY(lane_smoothed(l, &c, out, hists, &notes));
     else
         TRY(eval_instant(l, &c, out, hists));
     *present = row_present(out, *hists, p->grid->count);
@@ -373,7 +391,7 @@ static err lane_open(struct lane *l)
     arena_init(&l->scratch, budget);
     arena_init(&l->work, budget);
     arena_init(&l->reader_arena, budget);
-    window_cache_init(&l->windows, &l->pipe->source->time, l->pipe->grid, budget);
+    window_cache_init(&l->windows, &l->pipe->time, l->pipe->grid, budget);
     void *warm = arena_alloc(&l->scratch, SCRATCH_WARM_BYTES);
     if (warm == NULL)
         return exec_memory_error(x, &l->diag);
@@ -484,18 +502,23 @@ static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct bu
 static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted)
 {
     struct annotations *a = &p->x->annotations;
-    const struct expr *arg = p->fn.call->args[0]->expr;
+    const struct plan *about = p->leaf == LEAF_RANGE ? p->fn.call->args[0] : p->source;
     /* Upstream puts what has no place instead of a subquery that it has evaluated. */
-    size_t pos = arg->kind == EXPR_SUBQUERY ? 0 : arg->start;
+    size_t pos = about->expr->kind == EXPR_SUBQUERY ? 0 : about->expr->start;
     struct labels ls;
     if (p->selected != NULL)
         TRY(selected_labels(p->x, p->selected, n->series, &ls));
     else
         ls = p->inner.rows[n->series].labels;
-    if ((n->notes & NOTE_COUNTER) != 0 && p->fn.func->is_counter_rate)
+    if ((n->notes & NOTE_COUNTER) != 0 && p->leaf == LEAF_RANGE && p->fn.func->is_counter_rate)
         tell_counter(p, pos, ls, quoted);
     const char *name = annotation_quote(quoted, labels_get(ls, LABEL_NAME));
     range_tell_notes(a, pos, n->notes, name);
+    if ((n->notes & NOTE_START_OVERLAP) != 0)
+        annotate_counted(a, pos, n->overlaps,
+                         "sample has start time that overlaps with previous sample timestamp for "
+                         "metric %s",
+                         name);
     return OK;
 }
 

@@ -179,6 +179,23 @@ static err build(const struct builder *b, const struct expr *e, struct plan **ou
     return ERR_INVALID;
 }
 
+struct plan_time plan_time_extended(const struct plan *selector, int64_t lookback_ms)
+{
+    const struct expr_vector *v = plan_vector(selector);
+    struct plan_time t = selector->time;
+    bool instant = selector->expr->kind == EXPR_VECTOR;
+    if (v->smoothed) {
+        t.after_ms = lookback_ms;
+        t.offset_ms -= lookback_ms;
+        t.range_ms += lookback_ms;
+    }
+    if (!instant && (v->anchored || v->smoothed)) {
+        t.before_ms = lookback_ms;
+        t.range_ms += lookback_ms;
+    }
+    return t;
+}
+
 err plan_build(const struct expr *root, const struct plan_context *ctx, struct arena *a,
                struct plan **out)
 {

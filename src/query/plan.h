@@ -17,6 +17,9 @@ struct plan_time {
     bool fixed;
     int64_t at_ms, offset_ms;
     int64_t range_ms; /* the lookback for instant selectors */
+    /* `anchored` and `smoothed` look beyond the range: (T - range_ms, T] is what is taken, these
+     * tell how much of it lies before and after the range that was written. */
+    int64_t before_ms, after_ms;
 };
 
 struct plan {
@@ -50,5 +53,8 @@ static inline const struct expr_vector *plan_vector(const struct plan *p)
     const struct expr *e = p->expr;
     return e->kind == EXPR_MATRIX ? &e->matrix.selector->vector : &e->vector;
 }
+
+/* The time of a selector widened by what `anchored` and `smoothed` look at besides its range. */
+struct plan_time plan_time_extended(const struct plan *selector, int64_t lookback_ms);
 
 #endif

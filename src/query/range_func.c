@@ -2,16 +2,18 @@
 #include "query/range_func.h"
 
 static const struct range_func FUNCS[FUNC_COUNT] = {
-    [FUNC_RATE] = {range_rate, step_rate, MIXED_DROP, 2, .is_counter_rate = true},
-    [FUNC_INCREASE] = {range_increase, step_increase, MIXED_DROP, 2, .is_counter_rate = true},
+    [FUNC_RATE] = {range_rate, step_rate, MIXED_DROP, 2, .is_counter_rate = true,
+                   .uses_starts = true, .one_with_start = true},
+    [FUNC_INCREASE] = {range_increase, step_increase, MIXED_DROP, 2, .is_counter_rate = true,
+                       .uses_starts = true, .one_with_start = true},
     [FUNC_DELTA] = {range_delta, step_delta, MIXED_DROP, 2},
-    [FUNC_IRATE] = {range_irate, step_irate, MIXED_STEP, 2},
+    [FUNC_IRATE] = {range_irate, step_irate, MIXED_STEP, 2, .uses_starts = true},
     [FUNC_IDELTA] = {range_idelta, step_idelta, MIXED_STEP, 2},
     [FUNC_DERIV] = {range_deriv, NULL, MIXED_FLOATS, 2},
     [FUNC_PREDICT_LINEAR] = {range_predict_linear, NULL, MIXED_FLOATS, 2},
     [FUNC_DOUBLE_EXPONENTIAL_SMOOTHING] = {range_smoothing, NULL, MIXED_FLOATS, 2},
     [FUNC_CHANGES] = {range_changes, step_changes, MIXED_STEP, 1},
-    [FUNC_RESETS] = {range_resets, step_resets, MIXED_STEP, 1},
+    [FUNC_RESETS] = {range_resets, step_resets, MIXED_STEP, 1, .uses_starts = true},
     [FUNC_SUM_OVER_TIME] = {range_sum, step_sum, MIXED_DROP, 1},
     [FUNC_AVG_OVER_TIME] = {range_avg, step_avg, MIXED_DROP, 1},
     [FUNC_MIN_OVER_TIME] = {range_min, NULL, MIXED_FLOATS, 1},
@@ -30,6 +32,23 @@ static const struct range_func FUNCS[FUNC_COUNT] = {
     [FUNC_TS_OF_MAX_OVER_TIME] = {range_ts_max, NULL, MIXED_FLOATS, 1},
 };
 
+/* Over ranges marked `anchored` or `smoothed`; start time stamps count in resets() alone. */
+static const struct range_func EXTENDED[FUNC_COUNT] = {
+    [FUNC_RATE] = {range_extended_rate, step_extended_rate, MIXED_DROP, 1, .is_counter_rate = true},
+    [FUNC_INCREASE] = {range_extended_increase, step_extended_increase, MIXED_DROP, 1,
+                       .is_counter_rate = true},
+    [FUNC_DELTA] = {range_extended_delta, step_extended_delta, MIXED_DROP, 1},
+    [FUNC_CHANGES] = {range_extended_changes, step_extended_changes, MIXED_STEP, 1},
+    [FUNC_RESETS] = {range_extended_resets, step_extended_resets, MIXED_STEP, 1,
+                     .uses_starts = true},
+};
+
+const struct range_func *range_func_extended(enum func_id id, bool smoothed)
+{
+    bool counts = id == FUNC_CHANGES || id == FUNC_RESETS;
+    return EXTENDED[id].floats != NULL && !(smoothed && counts) ? &EXTENDED[id] : NULL;
+}
+
 const struct range_func *range_func_find(enum func_id id)
 {
     return FUNCS[id].floats != NULL ? &FUNCS[id] : NULL;
@@ -39,7 +58,9 @@ err range_func_floats(struct range_call *c)
 {
     TRY(c->args->func->floats(c));
     const struct windows *w = c->w;
-    uint32_t few = w->few_none + (c->args->func->samples_min > 1 ? w->few_one : 0);
+    const struct range_func *f = c->args->func;
+    bool one = f->samples_min == 1 || (c->starts != NULL && f->one_with_start);
+    uint32_t few = w->few_none + (one ? 0 : w->few_one);
     for (uint32_t i = 0; i < few; i++)
         c->out[w->few[i]] = absent_value();
     return OK;
@@ -56,6 +77,7 @@ static err mixed_one_kind(struct range_mixed *m, size_t k)
     const struct range_call *c = m->call;
     const struct range_func *f = c->args->func;
     uint32_t floats = window_size(c->w, k), hists = window_size(m->hist_windows, k);
+    uint32_t least = m->starts != NULL && f->one_with_start ? 1 : f->samples_min;
     if (hists == 0)
         return OK;
     if (floats > 0 && f->policy == MIXED_FLOATS) {
@@ -63,7 +85,7 @@ static err mixed_one_kind(struct range_mixed *m, size_t k)
     } else if (floats > 0) {
         *c->notes |= NOTE_MIXED;
         c->out[k] = absent_value();
-    } else if (f->policy == MIXED_DROP && hists >= f->samples_min) {
+    } else if (f->policy == MIXED_DROP && hists >= least) {
         arena_reset(m->work);
         return f->step(m, k);
     }

@@ -15,6 +15,7 @@ enum series_note {
     NOTE_COUNTER = 1,           /* rate() or increase() of floats gave points */
     NOTE_MIXED = 2,             /* floats and histograms in one window: dropped */
     NOTE_HISTOGRAM_IGNORED = 4, /* floats and histograms in one window: floats used */
+    NOTE_START_OVERLAP = 8,     /* a start time stamp before the sample before; counted */
     /* Histograms: */
     NOTE_NOT_COUNTER = 1 << 8,     /* a gauge where a counter is due */
     NOTE_NOT_GAUGE = 1 << 9,       /* ... the other way around */
@@ -41,10 +42,12 @@ struct range_call { /* over one series */
     const struct range_func_args *args;
     struct windows *w;
     const double *values;  /* floats only, no stale markers */
+    const int64_t *starts; /* their start time stamps; NULL: none, or they do not count */
     double *out;           /* a value a step; may be left wrong where the window has too few */
     struct arena *derived; /* for w->derived: lives as long as `w` */
     struct arena *scratch; /* until the next series */
     unsigned *notes;       /* enum series_note */
+    uint64_t *overlaps;    /* steps with NOTE_START_OVERLAP */
     uint64_t *visited;     /* for range_visit() */
     struct diag *diag;
 };
@@ -55,6 +58,7 @@ struct range_mixed {
     struct range_call *call; /* over the floats; w is NULL when there is none */
     struct windows *hist_windows;
     const struct histogram *const *hists; /* the column of histograms */
+    const int64_t *starts;                /* ... and of their start time stamps, or NULL */
     const struct histogram **out_hists;   /* a place a step, filled by range_keep(), range_pick() */
     struct arena *keep;                   /* for what they refer to */
     struct arena *work;                   /* emptied before every step */
@@ -76,10 +80,15 @@ struct range_func {
     uint8_t samples_min; /* a window with fewer gives nothing: 1 or 2 */
     bool keeps_name;
     bool is_counter_rate; /* rate, increase: metrics not named like counters get an info */
+    bool uses_starts;     /* start time stamps of samples count */
+    bool one_with_start;  /* one sample is enough when its start time stamp is known */
 };
 
 /* The row of a function, NULL when it is none over ranges or not there yet. */
 const struct range_func *range_func_find(enum func_id id);
+
+/* ... for ranges marked `anchored` or `smoothed`, NULL for functions that do not take them. */
+const struct range_func *range_func_extended(enum func_id id, bool smoothed);
 
 /* Evaluate over a column of floats, all steps; wrong places are corrected. */
 MUST_USE err range_func_floats(struct range_call *c);
@@ -98,16 +107,21 @@ MUST_USE static inline err range_visit(const struct range_call *c, uint64_t samp
     return exec_visit(c->args->x, c->visited, samples, c->diag);
 }
 
-/* Times of a step's range, milliseconds. */
+/* Times of a step's range as it was written, milliseconds. */
 static inline int64_t range_end_ms(const struct range_func_args *a, size_t k)
 {
-    return plan_time_at(&a->time, grid_time(a->grid, k));
+    return plan_time_at(&a->time, grid_time(a->grid, k)) - a->time.after_ms;
+}
+
+static inline int64_t range_length_ms(const struct range_func_args *a)
+{
+    return a->time.range_ms - a->time.before_ms - a->time.after_ms;
 }
 
 /* Go's time.Duration.Seconds() of the range. */
 static inline double range_seconds(const struct range_func_args *a)
 {
-    int64_t ms = a->time.range_ms;
+    int64_t ms = range_length_ms(a);
     return (double)(ms / 1000) + (double)(ms % 1000 * 1000000) / 1e9;
 }
 
@@ -153,7 +167,43 @@ err step_idelta(struct range_mixed *m, size_t k);
 err step_changes(struct range_mixed *m, size_t k);
 err step_resets(struct range_mixed *m, size_t k);
 err step_sum(struct range_mixed *m, size_t k);
+
+struct range_events {                     /* floats and histograms in order of time */
+    uint32_t *float_events, *hist_events; /* resets or changes up to each sample */
+};
+/* Counted once a series; NULL over budget. */
+const struct range_events *range_mixed_events(struct range_mixed *m, bool resets);
+
 err step_avg(struct range_mixed *m, size_t k);
+
+/* The increase from `first` by `rise` at step `k`, extrapolated; per second with a divisor. */
+double rate_extrapolate(const struct rate_steps *r, size_t k, double first, double rise,
+                        double divisor);
+
+/* Resets or changes from the first sample that any step sees up to each; NULL over budget. */
+uint32_t *range_events(struct range_call *c, bool resets);
+
+/* range_start.c: where start time stamps count. */
+/* Does a sample begin anew, as told by its start time stamp? */
+bool start_is_reset(int64_t start_before_ms, int64_t ts_before_ms, int64_t start_ms, int64_t ts_ms);
+/* Does a sample claim to begin before the one before it ended? */
+bool start_overlaps(int64_t start_before_ms, int64_t ts_before_ms, int64_t start_ms);
+err range_rate_started(struct range_call *c, const struct rate_steps *r, double divisor);
+err range_irate_started(struct range_call *c);
+
+/* range_extended.c */
+err range_extended_rate(struct range_call *c);
+err range_extended_increase(struct range_call *c);
+err range_extended_delta(struct range_call *c);
+err range_extended_changes(struct range_call *c);
+err range_extended_resets(struct range_call *c);
+
+/* range_extended_hist.c: the same over histograms */
+err step_extended_rate(struct range_mixed *m, size_t k);
+err step_extended_increase(struct range_mixed *m, size_t k);
+err step_extended_delta(struct range_mixed *m, size_t k);
+err step_extended_changes(struct range_mixed *m, size_t k);
+err step_extended_resets(struct range_mixed *m, size_t k);
 
 /* range_over.c */
 err range_sum(struct range_call *c);

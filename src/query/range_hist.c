@@ -13,6 +13,13 @@ static bool is_gauge(const struct histogram *h)
 
 /* ---- the increase from the first to the last histogram of a window ---- */
 
+/* Does the start time stamp of sample `i` tell a reset? */
+static bool start_reset(const struct range_mixed *m, uint32_t i)
+{
+    const int64_t *st = m->starts, *ts = m->hist_windows->ts_ms;
+    return st != NULL && start_is_reset(st[i - 1], ts[i - 1], st[i], ts[i]);
+}
+
 /* Is there a reset between sample `i` - 1 and `i`? Looked up for all samples at once, since windows
  * overlap. NULL over budget. */
 static const bool *resets_of(struct range_mixed *m)
@@ -22,7 +29,7 @@ static const bool *resets_of(struct range_mixed *m)
         return m->derived;
     bool *reset = ARENA_ARRAY(m->call->scratch, bool, w->sample_count);
     for (uint32_t i = w->begin + 1; reset != NULL && i < w->end; i++)
-        reset[i] = histogram_detect_reset(m->hists[i], m->hists[i - 1]);
+        reset[i] = start_reset(m, i) || histogram_detect_reset(m->hists[i], m->hists[i - 1]);
     m->derived = reset;
     return reset;
 }
@@ -74,7 +81,7 @@ static bool common_schema(struct increase *in, int32_t *schema)
     return true;
 }
 
-/* result += h or -= h; ERR_LIMIT is the only error: kinds of buckets were looked at. */
+/* result += h or -= h. Kinds of buckets that differ leave no result. */
 static err combine(struct increase *in, const struct histogram *h, bool add)
 {
     struct histogram_notes notes = {0};
@@ -82,14 +89,32 @@ static err combine(struct increase *in, const struct histogram *h, bool add)
                 : histogram_sub(in->result, h, in->m->work, &notes);
     if (notes.bounds_reconciled)
         in->notes |= add ? NOTE_RECONCILED_ADD : NOTE_RECONCILED_SUB;
-    return e;
+    if (e != ERR_INVALID)
+        return e;
+    in->notes |= NOTE_MIXED_BUCKETS;
+    in->result = NULL;
+    return OK;
+}
+
+/* Starts that overlap the sample before are told once a step. */
+static void note_overlap(struct increase *in)
+{
+    const int64_t *st = in->m->starts, *ts = in->m->hist_windows->ts_ms;
+    for (uint32_t i = in->first + 1; st != NULL && i <= in->last; i++) {
+        if (!start_overlaps(st[i - 1], ts[i - 1], st[i]))
+            continue;
+        in->notes |= NOTE_START_OVERLAP;
+        ++*in->m->call->overlaps;
+        return;
+    }
 }
 
 /* Add what was counted before each reset. */
 static err add_resets(struct increase *in, const bool *reset)
 {
     const struct histogram *const *h = in->m->hists;
-    if (in->from == &in->empty && histogram_detect_reset(h[in->first + 1], in->from))
+    if (in->from == &in->empty &&
+        (start_reset(in->m, in->first + 1) || histogram_detect_reset(h[in->first + 1], in->from)))
         TRY(combine(in, in->from, true));
     for (uint32_t i = in->first + 2; i <= in->last; i++)
         if (reset[i])
@@ -109,10 +134,12 @@ static err find_increase(struct increase *in)
         return OK;
     TRY(histogram_copy_to_schema(h[in->last], schema, in->m->work, &in->result));
     TRY(combine(in, in->from, false));
-    if (in->is_counter)
+    if (in->is_counter) {
+        note_overlap(in);
         TRY(add_resets(in, reset));
-    else if (!is_gauge(h[in->first]) || !is_gauge(h[in->last]))
+    } else if (!is_gauge(h[in->first]) || !is_gauge(h[in->last])) {
         in->notes |= NOTE_NOT_GAUGE;
+    }
     in->result->reset_hint = RESET_GAUGE;
     return histogram_compact(in->result, in->m->work);
 }
@@ -127,6 +154,34 @@ static double extrapolation(const struct rate_steps *r, size_t k, double first_c
         to_start = to_zero < to_start ? to_zero : to_start;
     }
     double factor = (sampled + to_start + r->to_end[k]) / sampled;
+    return divisor > 0 ? factor / divisor : factor;
+}
+
+/* Where the start of the first sample lies in the range, what was counted since then is added and
+ * nothing extrapolated to the left. */
+static bool starts_within(const struct increase *in, size_t k)
+{
+    const struct range_func_args *a = in->m->call->args;
+    int64_t start_ms = in->m->starts != NULL && in->is_counter ? in->m->starts[in->first] : 0;
+    return start_ms != 0 && start_ms > range_end_ms(a, k) - range_length_ms(a) &&
+           start_ms < in->m->hist_windows->ts_ms[in->first];
+}
+
+static err add_since_start(struct increase *in)
+{
+    const struct histogram *first = in->m->hists[in->first];
+    if (in->first == in->last)
+        return histogram_copy(first, in->m->work, &in->result);
+    return in->result != NULL ? combine(in, first, true) : OK;
+}
+
+static double since_start(const struct rate_steps *r, size_t k, const struct increase *in,
+                          double divisor)
+{
+    const int64_t *ts = in->m->hist_windows->ts_ms;
+    double sampled = (double)(ts[in->last] - in->m->starts[in->first]) / 1000;
+    double to_end = in->last > in->first ? r->to_end[k] : 0;
+    double factor = (sampled + to_end) / sampled;
     return divisor > 0 ? factor / divisor : factor;
 }
 
@@ -148,12 +203,15 @@ static err extrapolated(struct range_mixed *m, size_t k, bool is_counter, double
     if (r == NULL)
         return no_memory(m);
     TRY(range_visit(m->call, window_visits(m, in.first, in.last)));
-    if (find_increase(&in) != OK)
+    bool since = starts_within(&in, k);
+    if ((in.last > in.first && find_increase(&in) != OK) || (since && add_since_start(&in) != OK))
         return no_memory(m);
     *m->call->notes |= in.notes;
     if (in.result == NULL)
         return OK;
-    histogram_mul(in.result, extrapolation(r, k, m->hists[in.first]->count, &in, divisor));
+    double first_count = m->hists[in.first]->count;
+    histogram_mul(in.result, since ? since_start(r, k, &in, divisor)
+                                   : extrapolation(r, k, first_count, &in, divisor));
     return range_keep(m, k, in.result);
 }
 
@@ -198,10 +256,10 @@ static bool take_newest(struct newest *n, uint32_t *hist, int64_t *ts_ms)
     return true;
 }
 
-/* The difference of two histograms in a row, in m->work; NULL when there is none. */
-static err difference(struct range_mixed *m, const struct histogram *before,
-                      const struct histogram *h, bool is_rate, struct histogram **out)
+/* The difference of histogram `i` and the one before it, in m->work; NULL when there is none. */
+static err difference(struct range_mixed *m, uint32_t i, bool is_rate, struct histogram **out)
 {
+    const struct histogram *before = m->hists[i - 1], *h = m->hists[i];
     struct histogram_notes notes = {0};
     bool any_gauge = is_gauge(h) || is_gauge(before), both = is_gauge(h) && is_gauge(before);
     if (is_rate && any_gauge)
@@ -211,7 +269,7 @@ static err difference(struct range_mixed *m, const struct histogram *before,
     *out = NULL;
     struct histogram *d;
     TRY(histogram_copy(h, m->work, &d));
-    if (!is_rate || !histogram_detect_reset(h, before)) {
+    if (!is_rate || !(start_reset(m, i) || histogram_detect_reset(h, before))) {
         err e = histogram_sub(d, before, m->work, &notes);
         if (e == ERR_INVALID) {
             *m->call->notes |= NOTE_MIXED_BUCKETS;
@@ -247,7 +305,7 @@ static err step_instant(struct range_mixed *m, size_t k, bool is_rate)
     }
     struct histogram *d;
     TRY(range_visit(m->call, window_visits(m, older, newer)));
-    if (difference(m, m->hists[older], m->hists[newer], is_rate, &d) != OK)
+    if (difference(m, newer, is_rate, &d) != OK)
         return no_memory(m);
     if (d == NULL)
         return OK;

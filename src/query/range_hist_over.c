@@ -9,23 +9,32 @@ static err no_memory(const struct range_mixed *m)
 
 /* ---- changes and resets: counted once, looked up as differences ---- */
 
-struct events {                           /* floats and histograms in order of time */
-    uint32_t *float_events, *hist_events; /* events up to each sample */
-};
-
-static bool float_event(double before, double v, bool resets)
+/* Does the start time stamp of sample `i` tell a reset? `st` NULL: they do not count. */
+static bool start_event(const int64_t *st, const int64_t *ts, size_t i)
 {
-    bool both_nan = before != before && v != v;
-    return resets ? v < before : v != before && !both_nan;
+    return st != NULL && start_is_reset(st[i - 1], ts[i - 1], st[i], ts[i]);
 }
 
-static bool hist_event(const struct histogram *before, const struct histogram *h, bool resets)
+static bool float_event(const struct range_call *c, size_t i, bool resets)
 {
-    return resets ? histogram_detect_reset(h, before) : !histogram_value_eq(h, before);
+    double before = c->values[i - 1], v = c->values[i];
+    bool both_nan = before != before && v != v;
+    if (resets)
+        return v < before || start_event(c->starts, c->w->ts_ms, i);
+    return v != before && !both_nan;
+}
+
+static bool hist_event(const struct range_mixed *m, size_t i, bool resets)
+{
+    const struct histogram *before = m->hists[i - 1], *h = m->hists[i];
+    if (resets)
+        return start_event(m->starts, m->hist_windows->ts_ms, i) ||
+               histogram_detect_reset(h, before);
+    return !histogram_value_eq(h, before);
 }
 
 /* A sample of the other kind than the one before it is an event. */
-static void count_events(const struct range_mixed *m, bool resets, struct events *ev)
+static void count_events(const struct range_mixed *m, bool resets, struct range_events *ev)
 {
     const struct windows *f = m->call->w, *h = m->hist_windows;
     size_t floats = f != NULL ? f->sample_count : 0, hists = h->sample_count;
@@ -36,23 +45,22 @@ static void count_events(const struct range_mixed *m, bool resets, struct events
         bool first = i + j == 0, other = !first && takes_float != was_float;
         was_float = takes_float;
         if (takes_float) {
-            const double *v = &m->call->values[i];
-            n += other || (!first && float_event(v[-1], v[0], resets));
+            n += other || (!first && float_event(m->call, i, resets));
             ev->float_events[i++] = n;
         } else {
-            n += other || (!first && hist_event(m->hists[j - 1], m->hists[j], resets));
+            n += other || (!first && hist_event(m, j, resets));
             ev->hist_events[j++] = n;
         }
     }
 }
 
-static const struct events *events_of(struct range_mixed *m, bool resets)
+const struct range_events *range_mixed_events(struct range_mixed *m, bool resets)
 {
     const struct windows *f = m->call->w;
     if (m->derived != NULL)
         return m->derived;
     struct arena *a = m->call->scratch;
-    struct events *ev = ARENA_NEW(a, struct events);
+    struct range_events *ev = ARENA_NEW(a, struct range_events);
     if (ev == NULL)
         return NULL;
     ev->float_events = ARENA_ARRAY(a, uint32_t, f != NULL ? f->sample_count : 0);
@@ -67,7 +75,7 @@ static const struct events *events_of(struct range_mixed *m, bool resets)
 static err step_events(struct range_mixed *m, size_t k, bool resets)
 {
     const struct windows *f = m->call->w, *h = m->hist_windows;
-    const struct events *ev = events_of(m, resets);
+    const struct range_events *ev = range_mixed_events(m, resets);
     if (ev == NULL)
         return no_memory(m);
     uint32_t first = ev->hist_events[h->first[k]], last = ev->hist_events[h->last[k]];

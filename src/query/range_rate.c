@@ -96,9 +96,8 @@ HOT_CLONES static uint64_t count_drops(const double *v, size_t count)
     return drops;
 }
 
-/* Extrapolate the rise of one step the exact way. */
-static double extrapolate(const struct rate_steps *r, size_t k, double first, double rise,
-                          double divisor)
+double rate_extrapolate(const struct rate_steps *r, size_t k, double first, double rise,
+                        double divisor)
 {
     double to_start = r->to_start[k], sampled = r->sampled[k];
     if (rise > 0 && first >= 0) {
@@ -129,7 +128,7 @@ static err rate_exact(const struct range_call *c, const struct rate_steps *r, co
         /* Where the guard holds, zero is farther than the extrapolation reaches: the step's factor,
          * the same formula, is known already. */
         c->out[k] = first >= r->guard[k] * rise ? rise * r->factor[k]
-                                                : extrapolate(r, k, first, rise, divisor);
+                                                : rate_extrapolate(r, k, first, rise, divisor);
     }
     return OK;
 }
@@ -141,6 +140,8 @@ static err counter_rate(struct range_call *c, double divisor)
     if (r == NULL)
         return no_memory(c);
     *c->notes |= NOTE_COUNTER;
+    if (c->starts != NULL)
+        return range_rate_started(c, r, divisor);
     size_t span = w->end > w->begin ? w->end - w->begin : 0;
     const double *v = c->values;
     size_t drop_count = (size_t)count_drops(v + w->begin, span);
@@ -201,7 +202,7 @@ static err last_two(struct range_call *c, bool is_rate)
 
 err range_irate(struct range_call *c)
 {
-    return last_two(c, true);
+    return c->starts != NULL ? range_irate_started(c) : last_two(c, true);
 }
 
 err range_idelta(struct range_call *c)
@@ -311,19 +312,47 @@ static bool differs(double a, double b)
     return a != b && !(isnan(a) && isnan(b));
 }
 
-static err count_events(struct range_call *c, bool resets)
+/* Events up to each sample that any step sees. */
+static uint32_t *running_events(struct range_call *c, bool resets)
 {
     const struct windows *w = c->w;
     uint32_t *before = arena_alloc(c->scratch, (w->sample_count + 1) * sizeof(uint32_t));
-    if (before == NULL)
-        return no_memory(c);
     uint32_t n = 0;
     const double *v = c->values;
-    for (size_t i = w->begin; i < w->end; i++) {
+    for (size_t i = w->begin; before != NULL && i < w->end; i++) {
         if (i > w->begin)
             n += resets ? v[i] < v[i - 1] : differs(v[i], v[i - 1]);
         before[i] = n;
     }
+    return before;
+}
+
+static uint32_t *running_started_resets(struct range_call *c)
+{
+    const struct windows *w = c->w;
+    uint32_t *before = arena_alloc(c->scratch, (w->sample_count + 1) * sizeof(uint32_t));
+    uint32_t n = 0;
+    const double *v = c->values;
+    const int64_t *st = c->starts, *ts = w->ts_ms;
+    for (size_t i = w->begin; before != NULL && i < w->end; i++) {
+        if (i > w->begin)
+            n += v[i] < v[i - 1] || start_is_reset(st[i - 1], ts[i - 1], st[i], ts[i]);
+        before[i] = n;
+    }
+    return before;
+}
+
+uint32_t *range_events(struct range_call *c, bool resets)
+{
+    return resets && c->starts != NULL ? running_started_resets(c) : running_events(c, resets);
+}
+
+static err count_events(struct range_call *c, bool resets)
+{
+    const struct windows *w = c->w;
+    const uint32_t *before = range_events(c, resets);
+    if (before == NULL)
+        return no_memory(c);
     for (size_t k = 0; k < w->step_count; k++)
         if (w->hi[k] > w->lo[k])
             c->out[k] = (double)(before[w->last[k]] - before[w->first[k]]);

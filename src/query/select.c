@@ -1,5 +1,6 @@
 /* select.c -- what a run takes from the store: selections, labels, samples as they are. */
 #include "query/exec_priv.h"
+#include "query/range_extended.h"
 #include "query/step_stats.h"
 
 static bool same_matchers(const struct expr_vector *a, const struct expr_vector *b)
@@ -138,8 +139,35 @@ static err copy_samples(struct exec *x, const struct series_columns *c, int64_t 
     return OK;
 }
 
-static err read_raw(struct exec *x, struct selected *s, struct series_reader *r, int64_t min_ms,
-                    int64_t max_ms, struct value *out)
+struct raw_range {
+    const struct plan_time *time;
+    int64_t min_ms, max_ms; /* (min_ms, max_ms] */
+};
+
+static bool any_histogram(const struct raw_row *row)
+{
+    for (size_t i = 0; row->hists != NULL && i < row->count; i++)
+        if (row->hists[i] != NULL)
+            return true;
+    return false;
+}
+
+/* The samples of `anchored` and `smoothed` ranges, whose ends are made. */
+static err extend_raw(struct exec *x, const struct raw_range *range, struct raw_row *row)
+{
+    const struct plan_time *t = range->time;
+    if (t->before_ms == 0)
+        return OK;
+    if (any_histogram(row))
+        return diag_set(x->diag, ERR_INVALID, "anchored modifier is not supported with histograms");
+    struct extended_span s = {.start_ms = range->min_ms + t->before_ms,
+                              .end_ms = range->max_ms - t->after_ms,
+                              .smoothed = t->after_ms > 0};
+    return extended_points(x, &s, row);
+}
+
+static err read_raw(struct exec *x, struct selected *s, struct series_reader *r,
+                    const struct raw_range *range, struct value *out)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct series_columns columns;
@@ -148,7 +176,8 @@ static err read_raw(struct exec *x, struct selected *s, struct series_reader *r,
             TRY(exec_check(x, x->diag));
         TRY(x->env->source->read(r, i, &columns, x->diag));
         x->samples_read += columns.count;
-        TRY(copy_samples(x, &columns, min_ms, max_ms, &row));
+        TRY(copy_samples(x, &columns, range->min_ms, range->max_ms, &row));
+        TRY(extend_raw(x, range, &row));
         if (row.count == 0)
             continue;
         TRY(selected_labels(x, s, i, &row.labels));
@@ -163,7 +192,8 @@ static err read_raw(struct exec *x, struct selected *s, struct series_reader *r,
 
 err exec_raw(struct exec *x, const struct plan *p, const struct grid *g, struct value *out)
 {
-    int64_t max_ms = plan_time_at(&p->time, g->start_ms), min_ms = max_ms - p->time.range_ms;
+    struct plan_time t = plan_time_extended(p, x->options->lookback_ms);
+    int64_t max_ms = plan_time_at(&t, g->start_ms), min_ms = max_ms - t.range_ms;
     struct selected *s;
     TRY(exec_select(x, plan_vector(p), min_ms + 1, max_ms, &s));
     *out = (struct value){.type = VALUE_MATRIX};
@@ -175,7 +205,7 @@ err exec_raw(struct exec *x, const struct plan *p, const struct grid *g, struct 
     arena_init(&a, x->options->memory_bytes_max);
     err e = x->env->source->reader_open(s->selection, &a, &r);
     if (e == OK)
-        e = read_raw(x, s, r, min_ms, max_ms, out);
+        e = read_raw(x, s, r, &(struct raw_range){&t, min_ms, max_ms}, out);
     else
         diag_set(x->diag, e, "expanding series: %s", err_name(e));
     if (r != NULL)
