@@ -120,6 +120,7 @@ static const call_fn CALLS[FUNC_COUNT] = {
     [FUNC_ABSENT_OVER_TIME] = call_absent_over_time,
     [FUNC_LABEL_REPLACE] = call_label_replace,
     [FUNC_LABEL_JOIN] = call_label_join,
+    [FUNC_INFO] = call_info,
     [FUNC_SORT] = call_sort,
     [FUNC_SORT_DESC] = call_sort,
     [FUNC_SORT_BY_LABEL] = call_sort_by_label,

@@ -13,6 +13,9 @@ MUST_USE err labels_set(struct exec *x, struct labels ls, str name, str value, s
 /* Labels that absent() gives: what the selector in `arg` matches for equality. */
 MUST_USE err labels_of_absent(struct exec *x, const struct plan *arg, struct labels *out);
 
+/* info.c */
+err call_info(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out);
+
 /* sort_funcs.c */
 err call_sort(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out);
 err call_sort_by_label(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out);

@@ -260,6 +260,17 @@ err pipe_open_presence(struct exec *x, const struct plan *call, const struct gri
     return e;
 }
 
+err pipe_open_info(struct exec *x, const struct plan *selector, const struct grid *g,
+                   struct pipe *out)
+{
+    *out = (struct pipe){
+        .x = x, .grid = g, .leaf = LEAF_INFO, .source = selector, .time = selector->time};
+    err e = open_source(out);
+    if (e != OK)
+        pipe_close(out);
+    return e;
+}
+
 err pipe_open(struct exec *x, const struct plan *p, const struct grid *g, struct pipe *out)
 {
     *out = (struct pipe){.x = x, .grid = g};

@@ -21,6 +21,7 @@ enum pipe_leaf {
     LEAF_INSTANT,         /* the newest sample of each window */
     LEAF_TIMESTAMP,       /* its time, in seconds */
     LEAF_START_TIMESTAMP, /* its start time stamp, in seconds; 0: not known */
+    LEAF_INFO,            /* its time, in milliseconds; histograms are an error */
     LEAF_SMOOTHED,        /* interpolated between the samples before and after each step */
     LEAF_RANGE,           /* a function over each window */
 };
@@ -57,6 +58,9 @@ MUST_USE err pipe_open(struct exec *x, const struct plan *p, const struct grid *
 /* The pipe that tells where the range argument of `call` has samples, whatever the call is. */
 MUST_USE err pipe_open_presence(struct exec *x, const struct plan *call, const struct grid *g,
                                 struct pipe *out);
+/* The pipe of an instant selector of info metrics. */
+MUST_USE err pipe_open_info(struct exec *x, const struct plan *selector, const struct grid *g,
+                            struct pipe *out);
 void pipe_close(struct pipe *p);
 
 /* Steps at which a subquery evaluates its inside: multiples of its step in (first - range, last].

@@ -153,10 +153,11 @@ static err pick_histograms(struct lane *l, const struct series_columns *c, const
 
 /* Times of the newest samples, or their start time stamps. */
 static void pick_times(const struct lane *l, const struct series_columns *c,
-                       const struct windows *w, double *out)
+                       const struct windows *w, double *out, unsigned *notes)
 {
     const int64_t *times = c->ts_ms;
     bool start = l->pipe->leaf == LEAF_START_TIMESTAMP, none = start && !l->pipe->wants_starts;
+    bool info = l->pipe->leaf == LEAF_INFO;
     if (start)
         times = c->start_ts_ms; /* NULL: not known */
     for (size_t k = 0; k < w->step_count; k++) {
@@ -164,19 +165,21 @@ static void pick_times(const struct lane *l, const struct series_columns *c,
         bool hist = c->histograms != NULL && c->histograms[at] != NULL;
         bool stale = hist ? histogram_is_stale(c->histograms[at]) : is_absent(out[k]);
         int64_t time_ms = times != NULL ? times[at] : 0;
-        out[k] = stale || none ? absent_value() : (double)time_ms / 1000;
+        out[k] = stale || none ? absent_value() : info ? (double)time_ms : (double)time_ms / 1000;
+        if (hist && info && !stale && w->hi[k] > w->lo[k])
+            *notes |= NOTE_INFO_HISTOGRAM;
     }
 }
 
 static err eval_instant(struct lane *l, const struct series_columns *c, double *out,
-                        const struct histogram ***out_hists)
+                        const struct histogram ***out_hists, unsigned *notes)
 {
     struct windows *w;
     TRY(lane_windows(l, c->column_id, c->ts_ms, c->count, &w));
     size_t n = w->step_count;
     gather_last(c->values, w->last, out, n);
     if (l->pipe->leaf != LEAF_INSTANT) {
-        pick_times(l, c, w, out);
+        pick_times(l, c, w, out, notes);
     } else if (c->histograms != NULL) {
         *out_hists = arena_zalloc(l->hists, n + ROW_PAD, sizeof(**out_hists));
         if (*out_hists == NULL)
@@ -345,7 +348,7 @@ static err eval_series(struct lane *l, size_t i, double *out, const struct histo
     else if (p->leaf == LEAF_SMOOTHED)
         TRY(lane_smoothed(l, &c, out, hists, &notes));
     else
-        TRY(eval_instant(l, &c, out, hists));
+        TRY(eval_instant(l, &c, out, hists, &notes));
     *present = row_present(out, *hists, p->grid->count);
     if (p->leaf != LEAF_RANGE) {
         l->queryable += row_points(*hists, p->grid->count, *present);
@@ -499,6 +502,16 @@ static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct bu
     buf_fini(&quoted_type);
 }
 
+static err fail_info(struct pipe *p, struct labels ls)
+{
+    struct buf b = {0};
+    labels_format(ls, &b);
+    err e = diag_set(p->x->diag, ERR_INVALID,
+                     "this should be an info metric, with float samples: %s", buf_cstr(&b));
+    buf_fini(&b);
+    return e;
+}
+
 static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted)
 {
     struct annotations *a = &p->x->annotations;
@@ -514,6 +527,8 @@ static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quot
         tell_counter(p, pos, ls, quoted);
     const char *name = annotation_quote(quoted, labels_get(ls, LABEL_NAME));
     range_tell_notes(a, pos, n->notes, name);
+    if ((n->notes & NOTE_INFO_HISTOGRAM) != 0)
+        return fail_info(p, ls);
     if ((n->notes & NOTE_START_OVERLAP) != 0)
         annotate_counted(a, pos, n->overlaps,
                          "sample has start time that overlaps with previous sample timestamp for "

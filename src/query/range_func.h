@@ -16,6 +16,7 @@ enum series_note {
     NOTE_MIXED = 2,             /* floats and histograms in one window: dropped */
     NOTE_HISTOGRAM_IGNORED = 4, /* floats and histograms in one window: floats used */
     NOTE_START_OVERLAP = 8,     /* a start time stamp before the sample before; counted */
+    NOTE_INFO_HISTOGRAM = 16,   /* a histogram where info() wants a float: an error */
     /* Histograms: */
     NOTE_NOT_COUNTER = 1 << 8,     /* a gauge where a counter is due */
     NOTE_NOT_GAUGE = 1 << 9,       /* ... the other way around */
