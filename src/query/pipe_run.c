@@ -483,7 +483,10 @@ static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct bu
     str name = labels_get(ls, LABEL_NAME);
     if (name.len == 0)
         return;
-    if (!p->x->options->type_and_unit_labels) {
+    /* Series without a type, from senders that tell none, are judged by their names with the feature
+     * too; upstream would warn of each. */
+    str type = p->x->options->type_and_unit_labels ? labels_get(ls, LABEL_TYPE) : STR("");
+    if (type.len == 0) {
         if (!named_like_counter(name))
             annotate_info(a, pos,
                           "metric might not be a counter, name does not end in "
@@ -491,7 +494,6 @@ static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct bu
                           annotation_quote(quoted, name));
         return;
     }
-    str type = labels_get(ls, LABEL_TYPE);
     if (str_eq(type, STR("counter")) || str_eq(type, STR("histogram")))
         return;
     struct buf quoted_type = {0};

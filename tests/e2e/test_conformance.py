@@ -13,12 +13,12 @@ import sys
 from lib import VARVE, Server, check, equal, folder, step
 from promql_script import Bad, Load, check_eval, read_script
 
-# As the engine of the shared scripts has them; __type__ and __unit__ labels are dropped without their feature too.
+# As the engine of the shared scripts has them.
 FEATURES = ("promql-delayed-name-removal,use-start-timestamps,promql-extended-range-selectors,"
             "promql-binop-fill-modifiers,promql-experimental-functions")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHARED = os.environ.get("VARVE_CONFORMANCE", os.path.join(os.path.dirname(ROOT), "shared", "conformance"))
-COMPLETE = False  # True: what the engine says it cannot do yet is a failure too
+COMPLETE = True  # True: what the engine says it cannot do yet is a failure too
 
 
 def run_script(path):
@@ -43,7 +43,7 @@ def run_script(path):
 
 def run_shared():
     serve = (f"{VARVE} serve --storage.tsdb.path={{dir}} --web.listen-address=127.0.0.1:{{port}} "
-             f"--storage.tsdb.retention.time=0s --enable-feature={FEATURES}")
+             f"--storage.tsdb.retention.time=0s --enable-feature=type-and-unit-labels,{FEATURES}")
     scripts = sorted(glob.glob(os.path.join(SHARED, "promql", "*.test")))
     check(scripts, f"scripts in {SHARED}")
     out = os.path.join(folder(), "results.json")

@@ -319,7 +319,7 @@ static void hint_not_counter(const struct ref_over *o)
     str name = labels_get(o->w->labels, LABEL_NAME), type = labels_get(o->w->labels, LABEL_TYPE);
     if (name.len == 0)
         return;
-    if (o->q->type_and_unit_labels) {
+    if (o->q->type_and_unit_labels && type.len > 0) {
         if (!str_eq(type, STR("counter")) && !str_eq(type, STR("histogram")))
             ref_info(o->q, o->pos,
                      "metric might not be a counter, __type__ label is not set to \"counter\" or "
