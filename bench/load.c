@@ -8,16 +8,11 @@
  * A target has 500 series with 10 labels each; all series of a target share their time stamps,
  * which jitter by 0 to 3 ms as scrapes do. Round k is the scrape at end - (rounds - 1 - k) *
  * interval. */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/duration.h"
@@ -25,6 +20,7 @@
 #include "base/number.h"
 #include "cli/flags.h"
 #include "ingest/snappy.h"
+#include "push.h"
 #include "workload.h"
 
 enum { LATENCIES_MAX = 1 << 20 };
@@ -37,97 +33,24 @@ static struct workload load = {.rounds = 20, .interval_ms = 15000};
 struct worker {
     pthread_t thread;
     unsigned index;
-    int fd;
+    struct push push;
     struct request *requests;
     unsigned request_count;
     uint64_t samples_acked, requests_acked, errors, latencies;
     uint32_t *latency_us;
     int64_t last_acked_round;
-    struct buf body, head;
+    struct buf body;
 };
 
-static char host[128], port[16], path[256];
 static atomic_bool stop;
 static uint64_t start_mono_ns;
-
-/* ---- HTTP ---- */
-
-static int dial(void)
-{
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *a;
-    if (getaddrinfo(host, port, &hints, &a) != 0)
-        return -1;
-    int fd = socket(a->ai_family, a->ai_socktype, 0);
-    if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
-        (void)close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(a);
-    return fd;
-}
-
-static bool send_all(int fd, const void *p, size_t n, int flags)
-{
-    while (n > 0) {
-        ssize_t k = send(fd, p, n, MSG_NOSIGNAL | flags);
-        if (k <= 0)
-            return false;
-        p = (const char *)p + k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
-/* Status of the answer, or 0. Answers are small: header and body in one buffer. */
-static unsigned read_answer(int fd)
-{
-    char text[16384];
-    size_t n = 0;
-    for (;;) {
-        ssize_t k = recv(fd, text + n, sizeof(text) - 1 - n, 0);
-        if (k <= 0)
-            return 0;
-        n += (size_t)k;
-        text[n] = '\0';
-        char *end = strstr(text, "\r\n\r\n");
-        if (end == NULL)
-            continue;
-        char *length = strcasestr(text, "content-length:");
-        size_t want = length != NULL && length < end ? (size_t)strtoul(length + 15, NULL, 10) : 0;
-        unsigned status = (unsigned)strtoul(text + 9, NULL, 10);
-        size_t have = n - (size_t)(end + 4 - text);
-        if (status == 204 || have >= want || want > sizeof(text))
-            return status;
-    }
-}
-
-static unsigned post(struct worker *w)
-{
-    if (w->fd < 0 && (w->fd = dial()) < 0)
-        return 0;
-    buf_reset(&w->head);
-    buf_printf(&w->head,
-               "POST /%s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/x-protobuf\r\n"
-               "Content-Encoding: snappy\r\nUser-Agent: varve-bench\r\n"
-               "X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %zu\r\n\r\n",
-               path, host, port, w->body.len);
-    unsigned status = 0;
-    if (send_all(w->fd, w->head.ptr, w->head.len, MSG_MORE) &&
-        send_all(w->fd, w->body.ptr, w->body.len, 0))
-        status = read_answer(w->fd);
-    if (status == 0) {
-        (void)close(w->fd);
-        w->fd = -1;
-    }
-    return status;
-}
 
 static bool send_request(struct worker *w, struct request *r)
 {
     uint64_t give_up = clock_mono_ns() + retry_seconds * UINT64_C(1000000000);
     for (;;) {
         uint64_t t = clock_mono_ns();
-        unsigned status = post(w);
+        unsigned status = push_post(&w->push, buf_slice(&w->body));
         uint64_t us = (clock_mono_ns() - t) / 1000;
         if (status / 100 == 2) {
             w->samples_acked += r->count;
@@ -199,17 +122,6 @@ static void report(struct worker *ws, uint64_t ns)
     mem_free(all);
 }
 
-static bool split_url(void)
-{
-    const char *colon = strchr(url, ':'), *slash = strchr(url, '/');
-    if (colon == NULL || slash == NULL || slash < colon)
-        return false;
-    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - url), url);
-    (void)snprintf(port, sizeof(port), "%.*s", (int)(slash - colon - 1), colon + 1);
-    (void)snprintf(path, sizeof(path), "%s", slash + 1);
-    return true;
-}
-
 int main(int argc, char **argv)
 {
     struct flag flags[] = {
@@ -227,8 +139,9 @@ int main(int argc, char **argv)
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
     int rest_count;
     struct diag d = {.text = ""};
+    struct push target;
     err e = flags_parse(flags, COUNT_OF(flags), argc - 1, argv + 1, rest, &rest_count, &d);
-    if (e != OK || connections == 0 || per_request == 0 || !split_url()) {
+    if (e != OK || connections == 0 || per_request == 0 || !push_init(&target, url)) {
         (void)fprintf(stderr, "bench_load: %s\n", d.text);
         flags_help(flags, COUNT_OF(flags), stderr);
         return 2;
@@ -247,7 +160,7 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < connections; i++) {
         uint64_t from = request_count * i / connections, to = request_count * (i + 1) / connections;
         ws[i] = (struct worker){.index = (unsigned)i,
-                                .fd = -1,
+                                .push = target,
                                 .requests = requests + from,
                                 .request_count = (unsigned)(to - from),
                                 .last_acked_round = -1};
