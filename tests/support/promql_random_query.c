@@ -6,6 +6,7 @@
 struct gen {
     struct rng *r;
     struct buf *b;
+    bool no_times; /* no offset, no @ */
 };
 
 #define PICK(g, ...) RNG_PICK((g)->r, __VA_ARGS__)
@@ -28,6 +29,8 @@ static void times(struct gen *g)
 {
     bool offset_first = chance(g, 50);
     bool offset = chance(g, 15), at = chance(g, 10);
+    if (g->no_times)
+        return;
     for (int k = 0; k < 2; k++) {
         if (offset && (k == 0) == offset_first)
             buf_printf(
@@ -61,9 +64,10 @@ static void name(struct gen *g)
 
 static void selector(struct gen *g)
 {
-    name(g);
-    if (chance(g, 4))
-        put(g, " smoothed");
+    if (chance(g, 4)) /* of floats: how two kinds of histograms are told is not written down */
+        put(g, PICK(g, "c_total smoothed", "g smoothed", "u smoothed"));
+    else
+        name(g);
     times(g);
 }
 
@@ -362,8 +366,11 @@ static void odd_call(struct gen *g, int depth)
         put(g, PICK(g, "()", "(u)", "(timestamp(g))", "(vector(time() * 99999))"));
         return;
     case 3:
-        put(g, "info(");
+        put(g,
+            "info("); /* at what time info series are looked at below others is not written down */
+        g->no_times = true;
         vector(g, depth - 1);
+        g->no_times = false;
         put(g, PICK(g, ")", ", {version=\"1\"})", ", {zone=~\".*\"})", ", {__name__=~\".*_info\"})",
                     ", {__name__=\"b_info\", version=~\".+\"})"));
         return;
@@ -415,13 +422,13 @@ static void vector(struct gen *g, int depth)
 
 void random_query(struct rng *r, int depth, struct buf *out)
 {
-    struct gen g = {r, out};
+    struct gen g = {.r = r, .b = out};
     vector(&g, depth);
 }
 
 void random_instant_query(struct rng *r, int depth, struct buf *out)
 {
-    struct gen g = {r, out};
+    struct gen g = {.r = r, .b = out};
     uint64_t kind = rng_below(r, 4);
     if (kind == 0) {
         range(&g, depth, false);

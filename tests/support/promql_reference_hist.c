@@ -454,7 +454,7 @@ size_t ref_hist_spans(struct ref_query *q, const struct ref_hist *h, struct ref_
             upper = -h->zero_threshold;
         s[n++] = (struct ref_span){lower, upper, neg->items[i].count, true, false};
     }
-    if (h->zero_count > 0)
+    if (h->zero_count != 0)
         s[n++] =
             (struct ref_span){-h->zero_threshold, h->zero_threshold, h->zero_count, true, true};
     for (size_t i = 0; i < pos->count; i++) {
@@ -507,6 +507,8 @@ static bool close(double a, double b, double tolerance, double scale)
 {
     if ((isnan(a) && isnan(b)) || a == b)
         return true;
+    if (!isfinite(a) && !isfinite(b)) /* compensated sums of infinities: when they stop is open */
+        return isnan(a) || isnan(b);
     return fabs(a - b) <= tolerance * fmax(fmax(fabs(a), fabs(b)), scale);
 }
 
