@@ -141,6 +141,7 @@ static bool begin_work(struct http_request *r)
         return true;
     http_text(r, 503, "Service Unavailable");
     http_answer_header(r, "X-Prometheus-Stopping", STR("true"));
+    http_answer_header(r, "Retry-After", STR("1"));
     r->must_close = true;
     return false;
 }

@@ -139,7 +139,7 @@ queries += ["quantile_over_time(0.3, go_goroutines[5s])", "predict_linear(go_mem
             "node_load1 and on (instance) up", "go_goroutines % 7", "2 ^ up", "atan2(up, 2)",
             'label_replace(up, "host", "$1:$2", "instance", "(.*):(.*)")', 'label_join(up, "x", "-", "job", "instance")',
             "clamp_min(go_goroutines, 30)", "clamp_max(go_goroutines, 30)", "sum(go_goroutines offset -1s)", "minute()",
-            "limitk(1, up)", "bottomk(1, go_memstats_alloc_bytes)", "topk(1, node_load1)", "sum(rate(node_cpu_seconds_total[5s])) by (mode) > 0.001", "vector(1) > bool 0"]
+            "bottomk(1, go_memstats_alloc_bytes)", "topk(1, node_load1)", "sum(rate(node_cpu_seconds_total[5s])) by (mode) > 0.001", "vector(1) > bool 0"]
 queries += ["time()", "vector(3)", "scalar(sum(up))", "1 + 2 * 3 ^ 2", "up + up", "up * on (job, instance) up",
             "node_cpu_seconds_total + node_cpu_seconds_total", "up == 1", "up unless up", "1 / 0", "-1 / 0", "0 / 0",
             'up{job="none"}', '{job=~"no.*",__name__=~"node_network.*"}', '{__name__="up",job!~"pro.*"}',
