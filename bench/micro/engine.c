@@ -1,6 +1,6 @@
 /* engine.c -- cost of query shapes, from series in memory: ns of CPU per (series, step).
  *
- *   bench_engine [SERIES [STEPS]]
+ *   bench_engine [SERIES [STEPS [QUERY]]]     QUERY: only those with this text
  *
  * Series belong to targets of 500; those of a target share a time column, as a store hands them
  * out. Reading is a pointer copy, so the numbers are the engine's own. */
@@ -144,8 +144,10 @@ static const struct query_source SOURCE = {bench_select,       bench_close,    b
 static void run(struct store *s, const char *query, int64_t step_ms, size_t steps)
 {
     struct query_env env = {&SOURCE, s, NULL};
-    struct query_options o = {
-        .start_ms = START_MS + 600000, .step_ms = step_ms, .samples_max = UINT64_C(1) << 40};
+    struct query_options o = {.start_ms = START_MS + 600000,
+                              .step_ms = step_ms,
+                              .samples_max = UINT64_C(1) << 40,
+                              .experimental_functions = true};
     o.end_ms = o.start_ms + step_ms * (int64_t)(steps - 1);
     uint64_t best = UINT64_MAX, peak = 0;
     size_t rows = 0;
@@ -186,6 +188,11 @@ int main(int argc, char **argv)
         "sum by (x) (sum_over_time(requests_total[5m]))",
         "sum by (x) (avg_over_time(requests_total[5m]))",
         "sum by (x) (deriv(requests_total[5m]))",
+        "sum by (x) (predict_linear(requests_total[5m], 3600))",
+        "sum by (x) (stddev_over_time(requests_total[5m]))",
+        "sum by (x) (double_exponential_smoothing(requests_total[5m], 0.3, 0.3))",
+        "sum by (x) (quantile_over_time(0.9, requests_total[5m]))",
+        "sum by (x) (quantile_over_time(0.9, requests_total[1h]))",
         "sum by (x) (rate(requests_total[5m]) * 8)",
         "sum by (x) (rate(requests_total[5m]) > 3)",
         "rate(requests_total[5m])",
@@ -197,7 +204,10 @@ int main(int argc, char **argv)
     struct store *s = make_store(series, steps + 80);
     printf("%zu series, %zu steps of 15 s, samples every 15 s\n", series, steps);
     for (size_t i = 0; i < COUNT_OF(queries); i++)
-        run(s, queries[i], SCRAPE_MS, steps);
+        if (argc <= 3 || strstr(queries[i], argv[3]) != NULL)
+            run(s, queries[i], SCRAPE_MS, steps);
+    if (argc > 3)
+        return 0;
     printf("steps of 60 s\n");
     for (size_t i = 0; i < 6; i++)
         run(s, queries[i], 4 * SCRAPE_MS, (steps + 3) / 4);

@@ -140,9 +140,6 @@ err range_increase(struct range_call *c);
 err range_delta(struct range_call *c);
 err range_irate(struct range_call *c);
 err range_idelta(struct range_call *c);
-err range_deriv(struct range_call *c);
-err range_predict_linear(struct range_call *c);
-err range_smoothing(struct range_call *c);
 err range_changes(struct range_call *c);
 err range_resets(struct range_call *c);
 
@@ -206,6 +203,13 @@ err step_extended_delta(struct range_mixed *m, size_t k);
 err step_extended_changes(struct range_mixed *m, size_t k);
 err step_extended_resets(struct range_mixed *m, size_t k);
 
+/* range_block.c */
+err range_stddev(struct range_call *c);
+err range_stdvar(struct range_call *c);
+err range_deriv(struct range_call *c);
+err range_predict_linear(struct range_call *c);
+err range_smoothing(struct range_call *c);
+
 /* range_over.c */
 err range_sum(struct range_call *c);
 err range_avg(struct range_call *c);
@@ -215,8 +219,6 @@ err range_count(struct range_call *c);
 err range_last(struct range_call *c);
 err range_first(struct range_call *c);
 err range_present(struct range_call *c);
-err range_stddev(struct range_call *c);
-err range_stdvar(struct range_call *c);
 err range_quantile(struct range_call *c);
 err range_mad(struct range_call *c);
 err range_ts_first(struct range_call *c);

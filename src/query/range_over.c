@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "query/range_func.h"
+#include "query/range_rank.h"
 
 enum {
     SUM_BLOCK = 16,         /* windows whose sums are built side by side */
@@ -281,38 +282,6 @@ err range_ts_last(struct range_call *c)
     return OK;
 }
 
-/* ---- spread ---- */
-
-static double variance_of(const double *v, size_t count)
-{
-    double mean = 0, mean_c = 0, aux = 0, aux_c = 0, n = 0;
-    for (size_t i = 0; i < count; i++) {
-        n++;
-        double delta = v[i] - (mean + mean_c);
-        kahan_add(delta / n, &mean, &mean_c);
-        kahan_add(delta * (v[i] - (mean + mean_c)), &aux, &aux_c);
-    }
-    return (aux + aux_c) / n;
-}
-
-err range_stdvar(struct range_call *c)
-{
-    const struct windows *w = c->w;
-    for (size_t k = 0; k < w->step_count; k++) {
-        TRY(range_visit(c, w->hi[k] - w->lo[k]));
-        c->out[k] = variance_of(c->values + w->lo[k], w->hi[k] - w->lo[k]);
-    }
-    return OK;
-}
-
-err range_stddev(struct range_call *c)
-{
-    TRY(range_stdvar(c));
-    for (size_t k = 0; k < c->w->step_count; k++)
-        c->out[k] = sqrt(c->out[k]);
-    return OK;
-}
-
 /* ---- quantiles ---- */
 
 static int compare_floats(const void *pa, const void *pb)
@@ -403,14 +372,20 @@ err range_quantile(struct range_call *c)
         return no_memory(c);
     const double *q = c->args->scalars[0];
     double told = 0; /* one that nothing is to be told about */
+    struct ranks *ranks;
+    TRY(ranks_open(c, &ranks));
     for (size_t k = 0; k < w->step_count; k++) {
         size_t n = w->hi[k] - w->lo[k];
-        TRY(range_visit(c, n));
-        memcpy(copy, c->values + w->lo[k], n * sizeof(double));
+        TRY(range_visit(c, ranks != NULL ? 1 : n));
         if (n > 0 && f64_bits(q[k]) != f64_bits(told)) {
             told = q[k];
             warn_quantile(c->args->x, told, c->args->call->args[0]->expr);
         }
+        if (ranks != NULL) {
+            c->out[k] = ranks_quantile(ranks, q[k], k);
+            continue;
+        }
+        memcpy(copy, c->values + w->lo[k], n * sizeof(double));
         c->out[k] = quantile_of(q[k], copy, n);
     }
     return OK;

@@ -1,4 +1,4 @@
-/* range_rate.c -- rate() and its kin, regression, changes and resets. */
+/* range_rate.c -- rate() and its kin, changes and resets. */
 #include <math.h>
 
 #include "query/range_func.h"
@@ -109,26 +109,154 @@ double rate_extrapolate(const struct rate_steps *r, size_t k, double first, doub
     return rise * (divisor > 0 ? factor / divisor : factor);
 }
 
-/* Every step by itself; `drops` are the places where the counter fell, in order. */
-static err rate_exact(const struct range_call *c, const struct rate_steps *r, const uint32_t *drops,
-                      size_t drop_count, double divisor)
+/* Steps, as bits, whose extrapolation to the left may be cut where the counter was zero. */
+static uint64_t unsure_steps(const double *v, const uint32_t *first, const uint32_t *last,
+                             const double *guard, size_t count)
+{
+    uint64_t unsure = 0;
+    for (size_t k = 0; k < count; k++) {
+        double f = v[first[k]], rise = v[last[k]] - f;
+        unsure |= (uint64_t) !(f >= guard[k] * rise) << k;
+    }
+    return unsure;
+}
+
+/* Steps without a drop in their window that rate_plain() was not sure of. */
+static void fix_unsure(const struct range_call *c, const struct rate_steps *r, double divisor)
 {
     const struct windows *w = c->w;
-    size_t from = 0;
-    for (size_t k = 0; k < w->step_count; k++) {
-        if (w->hi[k] - w->lo[k] < 2)
-            continue;
-        double first = c->values[w->first[k]], rise = c->values[w->last[k]] - first;
-        while (from < drop_count && drops[from] <= w->first[k])
-            from++;
-        size_t i = from;
-        for (; i < drop_count && drops[i] <= w->last[k]; i++)
-            rise += c->values[drops[i] - 1];
-        TRY(range_visit(c, i - from));
-        /* Where the guard holds, zero is farther than the extrapolation reaches: the step's factor,
-         * the same formula, is known already. */
-        c->out[k] = first >= r->guard[k] * rise ? rise * r->factor[k]
-                                                : rate_extrapolate(r, k, first, rise, divisor);
+    for (size_t k = 0; k < w->step_count; k += 64) {
+        size_t n = MIN(w->step_count - k, (size_t)64);
+        uint64_t unsure = unsure_steps(c->values, w->first + k, w->last + k, r->guard + k, n);
+        for (; unsure != 0; unsure &= unsure - 1) {
+            size_t at = k + (size_t)__builtin_ctzll(unsure);
+            double first = c->values[w->first[at]], rise = c->values[w->last[at]] - first;
+            if (w->hi[at] - w->lo[at] >= 2)
+                c->out[at] = rate_extrapolate(r, at, first, rise, divisor);
+        }
+    }
+}
+
+/* First step from `k` on that sees sample `i` or one behind it. */
+static size_t step_seeing(const struct windows *w, size_t k, uint32_t i)
+{
+    size_t end = w->step_count;
+    while (k < end) {
+        size_t mid = k + (end - k) / 2;
+        if (w->hi[mid] <= i)
+            k = mid + 1;
+        else
+            end = mid;
+    }
+    return k;
+}
+
+/* Steps in whose windows the counter fell; `drops` are the places, in order. */
+static err fix_dropped(const struct range_call *c, const struct rate_steps *r,
+                       const uint32_t *drops, size_t drop_count, double divisor)
+{
+    const struct windows *w = c->w;
+    size_t k = 0;
+    for (size_t i = 0; i < drop_count; i++) {
+        k = step_seeing(w, k, drops[i]);
+        for (; k < w->step_count && w->lo[k] < drops[i]; k++) {
+            double first = c->values[w->first[k]], rise = c->values[w->last[k]] - first;
+            size_t at = i; /* no earlier drop is in the window: it would be done */
+            for (; at < drop_count && drops[at] < w->hi[k]; at++)
+                rise += c->values[drops[at] - 1];
+            TRY(range_visit(c, at - i));
+            /* Where the guard holds, zero is farther than the extrapolation reaches: the step's
+             * factor, the same formula, is known already. */
+            c->out[k] = first >= r->guard[k] * rise ? rise * r->factor[k]
+                                                    : rate_extrapolate(r, k, first, rise, divisor);
+        }
+    }
+    return OK;
+}
+
+enum {
+    BLOCK = 16,      /* steps whose rises are built side by side */
+    DENSE_DROPS = 8, /* from one drop in so many samples on, all samples are looked at */
+};
+
+/* rise += what the counter lost at samples 1 to n - 1 of each window, in order. `lost` is -0 where
+ * it did not fall, which changes nothing, not even the sign of a zero. */
+HOT_CLONES static void add_lost(const double *lost, const uint32_t *lo, uint32_t n, double *rise)
+{
+    double r[BLOCK];
+    memcpy(r, rise, sizeof(r));
+    for (uint32_t j = 1; j < n; j++)
+        for (size_t i = 0; i < BLOCK; i++)
+            r[i] += lost[lo[i] + j];
+    memcpy(rise, r, sizeof(r));
+}
+
+/* The same for windows that begin at neighbouring samples. */
+HOT_CLONES static void add_lost_neighbours(const double *lost, uint32_t n, double *rise)
+{
+    double r[BLOCK];
+    memcpy(r, rise, sizeof(r));
+    for (uint32_t j = 1; j < n; j++)
+        for (size_t i = 0; i < BLOCK; i++)
+            r[i] += lost[j + i];
+    memcpy(rise, r, sizeof(r));
+}
+
+HOT_CLONES static void find_lost(const double *v, size_t count, double *lost)
+{
+    for (size_t i = 1; i < count; i++)
+        lost[i] = v[i] < v[i - 1] ? v[i - 1] : -0.0;
+}
+
+/* rise[k] += what was lost in the windows of the block at step k; `lost` is by sample. */
+static err rise_block(const struct range_call *c, const double *lost, size_t k, double *rise)
+{
+    const uint32_t *lo = c->w->lo + k, *hi = c->w->hi + k;
+    uint32_t n = hi[0] - lo[0];
+    bool neighbours = true;
+    for (uint32_t i = 1; i < BLOCK; i++) {
+        n = MIN(n, hi[i] - lo[i]);
+        neighbours = neighbours && lo[i] == lo[0] + i;
+    }
+    TRY(range_visit(c, (uint64_t)n * BLOCK));
+    if (neighbours)
+        add_lost_neighbours(lost + lo[0], n, rise);
+    else
+        add_lost(lost, lo, n, rise);
+    for (size_t i = 0; i < BLOCK; i++) {
+        TRY(range_visit(c, hi[i] - lo[i] - n));
+        for (uint32_t at = lo[i] + MAX(n, 1U); at < hi[i]; at++)
+            rise[i] += lost[at];
+    }
+    return OK;
+}
+
+/* A gauge taken for a counter falls all the time: blocks of steps, whatever falls. */
+static err rate_dense(const struct range_call *c, const struct rate_steps *r, double divisor)
+{
+    const struct windows *w = c->w;
+    double *lost = arena_alloc(c->scratch, (w->sample_count + ROW_PAD) * sizeof(double));
+    if (lost == NULL)
+        return no_memory(c);
+    find_lost(c->values + w->begin, w->end - w->begin, lost + w->begin);
+    for (size_t k = 0; k < w->step_count; k += BLOCK) {
+        double rise[BLOCK];
+        size_t n = MIN(w->step_count - k, (size_t)BLOCK);
+        for (size_t i = 0; i < n; i++)
+            rise[i] = c->values[w->last[k + i]] - c->values[w->first[k + i]];
+        if (n == BLOCK)
+            TRY(rise_block(c, lost, k, rise));
+        for (size_t i = 0; i < n && n < BLOCK; i++) {
+            TRY(range_visit(c, w->hi[k + i] - w->lo[k + i]));
+            for (uint32_t at = w->lo[k + i] + 1; at < w->hi[k + i]; at++)
+                rise[i] += lost[at];
+        }
+        for (size_t i = 0; i < n; i++) {
+            double first = c->values[w->first[k + i]];
+            c->out[k + i] = rise[i] * r->factor[k + i];
+            if (UNLIKELY(!(first >= r->guard[k + i] * rise[i])))
+                c->out[k + i] = rate_extrapolate(r, k + i, first, rise[i], divisor);
+        }
     }
     return OK;
 }
@@ -145,14 +273,16 @@ static err counter_rate(struct range_call *c, double divisor)
     size_t span = w->end > w->begin ? w->end - w->begin : 0;
     const double *v = c->values;
     size_t drop_count = (size_t)count_drops(v + w->begin, span);
-    if (drop_count == 0) {
-        bool unsure = w->contiguous ? rate_contiguous(v + w->first[0], v + w->last[0], r->factor,
-                                                      r->guard, c->out, w->step_count)
-                                    : rate_plain(v, w->first, w->last, r->factor, r->guard, c->out,
-                                                 w->step_count);
-        if (!unsure)
-            return OK;
-    }
+    if (drop_count * DENSE_DROPS > span)
+        return rate_dense(c, r, divisor);
+    bool unsure = w->contiguous ? rate_contiguous(v + w->first[0], v + w->last[0], r->factor,
+                                                  r->guard, c->out, w->step_count)
+                                : rate_plain(v, w->first, w->last, r->factor, r->guard, c->out,
+                                             w->step_count);
+    if (unsure)
+        fix_unsure(c, r, divisor);
+    if (drop_count == 0)
+        return OK;
     uint32_t *drops = arena_alloc(c->scratch, (drop_count + 1) * sizeof(uint32_t));
     if (drops == NULL)
         return no_memory(c);
@@ -160,7 +290,7 @@ static err counter_rate(struct range_call *c, double divisor)
     for (size_t i = w->begin + 1; n < drop_count && i < w->end; i++)
         if (v[i] < v[i - 1])
             drops[n++] = (uint32_t)i;
-    return rate_exact(c, r, drops, n, divisor);
+    return fix_dropped(c, r, drops, n, divisor);
 }
 
 err range_rate(struct range_call *c)
@@ -208,101 +338,6 @@ err range_irate(struct range_call *c)
 err range_idelta(struct range_call *c)
 {
     return last_two(c, false);
-}
-
-/* ---- regression ---- */
-
-struct line {
-    double slope, intercept;
-};
-
-/* Least squares through `count` samples; the intercept is at `zero_ms`. */
-static struct line regression(const int64_t *ts_ms, const double *v, size_t count, int64_t zero_ms)
-{
-    double x_sum = 0, x_c = 0, y_sum = 0, y_c = 0, xy_sum = 0, xy_c = 0, xx_sum = 0, xx_c = 0;
-    bool constant = true;
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0 && v[i] != v[0])
-            constant = false;
-        double x = (double)(ts_ms[i] - zero_ms) / 1e3;
-        kahan_add(x, &x_sum, &x_c);
-        kahan_add(v[i], &y_sum, &y_c);
-        kahan_add(x * v[i], &xy_sum, &xy_c);
-        kahan_add(x * x, &xx_sum, &xx_c);
-    }
-    if (constant && isinf(v[0]))
-        return (struct line){nan_value(), nan_value()};
-    if (constant)
-        return (struct line){0, v[0]};
-    x_sum += x_c;
-    y_sum += y_c;
-    xy_sum += xy_c;
-    xx_sum += xx_c;
-    double n = (double)count;
-    double covariance = xy_sum - x_sum * y_sum / n, variance = xx_sum - x_sum * x_sum / n;
-    double slope = covariance / variance;
-    return (struct line){slope, y_sum / n - slope * x_sum / n};
-}
-
-err range_deriv(struct range_call *c)
-{
-    const struct windows *w = c->w;
-    for (size_t k = 0; k < w->step_count; k++) {
-        uint32_t lo = w->lo[k], n = w->hi[k] - lo;
-        TRY(range_visit(c, n));
-        if (n >= 2)
-            c->out[k] = regression(w->ts_ms + lo, c->values + lo, n, w->ts_ms[lo]).slope;
-    }
-    return OK;
-}
-
-err range_predict_linear(struct range_call *c)
-{
-    const struct windows *w = c->w;
-    for (size_t k = 0; k < w->step_count; k++) {
-        uint32_t lo = w->lo[k], n = w->hi[k] - lo;
-        TRY(range_visit(c, n));
-        if (n < 2)
-            continue;
-        struct line l = regression(w->ts_ms + lo, c->values + lo, n, grid_time(c->args->grid, k));
-        c->out[k] = l.slope * c->args->scalars[0][k] + l.intercept;
-    }
-    return OK;
-}
-
-/* ---- double exponential smoothing ---- */
-
-static double smooth(const double *v, size_t count, double factor, double trend_factor)
-{
-    double before = 0, smoothed = v[0], trend = v[1] - v[0];
-    for (size_t i = 1; i < count; i++) {
-        if (i > 1)
-            trend = trend_factor * (smoothed - before) + (1 - trend_factor) * trend;
-        double x = factor * v[i], y = (1 - factor) * (smoothed + trend);
-        before = smoothed;
-        smoothed = x + y;
-    }
-    return smoothed;
-}
-
-err range_smoothing(struct range_call *c)
-{
-    const struct windows *w = c->w;
-    for (size_t k = 0; k < w->step_count; k++) {
-        if (w->hi[k] == w->lo[k])
-            continue;
-        TRY(range_visit(c, w->hi[k] - w->lo[k]));
-        double factor = c->args->scalars[0][k], trend = c->args->scalars[1][k];
-        if (factor <= 0 || factor >= 1)
-            return diag_set(c->diag, ERR_INVALID,
-                            "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", factor);
-        if (trend <= 0 || trend >= 1)
-            return diag_set(c->diag, ERR_INVALID,
-                            "invalid trend factor. Expected: 0 < tf < 1, got: %f", trend);
-        if (w->hi[k] - w->lo[k] >= 2)
-            c->out[k] = smooth(c->values + w->lo[k], w->hi[k] - w->lo[k], factor, trend);
-    }
-    return OK;
 }
 
 /* ---- changes and resets: counted once, looked up as differences ---- */

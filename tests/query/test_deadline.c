@@ -85,8 +85,7 @@ static void test_deadline__holds_within_one_series(void **state)
 {
     (void)state;
     static const char *const queries[] = {
-        "quantile_over_time(0.5, slow[20000s])",
-        "sum(quantile_over_time(0.5, slow[20000s:1s]))",
+        "sum(mad_over_time(slow[20000s:1s]))",
         "mad_over_time(slow[20000s])",
         "stddev_over_time(slow[20000s])",
         "stdvar_over_time(slow[20000s])",
@@ -94,7 +93,7 @@ static void test_deadline__holds_within_one_series(void **state)
         "predict_linear(slow[20000s], 60)",
         "double_exponential_smoothing(slow[20000s], 0.5, 0.5)",
         "ts_of_max_over_time(slow[20000s])",
-        "stddev_over_time((quantile_over_time(0.5, slow[20000s]))[20000s:1s])",
+        "stddev_over_time((mad_over_time(slow[20000s]))[20000s:1s])",
     };
     for (size_t i = 0; i < COUNT_OF(queries); i++)
         run_late(queries[i], 20000);
@@ -132,9 +131,12 @@ static void test_deadline__cancellation_holds_too(void **state)
 {
     (void)state;
     struct canceler c = {0};
-    struct query_options o = {
-        .start_ms = 20000 * 1000, .end_ms = 39999 * 1000, .step_ms = 1000, .canceled = &c.flag};
-    struct query *q = prepare("quantile_over_time(0.5, slow[20000s])", &o);
+    struct query_options o = {.start_ms = 20000 * 1000,
+                              .end_ms = 39999 * 1000,
+                              .step_ms = 1000,
+                              .canceled = &c.flag,
+                              .experimental_functions = true};
+    struct query *q = prepare("mad_over_time(slow[20000s])", &o);
     struct diag d = {0};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &c), 0);
