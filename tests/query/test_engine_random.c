@@ -213,6 +213,7 @@ static bool is_ignored(str text)
            strstr(a, "mismatched custom buckets were reconciled during aggregation") != NULL ||
            /* a group that holds floats too is dropped whichever of both is told */
            strstr(a, "vector contains a mix of histograms with exponential and") != NULL ||
+           strstr(a, "encountered a mix of histograms and floats for aggregation") != NULL ||
            (!COMPLETE && strstr(a, "bucket label \"le\" is missing") != NULL);
 }
 

@@ -6,7 +6,6 @@
 struct gen {
     struct rng *r;
     struct buf *b;
-    bool no_times; /* no offset, no @ */
 };
 
 #define PICK(g, ...) RNG_PICK((g)->r, __VA_ARGS__)
@@ -29,8 +28,6 @@ static void times(struct gen *g)
 {
     bool offset_first = chance(g, 50);
     bool offset = chance(g, 15), at = chance(g, 10);
-    if (g->no_times)
-        return;
     for (int k = 0; k < 2; k++) {
         if (offset && (k == 0) == offset_first)
             buf_printf(
@@ -346,6 +343,18 @@ static void label_call(struct gen *g, int depth)
                           ", \"x\", \",\", \"x\", \"nope\", \"x\")"));
 }
 
+/* At what time info series are looked at below other times is not written down: none of these. */
+static void info_argument(struct gen *g, int depth)
+{
+    size_t start = g->b->len;
+    vector(g, depth);
+    const char *text = buf_cstr(g->b) + start;
+    if (strchr(text, '@') == NULL && strstr(text, "offset") == NULL)
+        return;
+    g->b->len = start;
+    name(g);
+}
+
 static void odd_call(struct gen *g, int depth)
 {
     switch (rng_below(g->r, 6)) {
@@ -366,11 +375,8 @@ static void odd_call(struct gen *g, int depth)
         put(g, PICK(g, "()", "(u)", "(timestamp(g))", "(vector(time() * 99999))"));
         return;
     case 3:
-        put(g,
-            "info("); /* at what time info series are looked at below others is not written down */
-        g->no_times = true;
-        vector(g, depth - 1);
-        g->no_times = false;
+        put(g, "info(");
+        info_argument(g, depth - 1);
         put(g, PICK(g, ")", ", {version=\"1\"})", ", {zone=~\".*\"})", ", {__name__=~\".*_info\"})",
                     ", {__name__=\"b_info\", version=~\".+\"})"));
         return;
