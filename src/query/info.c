@@ -23,7 +23,7 @@ struct info_call {
     struct matcher
         *matchers; /* of info series: first those on __name__, then on data labels, ... */
     size_t name_count, data_count, count; /* ... then on identifying labels */
-    size_t assumed_names; /* of the first: not written in the selector that is there */
+    size_t assumed_names; /* of the first: those, when a selector says nothing about names */
     struct matcher *owned[1 + INFO_IDENTITY_COUNT]; /* those compiled here */
     size_t owned_count;
     struct id_values ids[INFO_IDENTITY_COUNT];
@@ -74,7 +74,7 @@ static err make_matchers(struct info_call *c, const struct plan *p)
     size_t written = 0;
     for (size_t i = 0; i < count; i++)
         written += str_eq(selector->matchers[i].name, LABEL_NAME);
-    c->assumed_names = selector != NULL ? c->name_count - written : 0;
+    c->assumed_names = selector != NULL && written == 0 ? c->name_count : 0;
     return OK;
 }
 
