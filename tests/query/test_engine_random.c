@@ -527,7 +527,9 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 static void test_engine__agrees_with_reference(void **state)
 {
     (void)state;
-    uint64_t seed = number_from("VARVE_TEST_SEED", hash_random_seed() | 1);
+    uint64_t seed = number_from("VARVE_TEST_SEED", 20261123); /* 0: another each time */
+    if (seed == 0)
+        seed = hash_random_seed() | 1;
     uint64_t cases = number_from("VARVE_TEST_CASES", CASES);
     print_message("seed %llu (VARVE_TEST_SEED)\n", (unsigned long long)seed);
     struct rng rng = {seed};

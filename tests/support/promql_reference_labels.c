@@ -442,8 +442,13 @@ struct ref_vector ref_info_call(struct ref_query *q, const struct expr_call *c, 
 
 static void put_size(struct buf *b, size_t n)
 {
-    ASSERT(n < 255);
-    buf_put(b, &(char){(char)n}, 1);
+    if (n < 255) {
+        buf_put_u8(b, (uint8_t)n);
+        return;
+    }
+    buf_put_u8(b, 255);
+    for (unsigned shift = 0; shift < 24; shift += 8)
+        buf_put_u8(b, (uint8_t)(n >> shift));
 }
 
 double ref_hash_offset(struct labels ls)
