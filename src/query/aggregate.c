@@ -337,20 +337,15 @@ static err group_pipe(struct exec *x, const struct plan *p, struct pipe *pipe, s
     return OK;
 }
 
-static err aggregate_pipe(struct exec *x, const struct plan *p, const struct grid *g,
-                          struct vec *out)
+static err fold_open_pipe(struct exec *x, const struct plan *p, const struct grid *g,
+                          struct pipe *pipe, struct vec *out)
 {
-    struct pipe pipe;
     struct grouping gr;
-    TRY(pipe_open(x, p->args[0], g, &pipe));
-    err e = grouping_init(x, p, pipe.series_count, &gr);
-    if (e == OK) {
-        e = group_pipe(x, p, &pipe, &gr);
-        if (e == OK)
-            e = fold_pipe(x, p, g, &pipe, &gr, out);
-        group_table_fini(&gr.groups);
-    }
-    pipe_close(&pipe);
+    TRY(grouping_init(x, p, pipe->series_count, &gr));
+    err e = group_pipe(x, p, pipe, &gr);
+    if (e == OK)
+        e = fold_pipe(x, p, g, pipe, &gr, out);
+    group_table_fini(&gr.groups);
     return e;
 }
 
@@ -433,15 +428,47 @@ static err aggregate_rows(struct exec *x, const struct plan *p, const struct gri
     return e;
 }
 
-err exec_aggregate(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out)
+static err aggregate_vector(struct exec *x, const struct plan *p, const struct grid *g,
+                            struct vec *out)
 {
-    const struct plan *arg = p->args[0];
-    bool repeated = arg->once && g->count > 1;
-    if (fold_find(p->expr->aggregate.op) != NULL && !repeated && pipe_folds(x, arg))
-        return aggregate_pipe(x, p, g, out);
     struct vec in;
-    TRY(exec_vector(x, arg, g, &in));
+    TRY(exec_vector(x, p->args[0], g, &in));
     err e = aggregate_rows(x, p, g, &in, out);
     vec_fini(x, &in);
     return e;
+}
+
+/* `*folded` is false when the pipe's rows may become equal, and nothing was done. */
+static err aggregate_pipe(struct exec *x, const struct plan *p, const struct grid *g,
+                          enum pipe_folds how, bool *folded, struct vec *out)
+{
+    struct pipe pipe;
+    *folded = true;
+    TRY(pipe_open(x, p->args[0], g, &pipe));
+    err e = how == FOLDS_IF_DISTINCT ? pipe_distinct(&pipe, folded) : OK;
+    if (e == OK && *folded)
+        e = fold_open_pipe(x, p, g, &pipe, out);
+    struct vec in;
+    if (e == OK && !*folded && pipe.stage_count == 0) {
+        *folded = true;
+        e = pipe_rows(&pipe, &in);
+        if (e == OK) {
+            e = aggregate_rows(x, p, g, &in, out);
+            vec_fini(x, &in);
+        }
+    }
+    pipe_close(&pipe);
+    return e;
+}
+
+err exec_aggregate(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out)
+{
+    const struct plan *arg = p->args[0];
+    bool repeated = arg->once && g->count > 1, folded = false;
+    enum pipe_folds how = FOLDS_NO;
+    if (fold_find(p->expr->aggregate.op) != NULL && !repeated)
+        how = pipe_folds(x, arg);
+    if (how != FOLDS_NO)
+        TRY(aggregate_pipe(x, p, g, how, &folded, out));
+    return folded ? OK : aggregate_vector(x, p, g, out);
 }

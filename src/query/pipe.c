@@ -88,13 +88,16 @@ bool pipe_fits(struct exec *x, const struct plan *p)
     return leaf != NULL && (stages == 0 || names_are_safe(x, leaf));
 }
 
-bool pipe_folds(struct exec *x, const struct plan *p)
+enum pipe_folds pipe_folds(struct exec *x, const struct plan *p)
 {
     size_t stages;
     const struct plan *leaf = find_leaf(p, &stages);
     if (leaf == NULL)
-        return false;
-    return (stages == 0 && leaf->expr->kind == EXPR_VECTOR) || names_are_safe(x, leaf);
+        return FOLDS_NO;
+    if ((stages == 0 && leaf->expr->kind == EXPR_VECTOR) || names_are_safe(x, leaf))
+        return FOLDS_YES;
+    bool subquery = leaf_source(leaf)->expr->kind == EXPR_SUBQUERY;
+    return stages == 0 || !subquery ? FOLDS_IF_DISTINCT : FOLDS_NO;
 }
 
 /* ---- opening ---- */
@@ -303,6 +306,56 @@ void pipe_close(struct pipe *p)
 bool pipe_one_name(const struct pipe *p)
 {
     return p->selected != NULL ? p->selected->one_name : p->inner.one_name;
+}
+
+/* Open addressing; a slot of zeros is free. Equal hashes are taken for equal labels: then rows are
+ * kept, which is never wrong. */
+static bool hash_is_new(hash128 *slots, size_t mask, hash128 h)
+{
+    h.lo |= h.hi == 0 && h.lo == 0;
+    for (size_t at = h.lo & mask;; at = (at + 1) & mask) {
+        if (slots[at].lo == 0 && slots[at].hi == 0) {
+            slots[at] = h;
+            return true;
+        }
+        if (hash128_eq(slots[at], h))
+            return false;
+    }
+}
+
+static err find_distinct(struct pipe *p, hash128 *slots, size_t mask, struct buf *key, bool *out)
+{
+    *out = true;
+    for (size_t i = 0; i < p->series_count && *out; i++) {
+        struct labels ls;
+        bool drop_name;
+        if (i % LABELS_CHECK == 0)
+            TRY(exec_check(p->x, p->x->diag));
+        TRY(pipe_labels(p, i, &ls, &drop_name));
+        buf_reset(key);
+        labels_encode(ls, key);
+        *out = hash_is_new(slots, mask, hash128_of(buf_slice(key), p->x->hash_seed));
+    }
+    return OK;
+}
+
+err pipe_distinct(struct pipe *p, bool *out)
+{
+    *out = pipe_one_name(p) || p->series_count < 2;
+    if (*out)
+        return OK;
+    size_t mask = 15;
+    while (mask < p->series_count * 2)
+        mask = 2 * mask + 1;
+    TRY(exec_hold_bytes(p->x, (mask + 1) * sizeof(hash128), p->x->diag));
+    hash128 *slots = mem_zalloc(mask + 1, sizeof(*slots));
+    struct buf key = {0};
+    err e = find_distinct(p, slots, mask, &key, out);
+    buf_fini(&key);
+    mem_free(slots);
+    atomic_fetch_sub_explicit(&p->x->bytes_held, (mask + 1) * sizeof(hash128),
+                              memory_order_relaxed);
+    return e;
 }
 
 /* Labels of the source's series, and whether their name is to go at the end. */

@@ -50,7 +50,11 @@ bool pipe_fits(struct exec *x, const struct plan *p);
 
 /* ... and may its rows be folded as they come? Not when they could become equal without their
  * names, which would have to be told. */
-bool pipe_folds(struct exec *x, const struct plan *p);
+enum pipe_folds { FOLDS_NO, FOLDS_IF_DISTINCT, FOLDS_YES };
+enum pipe_folds pipe_folds(struct exec *x, const struct plan *p);
+
+/* Of an open pipe: do all its series have different labels in the end? */
+MUST_USE err pipe_distinct(struct pipe *p, bool *out);
 
 /* Set up the pipe of `p`: select, evaluate scalar arguments and the subquery. */
 MUST_USE err pipe_open(struct exec *x, const struct plan *p, const struct grid *g,

@@ -483,8 +483,8 @@ static void tell_counter(struct pipe *p, size_t pos, struct labels ls, struct bu
     str name = labels_get(ls, LABEL_NAME);
     if (name.len == 0)
         return;
-    /* Series without a type, from senders that tell none, are judged by their names with the feature
-     * too; upstream would warn of each. */
+    /* Series without a type, from senders that tell none, are judged by their names with the
+     * feature too; upstream would warn of each. */
     str type = p->x->options->type_and_unit_labels ? labels_get(ls, LABEL_TYPE) : STR("");
     if (type.len == 0) {
         if (!named_like_counter(name))
@@ -514,7 +514,8 @@ static err fail_info(struct pipe *p, struct labels ls)
     return e;
 }
 
-static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted)
+/* `*told` is the metric name that was told last: series of one metric mostly come together. */
+static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted, str *told)
 {
     struct annotations *a = &p->x->annotations;
     const struct plan *about = p->leaf == LEAF_RANGE ? p->fn.call->args[0] : p->source;
@@ -525,8 +526,14 @@ static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quot
         TRY(selected_labels(p->x, p->selected, n->series, &ls));
     else
         ls = p->inner.rows[n->series].labels;
+    str metric = labels_get(ls, LABEL_NAME);
+    if (n->notes == NOTE_COUNTER && !p->x->options->type_and_unit_labels && str_eq(metric, *told))
+        return OK;
+    *told = metric;
     if ((n->notes & NOTE_COUNTER) != 0 && p->leaf == LEAF_RANGE && p->fn.func->is_counter_rate)
         tell_counter(p, pos, ls, quoted);
+    if ((n->notes & ~(unsigned)NOTE_COUNTER) == 0)
+        return OK;
     const char *name = annotation_quote(quoted, labels_get(ls, LABEL_NAME));
     range_tell_notes(a, pos, n->notes, name);
     if ((n->notes & NOTE_INFO_HISTOGRAM) != 0)
@@ -542,10 +549,11 @@ static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quot
 static err tell_notes(struct run *r, unsigned lanes)
 {
     struct buf quoted = {0};
+    str told = STR("");
     err e = OK;
     for (unsigned i = 0; i < lanes; i++)
         for (size_t n = 0; n < r->lanes[i].note_count && e == OK; n++)
-            e = tell_note(r->pipe, &r->lanes[i].notes[n], &quoted);
+            e = tell_note(r->pipe, &r->lanes[i].notes[n], &quoted, &told);
     buf_fini(&quoted);
     return e;
 }
