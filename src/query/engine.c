@@ -78,7 +78,7 @@ static err parse(struct query *q, struct diag *d)
     TRY(promql_parse(q->text, &po, &q->arena, &q->tree, d));
     struct duration_context dc = {.step_ms = o->step_ms, .range_ms = o->end_ms - o->start_ms};
     TRY(durations_resolve(q->tree, &dc, d));
-    struct plan_context pc = {o->start_ms, o->end_ms, o->lookback_ms};
+    struct plan_context pc = {o->start_ms, o->end_ms, o->lookback_ms, o->type_and_unit_labels};
     err e = plan_build(q->tree, &pc, &q->arena, &q->plan);
     return e == OK ? OK : diag_set(d, e, "query is too large for its memory limit");
 }

@@ -3,6 +3,7 @@
 #include "query/plan.h"
 
 #include "base/assert.h"
+#include "query/plan_narrow.h"
 
 static const int64_t TIME_MS_MAX = INT64_MAX / 8;
 
@@ -118,6 +119,8 @@ static err build_operands(const struct builder *b, struct plan *p, struct nature
     below.buckets = b->buckets || (e->kind == EXPR_BINARY && (e->binary.op == OP_TRIM_UPPER ||
                                                               e->binary.op == OP_TRIM_LOWER));
     TRY(build_args(&below, exprs, count, p, natures));
+    if (e->kind == EXPR_BINARY && !b->ctx->type_and_unit_labels)
+        TRY(plan_narrow(p, b->arena));
     bool invariant = natures[0].invariant && (count < 2 || natures[1].invariant);
     if (!invariant)
         mark_once(p, natures);

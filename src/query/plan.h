@@ -36,6 +36,7 @@ struct plan {
 struct plan_context {
     int64_t start_ms, end_ms; /* of the query: @ start(), @ end() */
     int64_t lookback_ms;
+    bool type_and_unit_labels; /* the feature */
 };
 
 /* Build the plan of `root`, whose duration expressions are resolved. ERR_LIMIT: arena budget. */

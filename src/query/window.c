@@ -69,7 +69,7 @@ struct windows *windows_make(const struct plan_time *t, const struct grid *g, co
     ASSERT(sample_count > 0 && sample_count < UINT32_MAX);
     size_t n = g->count + ROW_PAD;
     struct windows *w = ARENA_NEW(a, struct windows);
-    uint32_t *indexes = ARENA_ARRAY(a, uint32_t, 5 * n);
+    uint32_t *indexes = arena_alloc(a, 5 * n * sizeof(*indexes)); /* all are set below */
     if (w == NULL || indexes == NULL)
         return NULL;
     w->ts_ms = ts_ms;

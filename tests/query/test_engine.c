@@ -530,6 +530,41 @@ static void test_engine__stats(void **state)
     query_close(q);
 }
 
+/* What the matchers of one side refuse has no partner on the other: it is not selected. */
+static void test_engine__selectors_of_operands_narrow(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint64_t series;
+    } CASES[] = {
+        {"m + one{a=\"x\"}", 2},
+        {"m{a=\"y\"} - one", 1},
+        {"m and one{a=\"nowhere\"}", 0},
+        {"m{a=~\"x|y\"} > bool one{a!=\"y\"}", 2},
+        {"m unless one{a=\"x\"}", 3},
+        {"m{a=\"y\"} unless one", 1},
+        {"m or one{a=\"x\"}", 3},
+        {"m + on (a) one{a=\"x\"}", 3},
+        {"m + ignoring (b) one{a=\"x\"}", 3},
+        {"{a=\"x\"} and one{a=\"y\"}", 10},
+        {"(m) * (one{a=\"x\"} offset 10s)", 2},
+        {"-m + one{a=\"x\"}", 3},
+    };
+    struct query_env env = {&FAKE_SOURCE, store, NULL};
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct query_options o = {.start_ms = 40000, .end_ms = 40000};
+        struct query *q;
+        struct diag d = {0};
+        assert_int_equal(query_prepare(&env, str_from(CASES[i].query), &o, &q, &d), OK);
+        assert_int_equal(query_exec(q, &d), OK);
+        if (query_result(q)->stats.series_selected != CASES[i].series)
+            fail_msg("%s: %llu series", CASES[i].query,
+                     (unsigned long long)query_result(q)->stats.series_selected);
+        query_close(q);
+    }
+}
+
 /* As deep as the parser lets it get: evaluation recurses over the tree. */
 static void test_engine__deep_queries(void **state)
 {
@@ -695,6 +730,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_engine__limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__damaged_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__stats, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_engine__selectors_of_operands_narrow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__deep_queries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__native_histograms_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(test_engine__threads_do_not_change_results, setup,
