@@ -213,7 +213,8 @@ static void put_native(struct buf *b, const struct series *s, uint64_t round, in
 {
     struct buf m = {0}, part = {0};
     uint64_t n = (uint64_t)s->base + round;
-    push_varint(&m, 1, 12 + n * (NATIVE_BUCKETS + 1));
+    push_varint(&m, 1,
+                2 + n + NATIVE_BUCKETS * (n + 1) + NATIVE_BUCKETS / 2); /* zero and buckets */
     push_double(&m, 3, 18.4 * (double)(n + 1));
     push_varint(&m, 4, zigzag(1));
     push_double(&m, 5, 0.001);
