@@ -412,6 +412,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     notifications_set(&api.notifications, NOTE_STOPPING, true);
     http_server_close(api.server, DRAIN_MS);
     notifications_fini(&api.notifications);
+    insight_fini(&api.insight);
     receiver_close(api.receiver);
     if (exec_pool != NULL)
         pool_close(exec_pool);
@@ -427,6 +428,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     struct db *db = NULL;
     struct pool *exec_pool = NULL;
     mutex_init(&config_lock);
+    insight_init(&api.insight);
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
     err e = config_load(options.config_file, &config, &d);

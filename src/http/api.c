@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/number.h"
 #include "http/json.h"
+#include "http/query_track.h"
 #include "query/parser.h"
 
 enum {
@@ -31,17 +32,28 @@ static const struct http_route ROUTES[] = {
     {.path = "/api/v1/read",
      .methods = HTTP_POST,
      .run = api_read,
+     .queued = query_track_queue,
      .on_pool = true,
      .body_bytes_max = READ_BODY_BYTES_MAX},
-    {.path = "/federate", .methods = HTTP_GET, .run = federate, .on_pool = true},
-    {.path = "/api/v1/query", .methods = HTTP_GET | HTTP_POST, .run = api_query, .on_pool = true},
+    {.path = "/federate",
+     .methods = HTTP_GET,
+     .run = federate,
+     .queued = query_track_queue,
+     .on_pool = true},
+    {.path = "/api/v1/query",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_query,
+     .queued = query_track_queue,
+     .on_pool = true},
     {.path = "/api/v1/query_range",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_query_range,
+     .queued = query_track_queue,
      .on_pool = true},
     {.path = "/api/v1/query_exemplars",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_query_exemplars,
+     .queued = query_track_queue,
      .on_pool = true},
     {.path = "/api/v1/format_query",
      .methods = HTTP_GET | HTTP_POST,
@@ -51,17 +63,30 @@ static const struct http_route ROUTES[] = {
      .methods = HTTP_GET | HTTP_POST,
      .run = api_parse_query,
      .on_pool = true},
-    {.path = "/api/v1/series", .methods = HTTP_GET | HTTP_POST, .run = api_series, .on_pool = true},
-    {.path = "/api/v1/labels", .methods = HTTP_GET | HTTP_POST, .run = api_labels, .on_pool = true},
+    {.path = "/api/v1/series",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_series,
+     .queued = query_track_queue,
+     .on_pool = true},
+    {.path = "/api/v1/labels",
+     .methods = HTTP_GET | HTTP_POST,
+     .run = api_labels,
+     .queued = query_track_queue,
+     .on_pool = true},
     {.path = "/api/v1/label/*/values",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_label_values,
+     .queued = query_track_queue,
      .on_pool = true},
     {.path = "/api/v1/metadata", .methods = HTTP_GET, .run = api_metadata, .on_pool = true},
     {.path = "/api/v1/status/buildinfo", .methods = HTTP_GET, .run = api_buildinfo},
     {.path = "/api/v1/status/runtimeinfo", .methods = HTTP_GET, .run = api_runtimeinfo},
     {.path = "/api/v1/status/flags", .methods = HTTP_GET, .run = api_flags},
-    {.path = "/api/v1/status/tsdb", .methods = HTTP_GET, .run = api_tsdb, .on_pool = true},
+    {.path = "/api/v1/status/tsdb",
+     .methods = HTTP_GET,
+     .run = api_tsdb,
+     .queued = query_track_queue,
+     .on_pool = true},
     {.path = "/api/v1/status/tsdb/blocks",
      .methods = HTTP_GET,
      .run = api_tsdb_blocks,
@@ -70,6 +95,10 @@ static const struct http_route ROUTES[] = {
      .methods = HTTP_GET,
      .run = api_walreplay,
      .before_ready = true},
+    {.path = "/api/v1/status/active_queries", .methods = HTTP_GET, .run = api_active_queries},
+    {.path = "/api/v1/status/active_queries/*/cancel",
+     .methods = HTTP_POST,
+     .run = api_cancel_query},
     {.path = "/api/v1/admin/tsdb/delete_series",
      .methods = HTTP_POST | HTTP_PUT,
      .run = api_delete_series,
@@ -109,16 +138,19 @@ static const struct http_route ROUTES[] = {
     {.path = "/api/v1/search/metric_names",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_search_metric_names,
+     .queued = query_track_queue,
      .on_pool = true,
      .plain = true},
     {.path = "/api/v1/search/label_names",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_search_label_names,
+     .queued = query_track_queue,
      .on_pool = true,
      .plain = true},
     {.path = "/api/v1/search/label_values",
      .methods = HTTP_GET | HTTP_POST,
      .run = api_search_label_values,
+     .queued = query_track_queue,
      .on_pool = true,
      .plain = true},
     {.path = "/", .methods = HTTP_GET, .run = root_index, .before_ready = true},
@@ -152,15 +184,19 @@ static const struct {
     const char *name;
     unsigned status;
 } ERRORS[] = {
-    [API_BAD_DATA] = {"bad_data", 400}, [API_EXECUTION] = {"execution", 422},
-    [API_CANCELED] = {"canceled", 499}, [API_TIMEOUT] = {"timeout", 503},
-    [API_INTERNAL] = {"internal", 500}, [API_UNAVAILABLE] = {"unavailable", 500},
+    [API_BAD_DATA] = {"bad_data", 400},   [API_EXECUTION] = {"execution", 422},
+    [API_CANCELED] = {"canceled", 499},   [API_TIMEOUT] = {"timeout", 503},
+    [API_INTERNAL] = {"internal", 500},   [API_UNAVAILABLE] = {"unavailable", 500},
+    [API_NOT_FOUND] = {"not_found", 404},
 };
 
 void api_fail(struct http_request *r, enum api_error type, const char *text)
 {
     struct buf *b = http_out(r);
-    http_answer(r, ERRORS[type].status, "application/json");
+    unsigned status = ERRORS[type].status;
+    if (type == API_CANCELED && query_track_was_canceled(r))
+        status = 503; /* the client is still there, and shall see the text */
+    http_answer(r, status, "application/json");
     buf_reset(b);
     buf_printf(b, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":", ERRORS[type].name);
     json_html(b, str_from(text));

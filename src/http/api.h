@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "http/insight.h"
 #include "http/notifications.h"
 #include "http/server.h"
 #include "http/web_urls.h"
@@ -44,6 +45,7 @@ struct api {
     struct web_urls urls;
     const char *page_title; /* of the UI */
     struct notifications notifications;
+    struct insight insight; /* what queries do and did */
     const struct api_flag *flags;
     size_t flag_count;
     int64_t start_ms, retention_ms;
@@ -77,6 +79,7 @@ enum api_error {
     API_TIMEOUT,     /* 503 */
     API_INTERNAL,    /* 500 */
     API_UNAVAILABLE, /* 500, as upstream */
+    API_NOT_FOUND,   /* 404 */
 };
 void api_fail(struct http_request *r, enum api_error type, const char *text);
 /* As api_fail() with the type that goes with `e` of storage or query execution. */
@@ -84,6 +87,8 @@ void api_fail_err(struct http_request *r, err e, const struct diag *d);
 /* 400: invalid parameter "name": text */
 void api_fail_param(struct http_request *r, const char *name, const char *text);
 
+/* False, and answered, unless --web.enable-admin-api is set: for what changes things. */
+bool api_admin_allowed(struct http_request *r);
 /* 400: the parameters as a whole cannot be read. For http_options.bad_params. */
 void api_bad_params(struct http_request *r);
 
@@ -138,6 +143,8 @@ void api_flags(struct http_request *r);
 void api_tsdb(struct http_request *r);
 void api_tsdb_blocks(struct http_request *r);
 void api_walreplay(struct http_request *r);
+void api_active_queries(struct http_request *r);
+void api_cancel_query(struct http_request *r);
 void api_config(struct http_request *r);
 void api_self_metrics(struct http_request *r);
 void api_features(struct http_request *r);

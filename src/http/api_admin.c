@@ -3,7 +3,7 @@
 #include "http/api.h"
 #include "http/json.h"
 
-static bool allowed(struct http_request *r)
+bool api_admin_allowed(struct http_request *r)
 {
     if (api_of(r)->admin)
         return true;
@@ -16,7 +16,8 @@ void api_delete_series(struct http_request *r)
     struct api_selectors s;
     int64_t start_ms, end_ms;
     struct diag d = {.text = ""};
-    if (!allowed(r) || !api_has_selectors(r) || !api_param_time(r, "start", INT64_MIN, &start_ms) ||
+    if (!api_admin_allowed(r) || !api_has_selectors(r) ||
+        !api_param_time(r, "start", INT64_MIN, &start_ms) ||
         !api_param_time(r, "end", INT64_MAX, &end_ms))
         return;
     if (!api_selectors(r, true, &s))
@@ -39,7 +40,7 @@ void api_delete_series(struct http_request *r)
 void api_clean_tombstones(struct http_request *r)
 {
     struct diag d = {.text = ""};
-    if (!allowed(r))
+    if (!api_admin_allowed(r))
         return;
     err e = db_clean_tombstones(api_of(r)->db);
     if (e != OK)
@@ -54,7 +55,7 @@ void api_snapshot(struct http_request *r)
     bool skip_head = false;
     struct diag d = {.text = ""};
     str s = http_param(r, STR("skip_head"));
-    if (!allowed(r))
+    if (!api_admin_allowed(r))
         return;
     if (s.len > 0 && !api_parse_bool(s, &skip_head)) {
         struct buf b = {0};

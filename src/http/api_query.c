@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "http/api.h"
 #include "http/json.h"
+#include "http/query_track.h"
 
 enum {
     POINTS_MAX = 11000, /* (end - start) / step */
@@ -55,6 +56,8 @@ static bool common_options(struct http_request *r, struct query_options *o)
     o->memory_bytes_max = api->query_bytes_max;
     o->deadline_mono_ns = http_start_mono_ns(r) + (uint64_t)timeout_ms * 1000000;
     o->canceled = http_canceled(r);
+    struct active_query *active = query_track_of(r);
+    o->progress = active != NULL ? &active->progress : NULL;
     return true;
 }
 
@@ -332,6 +335,7 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
     struct query_answer *kept = mem_alloc(sizeof(*kept));
     *kept = *a;
     a->query = NULL;
+    query_track_sending(r);
     http_stream(r, answer_next, answer_close, kept);
 }
 
@@ -340,6 +344,7 @@ static void serve(struct http_request *r, bool range)
     struct api *api = api_of(r);
     struct query_options o;
     struct query_answer a = {0};
+    query_track_run(r);
     a.queue_ns = clock_mono_ns() - http_start_mono_ns(r);
     arena_init(&a.arena, FORMAT_BYTES_MAX);
     if (api_param_limit(r, &a.limit) && read_stats_param(r, &a) && common_options(r, &o)) {
@@ -350,6 +355,7 @@ static void serve(struct http_request *r, bool range)
             o.step_ms = 0;
         }
         o.step_stats = api->per_step_stats && str_eq(http_param(r, STR("stats")), STR("all"));
+        query_track_times(r, o.start_ms, o.end_ms, o.step_ms);
         a.start_ms = o.start_ms;
         a.step_ms = o.step_ms;
         if (ok)

@@ -48,6 +48,7 @@ const struct openapi_param OPENAPI_PARAMS[] = {
     {"group_token", "group_next_token", OPENAPI_TEXT, false, "groupNextToken of the page before."},
     {"pattern", "metric_name_pattern", OPENAPI_TEXT, false,
      "Only metrics whose whole name matches this regular expression."},
+    {"query_id", "id", OPENAPI_TEXT, true, "The id of an active query."},
     {"openapi_version", "openapi_version", OPENAPI_TEXT, false, "3.1 or 3.2."},
     {"skip_head", "skip_head", OPENAPI_BOOLEAN, false, "Only what is in blocks."},
     {"search", "search[]", OPENAPI_TEXTS, false, "Terms, at most 32; any of them may match."},
@@ -128,6 +129,11 @@ const struct openapi_operation OPENAPI_OPERATIONS[] = {
      "{type: object}", NULL, false, false},
     {"/status/tsdb/blocks", "get", "statusTsdbBlocks", "status", "Blocks on disk.", "",
      "{type: object}", NULL, false, false},
+    {"/status/active_queries", "get", "statusActiveQueries", "status",
+     "Queries that wait, run or are being answered.", "", LIST(REF("ActiveQuery")), NULL, false,
+     false},
+    {"/status/active_queries/{id}/cancel", "post", "cancelQuery", "admin", "End a query.",
+     "query_id", "{type: object, properties: {id: {type: string}}}", NULL, false, false},
     {"/status/walreplay", "get", "statusWalreplay", "status", "How far the log has been replayed.",
      "", "{type: object}", NULL, false, false},
     {"/status/self_metrics", "get", "statusSelfMetrics", "status",
@@ -267,6 +273,17 @@ const char *const OPENAPI_COMPONENTS[] = {
     "    Yaml:\n"
     "      type: object\n"
     "      properties: {yaml: {type: string}}\n"
+    "    ActiveQuery:\n"
+    "      description: Times in milliseconds; headers of Grafana that came with it are there "
+    "too.\n"
+    "      type: object\n"
+    "      required: [id, kind, state, query]\n"
+    "      properties: {id: {type: string}, kind: {type: string}, state: {enum: [queued, running,"
+    " sending]}, query: {type: string}, start: {type: integer}, end: {type: integer}, step: {type:"
+    " integer}, duration: {type: string}, elapsedSeconds: {type: number}, queueSeconds: {type:"
+    " number}, series: {type: integer}, samples: {type: integer}, bytes: {type: integer},"
+    " memoryBytes: {type: integer}, remote_addr: {type: string}, userAgent: {type: string},"
+    " dashboardUid: {type: string}, panelId: {type: string}}\n"
     "    SearchLine:\n"
     "      description: A batch, or the last line.\n"
     "      type: object\n"

@@ -1,4 +1,6 @@
 /* request.c -- what handlers ask about a request and say in answer: see server.h. */
+#include <arpa/inet.h>
+
 #include "base/mem.h"
 #include "http/server_priv.h"
 
@@ -55,6 +57,34 @@ const atomic_bool *http_canceled(const struct http_request *r)
     return &r->canceled;
 }
 
+atomic_bool *http_cancel_flag(struct http_request *r)
+{
+    return &r->canceled;
+}
+
+str http_client(struct http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info != NULL ? info->client_addr : NULL;
+    const uint8_t *bytes = NULL;
+    int family = a != NULL ? a->sa_family : AF_UNSPEC;
+    if (family == AF_INET)
+        bytes = (const uint8_t *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+    if (family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+        bytes = v6->s6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(v6)) {
+            family = AF_INET;
+            bytes += sizeof(*v6) - sizeof(struct in_addr);
+        }
+    }
+    static_assert(sizeof(r->client) >= INET6_ADDRSTRLEN, "room for any address");
+    if (bytes == NULL || inet_ntop(family, bytes, r->client, sizeof(r->client)) == NULL)
+        r->client[0] = '\0';
+    return str_from(r->client);
+}
+
 uint64_t http_start_mono_ns(const struct http_request *r)
 {
     return r->start_mono_ns;
@@ -68,6 +98,17 @@ void http_set_state(struct http_request *r, void *state)
 void *http_state(const struct http_request *r)
 {
     return r->state;
+}
+
+void http_on_end(struct http_request *r, void (*end)(void *arg), void *arg)
+{
+    r->on_end = end;
+    r->on_end_arg = arg;
+}
+
+void *http_end_arg(const struct http_request *r, void (*end)(void *arg))
+{
+    return r->on_end == end ? r->on_end_arg : NULL;
 }
 
 /* ---- Answer ---- */

@@ -33,6 +33,8 @@ static ssize_t send_piece(void *cls, uint64_t pos, char *to, size_t max)
     while (r->wire_pos == r->wire.len) {
         if (!r->stream_more)
             return MHD_CONTENT_READER_END_OF_STREAM;
+        if (!r->live && atomic_load_explicit(&r->canceled, memory_order_relaxed))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
         buf_reset(&r->wire);
         r->wire_pos = 0;
         do

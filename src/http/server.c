@@ -161,6 +161,8 @@ static enum MHD_Result dispatch(struct http_request *r)
         r->route->run(r);
         return r->deferred ? MHD_YES : answer_send(r);
     }
+    if (r->route->queued != NULL)
+        r->route->queued(r);
     request_suspend(r);
     if (pool_submit(r->server->pool, request_run_on_worker, r) != OK) {
         (void)atomic_fetch_add_explicit(&r->server->counters.rejected_busy, 1,
@@ -274,6 +276,8 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     answer_stream_close(r);
     suspend_forget(r);
     request_done(r);
+    if (r->on_end != NULL)
+        r->on_end(r->on_end_arg);
     gzip_stream_close(r->gzip);
     (void)atomic_fetch_sub_explicit(&r->server->counters.bodies_bytes, r->body_charged,
                                     memory_order_relaxed);

@@ -51,6 +51,8 @@ struct http_route {
     const char *path;      /* exact; a '*' matches one segment, at the end any rest */
     unsigned methods;      /* HTTP_GET | ... ; another method is 405 */
     http_handler run;      /* must answer, or http_defer() */
+    http_handler queued;   /* of on_pool routes: before the request waits for a worker, on an epoll
+                              thread; may not answer. NULL: nothing to do */
     http_handler finish;   /* after http_resume() of a deferred request, on an epoll thread */
     bool on_pool;          /* run on a worker */
     bool before_ready;     /* served while the store is still opening */
@@ -108,11 +110,20 @@ str http_param(const struct http_request *r, str name);
 str http_param_nth(const struct http_request *r, str name, size_t i);
 /* Set to true when the client has gone or the server stops; to be polled by long work. */
 const atomic_bool *http_canceled(const struct http_request *r);
+/* The same flag, to end the work on a request. A streamed answer that has begun is cut off then. */
+atomic_bool *http_cancel_flag(struct http_request *r);
+/* The client's address without port: "127.0.0.1", "::1"; "" when it has none. */
+str http_client(struct http_request *r);
 /* When the request arrived. */
 uint64_t http_start_mono_ns(const struct http_request *r);
 /* A word the handler keeps with the request between run and finish. */
 void http_set_state(struct http_request *r, void *state);
 void *http_state(const struct http_request *r);
+/* Call `end(arg)` when all is done with the request, whatever came of it, before what it lends is
+ * freed. One a request. */
+void http_on_end(struct http_request *r, void (*end)(void *arg), void *arg);
+/* The `arg` given with this `end`, or NULL. */
+void *http_end_arg(const struct http_request *r, void (*end)(void *arg));
 
 /* ---- The answer ---- */
 

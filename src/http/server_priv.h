@@ -49,6 +49,9 @@ struct http_request {
     unsigned header_count;
     uint64_t start_mono_ns;
     void *state;
+    void (*on_end)(void *arg);
+    void *on_end_arg;
+    char client[46]; /* INET6_ADDRSTRLEN; set by http_client() */
     bool (*next)(void *state, struct buf *out);
     void (*close)(void *state);
     void *stream_state;

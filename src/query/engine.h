@@ -45,6 +45,8 @@ struct query_source {
     err (*reader_open)(struct selection *s, struct arena *a, struct series_reader **out);
     void (*reader_close)(struct series_reader *r);
     err (*read)(struct series_reader *r, size_t i, struct series_columns *out, struct diag *d);
+    /* Counters of a reader, for progress and traces; NULL: not counted. */
+    struct series_reader_stats (*reader_stats)(const struct series_reader *r);
 };
 
 /* The storage engine; `store` is a struct db. */
@@ -56,6 +58,13 @@ struct query_env { /* what queries share; borrowed for the life of each */
     struct pool *pool; /* workers to borrow; NULL: the calling thread does it all */
 };
 
+/* How far a query is, for others to look at while it runs. Relaxed; zero-initialised. */
+struct query_progress {
+    atomic_uint_least64_t series;         /* selected */
+    atomic_uint_least64_t samples, bytes; /* read from the store */
+    atomic_uint_least64_t memory_bytes;   /* held now, about */
+};
+
 struct query_options { /* zero-initialised but for the times is Prometheus' default */
     int64_t start_ms, end_ms;
     int64_t step_ms;          /* 0: an instant query at start_ms (= end_ms) */
@@ -63,11 +72,12 @@ struct query_options { /* zero-initialised but for the times is Prometheus' defa
     int64_t subquery_step_ms; /* of [5m:]; <= 0: the default (global.evaluation_interval) */
     bool experimental_functions, fill_modifiers, extended_range_selectors; /* features */
     bool delayed_name_removal, type_and_unit_labels, use_start_timestamps;
-    bool step_stats;             /* count samples at every step */
-    uint64_t samples_max;        /* points held at once; 0: the default (--query.max-samples) */
-    size_t memory_bytes_max;     /* of all the query allocates; 0: derived from samples_max */
-    uint64_t deadline_mono_ns;   /* 0: none */
-    const atomic_bool *canceled; /* polled; NULL: never */
+    bool step_stats;                 /* count samples at every step */
+    uint64_t samples_max;            /* points held at once; 0: the default (--query.max-samples) */
+    size_t memory_bytes_max;         /* of all the query allocates; 0: derived from samples_max */
+    uint64_t deadline_mono_ns;       /* 0: none */
+    const atomic_bool *canceled;     /* polled; NULL: never */
+    struct query_progress *progress; /* kept up to date while the query runs; NULL: not wanted */
 };
 
 struct query;

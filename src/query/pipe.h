@@ -107,6 +107,7 @@ struct lane { /* one thread at work */
     size_t note_count, notes_cap;
     uint64_t queryable, read, points, bytes; /* not yet told to the run */
     uint64_t visited;                        /* for exec_visit() */
+    uint64_t told_samples, told_bytes;       /* what query_progress knows of */
     uint64_t overlaps;                       /* of the series at hand: NOTE_START_OVERLAP */
     err error;
     size_t error_at; /* partition */

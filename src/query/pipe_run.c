@@ -415,10 +415,29 @@ static void lane_close(struct lane *l)
     window_cache_fini(&l->windows);
 }
 
+static void tell_progress(struct lane *l)
+{
+    struct exec *x = l->pipe->x;
+    struct query_progress *p = x->options->progress;
+    if (p == NULL)
+        return;
+    uint64_t bytes = 0;
+    if (l->reader != NULL && x->env->source->reader_stats != NULL)
+        bytes = x->env->source->reader_stats(l->reader).bytes;
+    (void)atomic_fetch_add_explicit(&p->samples, l->read - l->told_samples, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&p->bytes, bytes - l->told_bytes, memory_order_relaxed);
+    l->told_samples = l->read;
+    l->told_bytes = bytes;
+    atomic_store_explicit(&p->memory_bytes,
+                          atomic_load_explicit(&x->bytes_held, memory_order_relaxed),
+                          memory_order_relaxed);
+}
+
 /* Tell the run what the lane holds, and look whether it shall go on. */
 static err lane_checkpoint(struct lane *l)
 {
     struct exec *x = l->pipe->x;
+    tell_progress(l);
     uint64_t points = l->points;
     l->points = 0;
     TRY(exec_hold(x, points, &l->diag));

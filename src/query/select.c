@@ -62,6 +62,9 @@ static err open_selection(struct exec *x, struct selected *s)
     if (s->labels == NULL)
         return exec_memory_error(x, x->diag);
     x->series_selected += s->count;
+    if (x->options->progress != NULL)
+        (void)atomic_fetch_add_explicit(&x->options->progress->series, s->count,
+                                        memory_order_relaxed);
     note_warnings(x, s);
     return OK;
 }

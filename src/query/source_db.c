@@ -16,4 +16,5 @@ const struct query_source QUERY_SOURCE_DB = {
     .reader_open = series_reader_open,
     .reader_close = series_reader_close,
     .read = series_read,
+    .reader_stats = series_reader_stats_of,
 };

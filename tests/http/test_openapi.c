@@ -29,6 +29,8 @@ static void test_openapi__has_every_route(void **state)
         path += strlen(base);
         if (strcmp(path, "/label/*/values") == 0)
             path = "/label/{name}/values";
+        if (strcmp(path, "/status/active_queries/*/cancel") == 0)
+            path = "/status/active_queries/{id}/cancel";
         check_method(path, &routes[i], HTTP_GET, "get");
         check_method(path, &routes[i], HTTP_POST, "post");
         check_method(path, &routes[i], HTTP_PUT, "put");
