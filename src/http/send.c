@@ -25,27 +25,35 @@ static void encode(struct http_request *r, bool last)
     }
 }
 
+bool answer_make_piece(struct http_request *r)
+{
+    buf_reset(&r->wire);
+    r->wire_pos = 0;
+    do
+        r->stream_more = r->next(r->stream_state, &r->out);
+    while (r->stream_more && !r->live && r->out.len < HTTP_PIECE_BYTES);
+    if (r->live && r->stream_more && r->out.len == 0)
+        return false;
+    encode(r, !r->stream_more);
+    return true;
+}
+
+/* Listeners' pieces are small and made here. All others are a worker's: decoding and compressing
+ * them takes long enough to keep the other connections of this thread waiting. */
 static ssize_t send_piece(void *cls, uint64_t pos, char *to, size_t max)
 {
     struct http_request *r = cls;
     (void)pos;
-    request_done(r); /* a listener that waited */
+    request_done(r); /* it waited for a worker, or as a listener */
     while (r->wire_pos == r->wire.len) {
         if (!r->stream_more)
             return MHD_CONTENT_READER_END_OF_STREAM;
         if (!r->live && atomic_load_explicit(&r->canceled, memory_order_relaxed))
             return MHD_CONTENT_READER_END_WITH_ERROR;
-        buf_reset(&r->wire);
-        r->wire_pos = 0;
-        do
-            r->stream_more = r->next(r->stream_state, &r->out);
-        while (r->stream_more && !r->live && r->out.len < HTTP_PIECE_BYTES);
-        if (r->live && r->stream_more && r->out.len == 0) {
-            if (!atomic_load_explicit(&r->canceled, memory_order_relaxed))
-                return 0; /* suspended until http_stream_wake() */
-            continue;
-        }
-        encode(r, !r->stream_more);
+        if (!r->live && suspend_for_piece(r))
+            return 0; /* suspended until the piece is there */
+        if (!answer_make_piece(r) && !atomic_load_explicit(&r->canceled, memory_order_relaxed))
+            return 0; /* suspended until http_stream_wake() */
     }
     size_t n = MIN(max, r->wire.len - r->wire_pos);
     memcpy(to, r->wire.ptr + r->wire_pos, n);

@@ -327,6 +327,8 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
     err e = server_listen(s->listen_address, &fd, &s->port, d);
     if (e == OK)
         e = pool_open("query", o->workers, o->queue_max, &s->pool);
+    if (e == OK)
+        e = pool_open("pieces", o->threads, o->connections_max, &s->pieces);
     if (e == OK) {
         s->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
@@ -347,8 +349,8 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
         atomic_store_explicit(&s->watching, false, memory_order_relaxed);
         if (s->daemon != NULL)
             MHD_stop_daemon(s->daemon);
-        if (s->pool != NULL)
-            pool_close(s->pool);
+        pool_close(s->pieces);
+        pool_close(s->pool);
         mutex_fini(&s->lock);
         mem_free(s);
         return e;
@@ -386,6 +388,7 @@ void http_server_close(struct http_server *s, int64_t drain_ms)
     atomic_store_explicit(&s->stopping, true, memory_order_relaxed);
     atomic_store_explicit(&s->watching, false, memory_order_relaxed);
     thread_join(s->watcher);
+    pool_close(s->pieces);
     pool_close(s->pool);
     clock_sleep_ns(20000000); /* resumed connections get their answers out */
     MHD_stop_daemon(s->daemon);

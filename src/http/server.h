@@ -10,7 +10,8 @@
  * "." or ".." segments or encoded slashes with 404.
  *
  * Answers are a buffer, or a stream: the first HTTP_PIECE_BYTES are made where the handler runs;
- * if there is more, pieces are made as the client takes them, so a slow reader costs one piece. */
+ * if there is more, pieces are made as the client takes them, on threads of their own, so a slow
+ * reader costs one piece and a running stream does not wait for queries in the queue. */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 

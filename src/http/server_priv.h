@@ -75,6 +75,7 @@ struct http_server {
     char listen_address[256];
     struct MHD_Daemon *daemon;
     struct pool *pool;
+    struct pool *pieces; /* makes what streams have beyond their first piece */
     struct http_counters counters;
     unsigned port;
     atomic_bool stopping; /* running requests are canceled */
@@ -122,9 +123,14 @@ void *watcher_main(void *server);
 void suspend_cancel_live(struct http_server *s);
 /* No thread looks at `r` any more. */
 void suspend_forget(struct http_request *r);
+/* Suspend `r` until a worker has made the next piece of its stream. False: the server is about to
+ * end, and the caller makes it. */
+bool suspend_for_piece(struct http_request *r);
 
 /* send.c: queue the answer. */
 enum MHD_Result answer_send(struct http_request *r);
+/* Make the next piece of the stream and encode it into `wire`; false: a listener's had nothing. */
+bool answer_make_piece(struct http_request *r);
 /* End the stream of an answer, when there is one. */
 void answer_stream_close(struct http_request *r);
 

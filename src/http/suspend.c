@@ -141,20 +141,43 @@ void request_run_on_worker(void *arg)
     http_resume(r);
 }
 
-void http_stream_wait(struct http_request *r)
+/* Join the suspended ones in the middle of a stream, until the library takes the request up again.
+ * False when the server is about to end: nothing is suspended anew then. */
+static bool wait_in_stream(struct http_request *r)
 {
     struct http_server *s = r->server;
     mutex_lock(&s->lock);
     bool closing = atomic_load(&s->closing);
-    if (closing)
-        atomic_store_explicit(&r->canceled, true, memory_order_relaxed);
-    else
+    if (!closing) {
         link_locked(r);
-    if (!closing)
-        request_begun(r); /* until the library takes it up again */
+        request_begun(r);
+    }
     mutex_unlock(&s->lock);
     if (!closing)
         MHD_suspend_connection(r->connection);
+    return !closing;
+}
+
+void http_stream_wait(struct http_request *r)
+{
+    if (!wait_in_stream(r))
+        atomic_store_explicit(&r->canceled, true, memory_order_relaxed);
+}
+
+static void make_piece(void *arg)
+{
+    struct http_request *r = arg;
+    (void)answer_make_piece(r);
+    http_resume(r);
+}
+
+bool suspend_for_piece(struct http_request *r)
+{
+    if (!wait_in_stream(r))
+        return false;
+    if (pool_submit(r->server->pieces, make_piece, r) != OK)
+        make_piece(r); /* not to be expected: there is room for all connections */
+    return true;
 }
 
 void http_stream_wake(struct http_request *r)
