@@ -21,10 +21,32 @@ struct pool {
     struct job *queue; /* ring of `queue_max` jobs */
     unsigned queue_max, head, queued;
     unsigned idle; /* workers that wait for `work` */
+    /* A worker was signalled and has not come yet. No other is until then: a wake-up costs more
+     * than many a job, and whoever ends a job meanwhile takes the next one without any. */
+    bool waking;
     bool closing;
     unsigned thread_count;
     pthread_t *threads;
 };
+
+/* Holding the lock: is another worker to be signalled, once the lock is free? Asked whenever jobs
+ * were queued, and by each worker that takes one: so jobs never wait while a worker idles and none
+ * is on its way. */
+static bool wants_wake(struct pool *p)
+{
+    if (p->queued == 0 || p->idle == 0 || p->waking)
+        return false;
+    p->waking = true;
+    return true;
+}
+
+/* Unlock, and signal if `wake`: then the woken worker finds the lock free. */
+static void unlock_and_wake(struct pool *p, bool wake)
+{
+    mutex_unlock(&p->lock);
+    if (wake)
+        cond_signal(&p->work);
+}
 
 static void *worker(void *arg)
 {
@@ -35,13 +57,14 @@ static void *worker(void *arg)
             p->idle++;
             cond_wait(&p->work, &p->lock);
             p->idle--;
+            p->waking = false;
         }
         if (p->queued == 0)
             break;
         struct job job = p->queue[p->head];
         p->head = (p->head + 1) % p->queue_max;
         p->queued--;
-        mutex_unlock(&p->lock);
+        unlock_and_wake(p, wants_wake(p));
         job.run(job.arg);
         mutex_lock(&p->lock);
     }
@@ -70,6 +93,11 @@ err pool_open(const char *name, unsigned threads, unsigned queue_max, struct poo
     return OK;
 }
 
+unsigned pool_thread_count(const struct pool *p)
+{
+    return p->thread_count;
+}
+
 void pool_close(struct pool *p)
 {
     if (p == NULL)
@@ -87,12 +115,11 @@ void pool_close(struct pool *p)
     mem_free(p);
 }
 
-/* Queue a job while holding the lock; there must be room. */
+/* Queue a job while holding the lock; there must be room, and wants_wake() is to be asked. */
 static void enqueue(struct pool *p, void (*run)(void *), void *arg)
 {
     p->queue[(p->head + p->queued) % p->queue_max] = (struct job){run, arg};
     p->queued++;
-    cond_signal(&p->work);
 }
 
 err pool_submit(struct pool *p, void (*run)(void *), void *arg)
@@ -101,7 +128,7 @@ err pool_submit(struct pool *p, void (*run)(void *), void *arg)
     bool room = !p->closing && p->queued < p->queue_max;
     if (room)
         enqueue(p, run, arg);
-    mutex_unlock(&p->lock);
+    unlock_and_wake(p, wants_wake(p));
     return room ? OK : ERR_BUSY;
 }
 
@@ -155,7 +182,7 @@ static void ask_idle(struct pool *p, struct loop *l, unsigned helpers_max)
     atomic_fetch_add_explicit(&l->refs, helpers, memory_order_relaxed); /* the lock publishes it */
     for (unsigned i = 0; i < helpers; i++)
         enqueue(p, help, l);
-    mutex_unlock(&p->lock);
+    unlock_and_wake(p, wants_wake(p));
 }
 
 void pool_for_each(struct pool *p, unsigned count, void (*run)(void *arg, unsigned i), void *arg)

@@ -52,6 +52,8 @@ unsigned thread_cpu_count(void);
 struct pool;
 MUST_USE err pool_open(const char *name, unsigned threads, unsigned queue_max, struct pool **out);
 
+unsigned pool_thread_count(const struct pool *p);
+
 /* Run what is queued to its end, then stop the workers. */
 void pool_close(struct pool *p);
 

@@ -133,7 +133,7 @@ static void exec_open(struct query *q, struct diag *d)
                        .hash_seed = hash_random_seed(),
                        .lanes = 1};
     if (q->env.pool != NULL)
-        x->lanes = MIN(thread_cpu_count(), (unsigned)LANES_MAX);
+        x->lanes = MIN(pool_thread_count(q->env.pool) + 1, (unsigned)LANES_MAX);
     arena_init(&x->arena, q->options.memory_bytes_max);
     arena_init(&x->select_arena, q->options.memory_bytes_max);
     annotations_init(&x->annotations, q->text);

@@ -53,6 +53,7 @@ static void wait_at_gate(void *arg)
     cond_broadcast(&g->changed);
     while (!g->open)
         cond_wait(&g->changed, &g->lock);
+    g->waiting--;
     mutex_unlock(&g->lock);
 }
 
@@ -95,6 +96,32 @@ static void test_pool__refuses_when_the_queue_is_full(void **state)
     pool_close(p);
     assert_int_equal(atomic_load(&count), 2);
     gate_fini(&g);
+}
+
+/* Each job needs another worker to come while it blocks: none may be forgotten, however jobs and
+ * wake-ups fall together. */
+static void test_pool__wakes_a_worker_for_every_job_that_waits(void **state)
+{
+    enum { WORKERS = 8, ROUNDS = 200 };
+    struct pool *p;
+    (void)state;
+    assert_int_equal(pool_open("test", WORKERS, 64, &p), OK);
+    assert_int_equal(pool_thread_count(p), WORKERS);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct gate g;
+        gate_init(&g);
+        for (int i = 0; i < WORKERS; i++)
+            assert_int_equal(pool_submit(p, wait_at_gate, &g), OK);
+        gate_wait_for(&g, WORKERS);
+        gate_open(&g);
+        for (bool idle = false; !idle;) { /* all have left the gate */
+            mutex_lock(&g.lock);
+            idle = g.waiting == 0;
+            mutex_unlock(&g.lock);
+        }
+        gate_fini(&g);
+    }
+    pool_close(p);
 }
 
 struct nested {
@@ -258,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool__runs_all_before_closing),
         cmocka_unit_test(test_pool__refuses_when_the_queue_is_full),
+        cmocka_unit_test(test_pool__wakes_a_worker_for_every_job_that_waits),
         cmocka_unit_test(test_for_each__nests),
         cmocka_unit_test(test_for_each__runs_when_all_workers_are_busy),
         cmocka_unit_test(test_for_each__runs_every_index_once),
