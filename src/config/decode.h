@@ -10,26 +10,13 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/texts.h"
 #include "config/yaml.h"
 
 struct decode { /* one document being read */
     const char *path;
     struct arena *arena; /* of everything decoded */
     struct diag *d;
-};
-
-struct texts {
-    str *items;
-    size_t count;
-};
-
-struct pair {
-    str name, value;
-};
-
-struct pairs { /* in the order of the file */
-    struct pair *items;
-    size_t count;
 };
 
 struct structs {
