@@ -1,0 +1,483 @@
+/* expo_text.c -- the Prometheus text format, 0.0.4 and 1.0.0, names in quotes included. The lexer
+ * is a state machine by hand, since messages quote how far it got: it stops where Prometheus' does.
+ */
+#include "base/number.h"
+#include "base/utf8.h"
+#include "ingest/expo_priv.h"
+
+/* ---- Tokens ---- */
+
+/* May bytes of 0 stand here? They are passed over. */
+static bool skips_zeros(const struct expo *p)
+{
+    return p->state == STATE_LVALUE || p->state == STATE_META2 || p->state == STATE_COMMENT;
+}
+
+/* Step to the next byte; 0 behind the last. */
+static char advance(struct expo *p)
+{
+    p->pos++;
+    while (p->pos < p->len && p->page[p->pos] == '\0' && skips_zeros(p))
+        p->pos++;
+    return p->pos < p->len ? p->page[p->pos] : '\0';
+}
+
+static char current(const struct expo *p)
+{
+    return p->pos < p->len ? p->page[p->pos] : '\0';
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* The rest of the line is a comment, whose text ends the token. */
+static enum expo_token lex_comment(struct expo *p)
+{
+    char c = current(p);
+    while (c != '\0' && c != '\n')
+        c = advance(p);
+    if (c == '\0')
+        return TOKEN_EOF;
+    p->state = STATE_INIT;
+    return TOKEN_COMMENT;
+}
+
+/* `word` and blanks behind it; where it differs, the cursor stays there. */
+static bool lex_word(struct expo *p, const char *word)
+{
+    char c = current(p);
+    for (; *word != '\0'; word++) {
+        if (c != *word)
+            return false;
+        c = advance(p);
+    }
+    if (!is_blank(c))
+        return false;
+    while (is_blank(c))
+        c = advance(p);
+    return true;
+}
+
+static enum expo_token lex_hash(struct expo *p)
+{
+    char c = advance(p);
+    if (!is_blank(c))
+        return lex_comment(p);
+    while (is_blank(c))
+        c = advance(p);
+    p->state = STATE_COMMENT;
+    bool help = c == 'H';
+    if ((help || c == 'T') && lex_word(p, help ? "HELP" : "TYPE")) {
+        p->state = STATE_META1;
+        return help ? TOKEN_HELP : TOKEN_TYPE;
+    }
+    return lex_comment(p);
+}
+
+/* A string in double quotes: a backslash takes any byte but a newline with it. */
+static bool lex_quoted(struct expo *p)
+{
+    char c = advance(p);
+    for (;;) {
+        if (c == '"') {
+            (void)advance(p);
+            return true;
+        }
+        if (c == '\0')
+            return false;
+        if (c == '\\') {
+            c = advance(p);
+            if (c == '\n' || c == '\0')
+                return false;
+        }
+        c = advance(p);
+    }
+}
+
+static enum expo_token lex_name(struct expo *p, unsigned classes, enum expo_token t)
+{
+    p->pos = expo_run(p, p->pos, classes | CLASS_DIGIT);
+    return t;
+}
+
+static enum expo_token lex_init(struct expo *p, char c)
+{
+    if (c == '\0')
+        return TOKEN_EOF;
+    if (c == '#')
+        return lex_hash(p);
+    if (c == '\n') {
+        p->pos++;
+        return TOKEN_LINEBREAK;
+    }
+    if (c == '{') {
+        p->pos++;
+        p->state = STATE_LABELS;
+        return TOKEN_BRACE_OPEN;
+    }
+    if (!expo_is(c, CLASS_METRIC))
+        return TOKEN_INVALID;
+    p->state = STATE_VALUE;
+    return lex_name(p, CLASS_METRIC, TOKEN_MNAME);
+}
+
+static enum expo_token lex_meta_name(struct expo *p, char c)
+{
+    if (c == '"') {
+        if (!lex_quoted(p))
+            return TOKEN_INVALID;
+    } else if (expo_is(c, CLASS_METRIC)) {
+        p->pos = expo_run(p, p->pos, CLASS_METRIC | CLASS_DIGIT);
+    } else {
+        return TOKEN_INVALID;
+    }
+    p->state = STATE_META2;
+    return TOKEN_MNAME;
+}
+
+/* The rest of the line, unless it is blank all over. */
+static enum expo_token lex_meta_text(struct expo *p, char c)
+{
+    if (c != '\0') {
+        const char *end = memchr(p->page + p->pos, '\n', p->len - p->pos);
+        size_t stop = end != NULL ? (size_t)(end - p->page) : p->len, at = p->pos;
+        while (at < stop && is_blank(p->page[at]))
+            at++;
+        bool blank = at == stop && stop > p->pos;
+        p->pos = stop;
+        if (blank)
+            return TOKEN_WHITESPACE;
+    }
+    p->state = STATE_INIT;
+    return TOKEN_TEXT;
+}
+
+static enum expo_token lex_labels(struct expo *p, char c)
+{
+    if (expo_is(c, CLASS_LABEL))
+        return lex_name(p, CLASS_LABEL, TOKEN_LNAME);
+    if (c == '"')
+        return lex_quoted(p) ? TOKEN_QSTRING : TOKEN_INVALID;
+    if (c != '}' && c != '=' && c != ',')
+        return TOKEN_INVALID;
+    p->pos++;
+    if (c == ',')
+        return TOKEN_COMMA;
+    p->state = c == '}' ? STATE_VALUE : STATE_LVALUE;
+    return c == '}' ? TOKEN_BRACE_CLOSE : TOKEN_EQUAL;
+}
+
+static enum expo_token lex_value(struct expo *p, char c)
+{
+    if (c == '{') {
+        p->pos++;
+        p->state = STATE_LABELS;
+        return TOKEN_BRACE_OPEN;
+    }
+    size_t from = p->pos;
+    for (; c != '\0' && c != '{' && c != '\n' && !is_blank(c); c = current(p))
+        p->pos++;
+    if (p->pos == from)
+        return TOKEN_INVALID;
+    p->state = STATE_TIMESTAMP;
+    return TOKEN_VALUE;
+}
+
+static enum expo_token lex_timestamp(struct expo *p, char c)
+{
+    if (c == '\n') {
+        p->pos++;
+        p->state = STATE_INIT;
+        return TOKEN_LINEBREAK;
+    }
+    return expo_is(c, CLASS_DIGIT) ? lex_name(p, CLASS_DIGIT, TOKEN_TIMESTAMP) : TOKEN_INVALID;
+}
+
+static enum expo_token lex(struct expo *p)
+{
+    if (p->pos >= p->len)
+        return TOKEN_EOF; /* the token before stays the last */
+    p->token = p->pos;
+    char c = p->page[p->pos];
+    if (is_blank(c) && p->state != STATE_META2) {
+        while (is_blank(c))
+            c = advance(p);
+        return TOKEN_WHITESPACE;
+    }
+    switch (p->state) {
+    case STATE_META1:
+        return lex_meta_name(p, c);
+    case STATE_META2:
+        return lex_meta_text(p, c);
+    case STATE_LABELS:
+        return lex_labels(p, c);
+    case STATE_LVALUE:
+        if (c != '"' || !lex_quoted(p))
+            return TOKEN_INVALID;
+        p->state = STATE_LABELS;
+        return TOKEN_LVALUE;
+    case STATE_VALUE:
+        return lex_value(p, c);
+    case STATE_TIMESTAMP:
+        return lex_timestamp(p, c);
+    default:
+        return lex_init(p, c);
+    }
+}
+
+static enum expo_token next_token(struct expo *p)
+{
+    enum expo_token t;
+    do
+        t = lex(p);
+    while (t == TOKEN_WHITESPACE);
+    return t;
+}
+
+/* ---- Metadata ---- */
+
+/* "untyped" is what this format calls METRIC_UNKNOWN; the types of OpenMetrics are none here. */
+static bool is_type(str text, enum metric_type t)
+{
+    const char *name = t == METRIC_UNKNOWN ? "untyped" : metric_type_name(t);
+    bool known = t == METRIC_UNKNOWN || t == METRIC_COUNTER || t == METRIC_GAUGE ||
+                 t == METRIC_HISTOGRAM || t == METRIC_SUMMARY;
+    return known && str_eq(text, str_from(name));
+}
+
+static err read_type(struct expo *p, struct expo_entry *e, struct diag *d)
+{
+    for (unsigned t = 0; t < METRIC_TYPE_COUNT; t++) {
+        if (is_type(e->text, (enum metric_type)t)) {
+            e->type = (enum metric_type)t;
+            expo_note_type(p, e->name, e->type);
+            return OK;
+        }
+    }
+    return expo_quoted("invalid metric type ", e->text, "", d);
+}
+
+static err read_metadata(struct expo *p, enum expo_token what, struct expo_entry *e, struct diag *d)
+{
+    bool help = what == TOKEN_HELP;
+    enum expo_token t = next_token(p);
+    if (t != TOKEN_MNAME)
+        return expo_unexpected(
+            p, help ? "expected metric name after HELP" : "expected metric name after TYPE", t, d);
+    str name = expo_token_text(p);
+    if (name.ptr[0] == '"' && name.ptr[name.len - 1] == '"' && name.len > 1)
+        name = (str){name.ptr + 1, name.len - 2};
+    e->name = name;
+    t = next_token(p);
+    if (t != TOKEN_TEXT)
+        return diag_set(d, ERR_INVALID, "expected text in %s, got %s", expo_token_name(what),
+                        expo_token_name(t));
+    str text = expo_token_text(p);
+    e->text = text.len > 1 ? (str){text.ptr + 1, text.len - 1} : (str){text.ptr, 0};
+    if (!help)
+        TRY(read_type(p, e, d));
+    else if (!utf8_valid(e->text))
+        return expo_quoted("help text ", e->text, " is not a valid utf8 string", d);
+    e->key = str_bytes(expo_text(p, p->line, p->pos));
+    t = next_token(p);
+    if (t != TOKEN_LINEBREAK)
+        return expo_unexpected(p, "linebreak expected after metadata", t, d);
+    e->kind = help ? EXPO_HELP : EXPO_TYPE;
+    if (help) {
+        e->text = expo_unescape(e->text, false, &p->arena);
+        if (arena_exceeded(&p->arena))
+            return diag_set(d, ERR_LIMIT, "page needs more than %d bytes of memory",
+                            EXPO_ARENA_BYTES_MAX);
+    }
+    return OK;
+}
+
+/* ---- Series ---- */
+
+/* A name in quotes without a value: that of the metric. */
+static err set_name(struct expo *p, struct expo_span name, struct diag *d)
+{
+    if (p->name.at != SIZE_MAX)
+        return expo_while_parsing(p, "metric name already set", d);
+    p->name = (struct expo_span){name.at + 1, name.end - 1};
+    return OK;
+}
+
+/* `t` is what followed a label's name. */
+static err read_label(struct expo *p, struct expo_span name, enum expo_token t, struct diag *d)
+{
+    struct expo_pair *pair = expo_add_pair(&p->labels, d);
+    if (pair == NULL)
+        return ERR_LIMIT;
+    bool quoted = p->page[name.at] == '"';
+    pair->name = (struct expo_span){name.at + quoted, name.end - quoted};
+    if (t != TOKEN_EQUAL)
+        return expo_unexpected(p, "expected equal", t, d);
+    t = next_token(p);
+    if (t != TOKEN_LVALUE)
+        return expo_unexpected(p, "expected label value", t, d);
+    if (!utf8_valid(expo_token_text(p)))
+        return expo_quoted("invalid UTF-8 label value: ", expo_token_text(p), "", d);
+    pair->value = (struct expo_span){p->token + 1, p->pos - 1};
+    return OK;
+}
+
+static err read_labels(struct expo *p, struct diag *d)
+{
+    enum expo_token t = next_token(p);
+    while (t != TOKEN_BRACE_CLOSE) {
+        struct expo_span name = {p->token, p->pos};
+        bool quoted = t == TOKEN_QSTRING;
+        if (t != TOKEN_LNAME && !quoted)
+            return expo_unexpected(p, "expected label name", t, d);
+        t = next_token(p);
+        if (quoted && (t == TOKEN_COMMA || t == TOKEN_BRACE_CLOSE)) {
+            TRY(set_name(p, name, d));
+            if (t == TOKEN_COMMA)
+                t = next_token(p);
+            continue;
+        }
+        TRY(read_label(p, name, t, d));
+        t = next_token(p);
+        if (t == TOKEN_COMMA)
+            t = next_token(p);
+    }
+    return OK;
+}
+
+static err read_timestamp(struct expo *p, struct expo_entry *e, struct diag *d)
+{
+    str s = expo_token_text(p);
+    if (number_parse_i64(s, &e->ts_ms) != OK) { /* digits: it can only be too large */
+        struct buf b = {0};
+        buf_put_str(&b, STR("strconv.ParseInt: parsing "));
+        utf8_quote(&b, (str){s.ptr, MIN(s.len, (size_t)DIAG_TEXT_SIZE)});
+        buf_put_str(&b, STR(": value out of range"));
+        err bad = expo_while_parsing(p, buf_cstr(&b), d);
+        buf_fini(&b);
+        return bad;
+    }
+    e->has_ts = true;
+    enum expo_token t = next_token(p);
+    return t == TOKEN_LINEBREAK ? OK
+                                : expo_unexpected(p, "expected next entry after timestamp", t, d);
+}
+
+/* What stands behind name and labels; `t` is its first token. */
+static err read_end(struct expo *p, enum expo_token t, struct expo_entry *e, struct diag *d)
+{
+    if (p->name.at == SIZE_MAX)
+        return expo_while_parsing(p, "metric name not set", d);
+    if (t != TOKEN_VALUE)
+        return expo_unexpected(p, "expected value after metric", t, d);
+    TRY(expo_float(p, expo_token_text(p), &e->value, d));
+    t = next_token(p);
+    if (t == TOKEN_TIMESTAMP)
+        TRY(read_timestamp(p, e, d));
+    else if (t != TOKEN_LINEBREAK)
+        return expo_unexpected(p, "expected timestamp or new record", t, d);
+    e->kind = EXPO_SERIES;
+    return OK;
+}
+
+static err read_series(struct expo *p, enum expo_token t, struct expo_entry *e, struct diag *d)
+{
+    p->name = (struct expo_span){SIZE_MAX, SIZE_MAX};
+    p->labels.count = 0;
+    size_t key_end = p->pos;
+    if (t == TOKEN_MNAME) { /* blanks at the beginning of the line belong to it, as upstream */
+        p->name = (struct expo_span){p->line, p->pos};
+        t = next_token(p);
+    }
+    if (t == TOKEN_BRACE_OPEN) {
+        TRY(read_labels(p, d));
+        key_end = p->pos;
+        t = next_token(p);
+    }
+    e->key = str_bytes(expo_text(p, p->line, key_end));
+    return read_end(p, t, e, d);
+}
+
+err expo_text_next(struct expo *p, struct expo_entry *e, struct diag *d)
+{
+    for (;;) {
+        p->line = p->pos;
+        enum expo_token t = next_token(p);
+        switch (t) {
+        case TOKEN_EOF:
+            return OK;
+        case TOKEN_LINEBREAK:
+            continue;
+        case TOKEN_HELP:
+        case TOKEN_TYPE:
+            return read_metadata(p, t, e, d);
+        case TOKEN_COMMENT:
+            t = next_token(p);
+            if (t != TOKEN_LINEBREAK)
+                return expo_unexpected(p, "linebreak expected after comment", t, d);
+            e->kind = EXPO_COMMENT;
+            return OK;
+        case TOKEN_MNAME:
+        case TOKEN_BRACE_OPEN:
+            return read_series(p, t, e, d);
+        default:
+            return expo_unexpected(p, "expected a valid start token", t, d);
+        }
+    }
+}
+
+/* ---- Known lines ---- */
+
+enum { TAIL_MAX = 64 }; /* bytes of value and time stamp that are looked through for a brace */
+
+bool expo_text_peek(const struct expo *p, slice *key)
+{
+    const char *line = p->page + p->pos;
+    if (!expo_is(*line, CLASS_METRIC) && *line != '{')
+        return false;
+    const char *end = memchr(line, '\n', p->len - p->pos);
+    if (end == NULL)
+        return false;
+    const char *stop = end - line > TAIL_MAX ? end - TAIL_MAX : line;
+    const char *at = end;
+    while (at > stop && at[-1] != '}')
+        at--;
+    if (at == stop) { /* no labels */
+        at = line;
+        while (expo_is(*at, CLASS_METRIC | CLASS_DIGIT))
+            at++;
+    }
+    *key = (slice){(const uint8_t *)line, (size_t)(at - line)};
+    return true;
+}
+
+bool expo_text_take(struct expo *p, slice key, struct expo_entry *e)
+{
+    const char *at = p->page + p->pos + key.len, *page_end = p->page + p->len;
+    while (at < page_end && is_blank(*at))
+        at++;
+    const char *value = at;
+    while (at<page_end && * at> ' ' && *at != '{')
+        at++;
+    if (!expo_float_plain((str){value, (size_t)(at - value)}, &e->value))
+        return false;
+    while (at < page_end && is_blank(*at))
+        at++;
+    const char *ts = at;
+    while (at < page_end && expo_is(*at, CLASS_DIGIT))
+        at++;
+    e->has_ts = at > ts;
+    if (e->has_ts && number_parse_i64((str){ts, (size_t)(at - ts)}, &e->ts_ms) != OK)
+        return false;
+    while (e->has_ts && at < page_end && is_blank(*at))
+        at++;
+    if (at >= page_end || *at != '\n')
+        return false;
+    e->kind = EXPO_SERIES;
+    e->key = key;
+    p->line = p->pos;
+    p->pos = (size_t)(at - p->page) + 1;
+    return true;
+}
