@@ -5,10 +5,9 @@ All mounts are private to this process.
 import os
 import re
 import subprocess
-import sys
 import time
 
-from lib import Server, check, equal, folder, post_write, private_mounts, step, time_series, until
+from lib import Server, check, equal, folder, post_write, private_mounts, skip, step, time_series, until
 
 SERIES = 200  # a request
 
@@ -25,8 +24,7 @@ def mount(kind, *options):
 
 
 if not private_mounts() or mount("tmpfs", "-o", "size=1m") is None:
-    print("SKIPPED: this needs the right to mount file systems")
-    sys.exit(0)
+    skip("this needs the right to mount file systems")
 
 
 class Disk:
@@ -166,8 +164,7 @@ with open(image, "wb") as f:
 check(run("mkfs.ext4", "-q", image).returncode == 0, "mkfs.ext4")
 place = mount("ext4", "-o", "loop,errors=remount-ro", image)
 if place is None:
-    print("SKIPPED: no loop devices here")
-    sys.exit(0)
+    skip("no loop devices here")
 d = Disk(place)
 for _ in range(3):
     check(d.push(), "a push to a disk that works is refused")

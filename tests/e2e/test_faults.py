@@ -8,12 +8,11 @@ import sys
 import time
 
 from durability import Load, oracle
-from lib import Server, check, equal, folder, step
+from lib import Server, check, equal, folder, skip, step
 
 if not shutil.which("strace") or subprocess.run(["strace", "-f", "-o", "/dev/null", "true"],
                                                  stderr=subprocess.DEVNULL).returncode != 0:
-    print("SKIPPED: this needs strace and the right to trace")
-    sys.exit(0)
+    skip("this needs strace and the right to trace")
 
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 seed = random.randrange(1 << 30)

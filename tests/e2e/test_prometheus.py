@@ -8,18 +8,16 @@ import json
 import math
 import os
 import shutil
-import sys
 import time
 import urllib.parse
 import urllib.request
 
-from lib import Server, check, equal, folder, free_port, start, step, until
+from lib import Server, check, equal, folder, free_port, skip, start, step, until
 
 SCRAPES = 40  # two a second
 
 if not shutil.which("prometheus") or not shutil.which("prometheus-node-exporter"):
-    print("SKIPPED: this needs prometheus and prometheus-node-exporter")
-    sys.exit(0)
+    skip("this needs prometheus and prometheus-node-exporter")
 
 varve = Server(flags=["--storage.head.window=4s"])  # blocks of part of the data, before it is asked for
 node, prometheus = free_port(), free_port()

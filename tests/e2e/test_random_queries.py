@@ -14,20 +14,18 @@ import random
 import re
 import shutil
 import struct
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from lib import STALE, Server, check, equal, folder, free_port, start, step, time_series, until, snappy, V1
+from lib import STALE, Server, check, equal, folder, free_port, skip, start, step, time_series, until, snappy, V1
 
 QUERIES = 1200
 SAMPLES = 100  # of a series, every 15 s
 
 if not shutil.which("prometheus"):
-    print("SKIPPED: this needs prometheus")
-    sys.exit(0)
+    skip("this needs prometheus")
 
 seed = int(os.environ.get("VARVE_TEST_SEED", 20261123)) or random.SystemRandom().randrange(1 << 32)  # 0: another each time
 print(f"seed {seed} (VARVE_TEST_SEED)")

@@ -6,15 +6,13 @@ import os
 import re
 import shutil
 import signal
-import sys
 import time
 import urllib.request
 
-from lib import Server, check, equal, folder, free_port, start, step, until
+from lib import Server, check, equal, folder, free_port, skip, start, step, until
 
 if not all(shutil.which(x) for x in ("vmagent", "prometheus", "prometheus-node-exporter")):
-    print("SKIPPED: this needs vmagent, prometheus and prometheus-node-exporter")
-    sys.exit(0)
+    skip("this needs vmagent, prometheus and prometheus-node-exporter")
 
 COUNTER = "promhttp_metric_handler_requests_total"
 varve = Server()
