@@ -10,6 +10,7 @@
 #include "http/api.h"
 #include "http/json.h"
 #include "http/query_track.h"
+#include "http/trace_json.h"
 
 enum {
     POINTS_MAX = 11000, /* (end - start) / step */
@@ -22,7 +23,9 @@ struct query_answer { /* state of one streamed answer */
     size_t limit, written;
     int64_t start_ms, step_ms; /* of the query */
     bool begun, with_stats;
-    uint64_t queue_ns;
+    uint64_t queue_ns, arrived_ns, executed_ns; /* waiting; monotonic */
+    str path, text;                             /* of the request, which outlives the answer */
+    int64_t end_ms;
     char stats_warning[128];
 };
 
@@ -208,6 +211,20 @@ static void put_stats(struct buf *b, const struct query_answer *a)
     buf_put_str(b, STR("}}"));
 }
 
+static void put_trace(struct buf *b, const struct query_answer *a)
+{
+    const struct trace_request r = {.path = a->path,
+                                    .query = a->text,
+                                    .start_ms = a->start_ms,
+                                    .end_ms = a->end_ms,
+                                    .step_ms = a->step_ms,
+                                    .start_mono_ns = a->arrived_ns,
+                                    .queue_ns = a->queue_ns,
+                                    .answer_ns = clock_mono_ns() - a->executed_ns,
+                                    .stats = &query_result(a->query)->stats};
+    trace_json(b, query_trace(a->query), &r);
+}
+
 static void put_head(struct buf *b, const struct query_answer *a)
 {
     const struct query_result *q = query_result(a->query);
@@ -245,6 +262,9 @@ static void put_tail(struct buf *b, const struct query_answer *a)
     api_end(b, (const str *)(const void *)more.ptr, q->warning_count + extra, q->infos,
             q->info_count);
     buf_fini(&more);
+    b->len--; /* the closing brace */
+    put_trace(b, a);
+    buf_put_u8(b, '}');
 }
 
 static bool answer_next(void *state, struct buf *out)
@@ -289,6 +309,21 @@ static bool read_stats_param(struct http_request *r, struct query_answer *a)
     return true;
 }
 
+/* trace=1, or a header of the kind that asks other servers for one. */
+static bool wants_trace(struct http_request *r)
+{
+    static const char *const HEADERS[] = {"X-Query-Trace", "X-Thanos-Force-Tracing"};
+    bool on = false;
+    if (api_parse_bool(http_param(r, STR("trace")), &on) && on)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(HEADERS); i++) {
+        str value = http_header(r, HEADERS[i]);
+        if (value.len > 0 && (!api_parse_bool(value, &on) || on))
+            return true;
+    }
+    return false;
+}
+
 static bool check_range_type(struct http_request *r, const struct query *q)
 {
     enum value_type t = query_expr_type(q);
@@ -322,6 +357,7 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
     if (o->step_ms > 0 && !check_range_type(r, a->query))
         return;
     e = query_exec(a->query, &d);
+    a->executed_ns = clock_mono_ns();
     (void)atomic_fetch_add_explicit(&api->query_samples, query_result(a->query)->stats.samples_read,
                                     memory_order_relaxed);
     if (e != OK) {
@@ -329,6 +365,9 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
         api_fail_err(r, e, &d);
         http_out(r)->len--; /* the closing brace */
         api_end(http_out(r), q->warnings, q->warning_count, q->infos, q->info_count);
+        http_out(r)->len--;
+        put_trace(http_out(r), a);
+        buf_put_u8(http_out(r), '}');
         return;
     }
     http_answer(r, 200, "application/json");
@@ -345,6 +384,9 @@ static void serve(struct http_request *r, bool range)
     struct query_options o;
     struct query_answer a = {0};
     query_track_run(r);
+    a.arrived_ns = http_start_mono_ns(r);
+    a.path = http_path(r);
+    a.text = http_param(r, STR("query"));
     a.queue_ns = clock_mono_ns() - http_start_mono_ns(r);
     arena_init(&a.arena, FORMAT_BYTES_MAX);
     if (api_param_limit(r, &a.limit) && read_stats_param(r, &a) && common_options(r, &o)) {
@@ -357,7 +399,9 @@ static void serve(struct http_request *r, bool range)
         o.step_stats = api->per_step_stats && str_eq(http_param(r, STR("stats")), STR("all"));
         query_track_times(r, o.start_ms, o.end_ms, o.step_ms);
         a.start_ms = o.start_ms;
+        a.end_ms = o.end_ms;
         a.step_ms = o.step_ms;
+        o.trace = wants_trace(r);
         if (ok)
             run(r, &o, &a);
     }

@@ -75,7 +75,9 @@ static err parse(struct query *q, struct diag *d)
                                 .extended_range_selectors = o->extended_range_selectors,
                                 .deadline_mono_ns = o->deadline_mono_ns,
                                 .canceled = o->canceled};
+    uint64_t start_ns = clock_mono_ns();
     TRY(promql_parse(q->text, &po, &q->arena, &q->tree, d));
+    q->result.stats.parse_ns = clock_mono_ns() - start_ns;
     struct duration_context dc = {.step_ms = o->step_ms, .range_ms = o->end_ms - o->start_ms};
     TRY(durations_resolve(q->tree, &dc, d));
     struct plan_context pc = {o->start_ms, o->end_ms, o->lookback_ms, o->type_and_unit_labels};
@@ -137,6 +139,8 @@ static void exec_open(struct query *q, struct diag *d)
     arena_init(&x->arena, q->options.memory_bytes_max);
     arena_init(&x->select_arena, q->options.memory_bytes_max);
     annotations_init(&x->annotations, q->text);
+    if (q->options.trace)
+        x->trace = trace_open(&q->arena);
 }
 
 /* A scalar of a range query as one row. */
@@ -166,12 +170,14 @@ static int compare_raw(const void *pa, const void *pb)
 static err sort_matrix(struct query *q)
 {
     uint64_t start_ns = clock_mono_ns();
+    struct trace_node *node = trace_begin(q->exec.trace, "sort", STR(""));
     struct value *v = &q->value;
     err e;
     if (v->type == VALUE_VECTOR)
         e = exec_sort(&q->exec, v->vec.rows, v->vec.count, sizeof(*v->vec.rows), compare_rows);
     else
         e = exec_sort(&q->exec, v->raw, v->raw_count, sizeof(*v->raw), compare_raw);
+    trace_end(q->exec.trace, node);
     q->result.stats.sort_ns = clock_mono_ns() - start_ns;
     return e;
 }
@@ -258,6 +264,8 @@ static void fill_stats(struct query *q, uint64_t start_ns)
     struct query_stats *s = &q->result.stats;
     s->samples_queryable = x->samples_queryable;
     s->samples_read = x->samples_read;
+    s->chunks_read = x->chunks_read;
+    s->bytes_read = x->bytes_read;
     s->samples_peak = atomic_load_explicit(&x->points_peak, memory_order_relaxed);
     s->series_selected = x->series_selected;
     s->memory_bytes_peak = atomic_load_explicit(&x->bytes_peak, memory_order_relaxed) +
@@ -269,6 +277,21 @@ static void fill_stats(struct query *q, uint64_t start_ns)
     s->samples_queryable_by_step = queryable;
     s->samples_read_by_step = read;
     s->step_count = x->step_stats->count;
+}
+
+static void end_trace(struct query *q)
+{
+    struct trace *t = q->exec.trace;
+    if (t == NULL)
+        return;
+    trace_set(t->root, TRACE_SERIES, q->result.series_count);
+    trace_set(t->root, TRACE_STEPS, q->grid.count);
+    trace_end(t, t->root);
+}
+
+const struct trace *query_trace(const struct query *q)
+{
+    return q->exec.trace;
 }
 
 err query_exec(struct query *q, struct diag *d)
@@ -284,6 +307,7 @@ err query_exec(struct query *q, struct diag *d)
         fill_result(q);
     err listed = fill_annotations(q);
     fill_stats(q, start_ns);
+    end_trace(q);
     q->exec.diag = NULL; /* the caller's; nothing is reported after this */
     return e != OK ? e : listed;
 }

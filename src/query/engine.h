@@ -24,6 +24,7 @@
 #include "model/labels.h"
 #include "query/ast.h"
 #include "query/functions.h"
+#include "query/trace.h"
 #include "storage/db.h"
 
 enum {
@@ -73,6 +74,7 @@ struct query_options { /* zero-initialised but for the times is Prometheus' defa
     bool experimental_functions, fill_modifiers, extended_range_selectors; /* features */
     bool delayed_name_removal, type_and_unit_labels, use_start_timestamps;
     bool step_stats;                 /* count samples at every step */
+    bool trace;                      /* note where the time goes: query_trace() */
     uint64_t samples_max;            /* points held at once; 0: the default (--query.max-samples) */
     size_t memory_bytes_max;         /* of all the query allocates; 0: derived from samples_max */
     uint64_t deadline_mono_ns;       /* 0: none */
@@ -109,10 +111,12 @@ void query_close(struct query *q); /* NULL is allowed */
 struct query_stats {
     uint64_t samples_queryable; /* upstream's totalQueryableSamples: what every step looked at */
     uint64_t samples_read;      /* decoded from the store */
-    uint64_t samples_peak;      /* most points held at once */
+    uint64_t chunks_read, bytes_read;
+    uint64_t samples_peak; /* most points held at once */
     uint64_t series_selected;
     uint64_t memory_bytes_peak;
     uint64_t prepare_ns, exec_ns, sort_ns; /* wall time; sort is part of exec */
+    uint64_t parse_ns;                     /* part of prepare */
     /* With query_options.step_stats, of step_count steps: what each looked at, and what of it no
      * step before had. Else NULL and 0. */
     const uint64_t *samples_queryable_by_step, *samples_read_by_step;
@@ -141,6 +145,9 @@ struct query_series { /* of a vector (one point) or a matrix; matrices come sort
                                                 * NULL: floats only */
     size_t count;                              /* >= 1 */
 };
+
+/* Where the time of query_exec() went; NULL when nobody asked. Valid until query_close(). */
+const struct trace *query_trace(const struct query *q);
 
 /* The next series, valid until the next call; false at the end. query_rewind() starts over. */
 bool query_next_series(struct query *q, struct query_series *out);

@@ -85,6 +85,15 @@ void warn_quantile(struct exec *x, double q, const struct expr *arg)
                      "quantile value should be between 0 and 1, got %.*s", size, text);
 }
 
+/* The node of an expression that is about to be evaluated. */
+static struct trace_node *trace_expr(struct exec *x, const struct expr *e, const struct grid *g)
+{
+    str text = {x->text.ptr + e->start, e->end - e->start};
+    struct trace_node *n = trace_begin(x->trace, "evaluate", text);
+    trace_set(n, TRACE_STEPS, g->count);
+    return n;
+}
+
 /* ---- scalars ---- */
 
 double *exec_scalar_row(struct exec *x, const struct grid *g)
@@ -200,6 +209,9 @@ err exec_scalar(struct exec *x, const struct plan *p, const struct grid *g, doub
     const struct expr *e = p->expr;
     ASSERT(e->type == VALUE_SCALAR);
     bool once = at->count < g->count;
+    struct trace_node *n = NULL;
+    if (UNLIKELY(x->trace != NULL) && e->kind != EXPR_NUMBER)
+        n = trace_expr(x, e, at);
     struct sample_mark mark = once ? samples_nest(x) : (struct sample_mark){0};
     if (e->kind == EXPR_NUMBER)
         row_fill(row, at->count, e->number.value);
@@ -213,6 +225,7 @@ err exec_scalar(struct exec *x, const struct plan *p, const struct grid *g, doub
         samples_repeat(x, mark, g->count);
         row_fill(row, g->count, row[0]);
     }
+    trace_end(x->trace, n);
     *out = row;
     return OK;
 }
@@ -290,7 +303,7 @@ static err vector_map(struct exec *x, const struct plan *p, const struct grid *g
     return e;
 }
 
-err exec_vector(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out)
+static err eval_vector(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out)
 {
     ASSERT(p->expr->type == VALUE_VECTOR);
     TRY(exec_check(x, x->diag));
@@ -308,6 +321,18 @@ err exec_vector(struct exec *x, const struct plan *p, const struct grid *g, stru
     if (kind == EXPR_BINARY)
         return exec_binary_vectors(x, p, g, out);
     return exec_unsupported(x, "function", p->expr->call.func->name);
+}
+
+err exec_vector(struct exec *x, const struct plan *p, const struct grid *g, struct vec *out)
+{
+    if (LIKELY(x->trace == NULL))
+        return eval_vector(x, p, g, out);
+    struct trace_node *n = trace_expr(x, p->expr, g);
+    err e = eval_vector(x, p, g, out);
+    if (e == OK)
+        trace_set(n, TRACE_SERIES, out->count);
+    trace_end(x->trace, n);
+    return e;
 }
 
 /* ---- all types ---- */
@@ -373,15 +398,9 @@ static err raw_of_rows(struct exec *x, const struct grid *g, const struct vec *v
     return exec_hold(x, v->points, x->diag);
 }
 
-static err eval_matrix(struct exec *x, const struct plan *p, const struct grid *g,
-                       struct value *out)
+static err eval_subquery(struct exec *x, const struct plan *p, const struct grid *g,
+                         struct value *out)
 {
-    if (g->count > 1)
-        return diag_set(x->diag, ERR_INVALID,
-                        "invalid expression type \"range vector\" for range query, must be Scalar "
-                        "or instant Vector");
-    if (p->expr->kind == EXPR_MATRIX)
-        return exec_raw(x, p, g, out);
     struct grid inner;
     struct vec v;
     TRY(pipe_subquery_grid(x, p, g, &inner));
@@ -392,5 +411,19 @@ static err eval_matrix(struct exec *x, const struct plan *p, const struct grid *
     samples_forget(x, mark);
     err e = raw_of_rows(x, &inner, &v, out);
     vec_fini(x, &v);
+    return e;
+}
+
+static err eval_matrix(struct exec *x, const struct plan *p, const struct grid *g,
+                       struct value *out)
+{
+    if (g->count > 1)
+        return diag_set(x->diag, ERR_INVALID,
+                        "invalid expression type \"range vector\" for range query, must be Scalar "
+                        "or instant Vector");
+    struct trace_node *n = trace_expr(x, p->expr, g);
+    err e = p->expr->kind == EXPR_MATRIX ? exec_raw(x, p, g, out) : eval_subquery(x, p, g, out);
+    trace_set(n, TRACE_SERIES, out->raw_count);
+    trace_end(x->trace, n);
     return e;
 }

@@ -120,6 +120,8 @@ struct exec { /* one run of a query */
     uint64_t visited; /* by the main thread: exec_visit_main() */
     atomic_uint_least64_t points_held, points_peak, bytes_held, bytes_peak;
     uint64_t samples_queryable, samples_read, series_selected;
+    uint64_t chunks_read, bytes_read;
+    struct trace *trace;           /* NULL: nobody asked */
     struct step_stats *step_stats; /* NULL: nobody asked, or not over the query's own steps */
 };
 
@@ -216,6 +218,9 @@ MUST_USE err selected_labels(struct exec *x, struct selected *s, size_t i, struc
 MUST_USE err exec_raw(struct exec *x, const struct plan *p, const struct grid *g,
                       struct value *out);
 void exec_close_selections(struct exec *x);
+/* What a reader took from the store: into the run's counters, and into a node (may be NULL). */
+void exec_add_read(struct exec *x, const struct series_reader_stats *s);
+void trace_read(struct trace_node *n, size_t series, const struct series_reader_stats *s);
 
 /* Evaluators of single kinds of nodes. Functions that are none of pipe.h: */
 bool call_is_known(const struct plan *p);

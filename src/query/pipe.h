@@ -107,6 +107,8 @@ struct lane { /* one thread at work */
     size_t note_count, notes_cap;
     uint64_t queryable, read, points, bytes; /* not yet told to the run */
     uint64_t visited;                        /* for exec_visit() */
+    struct series_reader_stats stats;        /* of the reader, once it is closed */
+    uint64_t read_ns;                        /* with a trace: in reader and decoder */
     uint64_t told_samples, told_bytes;       /* what query_progress knows of */
     uint64_t overlaps;                       /* of the series at hand: NOTE_START_OVERLAP */
     err error;

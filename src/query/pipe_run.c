@@ -1,6 +1,7 @@
 /* pipe_run.c -- running a pipe: threads, reading, windows, rows. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "query/pipe_priv.h"
@@ -63,11 +64,22 @@ static err inner_columns(struct lane *l, size_t i, struct series_columns *out)
     return OK;
 }
 
+static err read_series(struct lane *l, size_t i, struct series_columns *out)
+{
+    struct exec *x = l->pipe->x;
+    if (LIKELY(x->trace == NULL))
+        return x->env->source->read(l->reader, i, out, &l->diag);
+    uint64_t start_ns = clock_mono_ns();
+    err e = x->env->source->read(l->reader, i, out, &l->diag);
+    l->read_ns += clock_mono_ns() - start_ns;
+    return e;
+}
+
 static err read_columns(struct lane *l, size_t i, struct series_columns *out)
 {
     if (l->pipe->selected == NULL)
         return inner_columns(l, i, out);
-    TRY(l->pipe->x->env->source->read(l->reader, i, out, &l->diag));
+    TRY(read_series(l, i, out));
     l->read += out->count;
     return out->histograms != NULL && l->pipe->source->counts_only ? lane_counts(l, out) : OK;
 }
@@ -406,8 +418,11 @@ static err lane_open(struct lane *l)
 
 static void lane_close(struct lane *l)
 {
+    const struct query_source *source = l->pipe->x->env->source;
+    if (l->reader != NULL && source->reader_stats != NULL)
+        l->stats = source->reader_stats(l->reader);
     if (l->reader != NULL)
-        l->pipe->x->env->source->reader_close(l->reader);
+        source->reader_close(l->reader);
     l->reader = NULL;
     arena_fini(&l->scratch);
     arena_fini(&l->work);
@@ -599,9 +614,31 @@ static void collect(struct run *r, unsigned lanes)
         struct lane *l = &r->lanes[i];
         x->samples_queryable += l->queryable;
         x->samples_read += l->read;
+        exec_add_read(x, &l->stats);
         atomic_fetch_sub_explicit(&x->bytes_held, l->bytes, memory_order_relaxed);
         mem_free(l->notes);
     }
+}
+
+/* The lanes' reading as one node. */
+static void trace_lanes(struct run *r, unsigned lanes, struct trace_node *n)
+{
+    if (LIKELY(n == NULL))
+        return;
+    struct series_reader_stats sum = {0};
+    uint64_t read_ns = 0;
+    for (unsigned i = 0; i < lanes; i++) {
+        const struct lane *l = &r->lanes[i];
+        sum.samples += l->read;
+        sum.chunks += l->stats.chunks;
+        sum.bytes += l->stats.bytes;
+        sum.column_hits += l->stats.column_hits;
+        sum.column_misses += l->stats.column_misses;
+        read_ns += l->read_ns;
+    }
+    trace_set(n, TRACE_THREADS, lanes);
+    trace_read(n, r->pipe->series_count, &sum);
+    trace_set(n, TRACE_READ_NS, read_ns);
 }
 
 err pipe_run(struct pipe *p, const struct pipe_split *split, struct pipe_sink *sink,
@@ -619,6 +656,7 @@ err pipe_run(struct pipe *p, const struct pipe_split *split, struct pipe_sink *s
         r.lanes[i].keep = &keeps[i];
         r.lanes[i].hists = sink->keeps_hists ? &keeps[i] : &r.lanes[i].scratch;
     }
+    struct trace_node *node = trace_begin(p->x->trace, "read and evaluate", STR(""));
     if (lanes == 1)
         run_lane(&r, 0);
     else
@@ -626,6 +664,8 @@ err pipe_run(struct pipe *p, const struct pipe_split *split, struct pipe_sink *s
     err e = first_error(&r, lanes);
     if (e == OK)
         e = tell_notes(&r, lanes);
+    trace_lanes(&r, lanes, node);
+    trace_end(p->x->trace, node);
     collect(&r, lanes);
     mem_free(r.lanes);
     return e;

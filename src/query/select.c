@@ -44,7 +44,7 @@ static err select_error(struct exec *x, err e)
     return diag_set(x->diag, e, "expanding series: %s", err_name(e));
 }
 
-static err open_selection(struct exec *x, struct selected *s)
+static err select_series(struct exec *x, struct selected *s)
 {
     struct db_select_args args = {.matchers = s->vector->matchers,
                                   .matcher_count = s->vector->matcher_count,
@@ -69,12 +69,54 @@ static err open_selection(struct exec *x, struct selected *s)
     return OK;
 }
 
+/* The node of a selection. */
+static struct trace_node *trace_selector(struct exec *x, const char *what,
+                                         const struct expr_vector *v)
+{
+    struct trace_node *n = trace_begin(x->trace, what, STR(""));
+    struct buf b = {0};
+    buf_put_u8(&b, '{');
+    for (size_t i = 0; i < v->matcher_count && n != NULL; i++) {
+        if (i > 0)
+            buf_put_u8(&b, ',');
+        matcher_format(&v->matchers[i], &b);
+    }
+    buf_put_u8(&b, '}');
+    str copy = arena_str(x->trace->arena, buf_str(&b));
+    if (n != NULL && copy.ptr != NULL)
+        n->text = copy;
+    buf_fini(&b);
+    return n;
+}
+
+static err open_selection(struct exec *x, struct selected *s)
+{
+    if (LIKELY(x->trace == NULL))
+        return select_series(x, s);
+    struct trace_node *n = trace_selector(x, "select", s->vector);
+    err e = select_series(x, s);
+    trace_set(n, TRACE_SERIES, s->count);
+    trace_end(x->trace, n);
+    return e;
+}
+
+static void trace_reuse(struct exec *x, const struct selected *s)
+{
+    if (LIKELY(x->trace == NULL))
+        return;
+    struct trace_node *n = trace_selector(x, "select again", s->vector);
+    trace_set(n, TRACE_SERIES, s->count);
+    trace_set(n, TRACE_CACHE_HITS, 1);
+    trace_end(x->trace, n);
+}
+
 err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms, int64_t max_ms,
                 struct selected **out)
 {
     static_assert(sizeof(atomic_bool) == sizeof(bool), "the store polls the same flag");
     for (struct selected *s = x->selections; s != NULL; s = s->next) {
         if (s->min_ms == min_ms && s->max_ms == max_ms && same_matchers(s->vector, v)) {
+            trace_reuse(x, s);
             *out = s;
             return OK;
         }
@@ -100,6 +142,22 @@ err selected_labels(struct exec *x, struct selected *s, size_t i, struct labels 
     }
     *out = s->labels[i];
     return OK;
+}
+
+void exec_add_read(struct exec *x, const struct series_reader_stats *s)
+{
+    x->chunks_read += s->chunks;
+    x->bytes_read += s->bytes;
+}
+
+void trace_read(struct trace_node *n, size_t series, const struct series_reader_stats *s)
+{
+    trace_set(n, TRACE_SERIES, series);
+    trace_set(n, TRACE_SAMPLES, s->samples);
+    trace_set(n, TRACE_CHUNKS, s->chunks);
+    trace_set(n, TRACE_BYTES, s->bytes);
+    trace_set(n, TRACE_CACHE_HITS, s->column_hits);
+    trace_set(n, TRACE_CACHE_MISSES, s->column_misses);
 }
 
 void exec_close_selections(struct exec *x)
@@ -193,6 +251,17 @@ static err read_raw(struct exec *x, struct selected *s, struct series_reader *r,
     return OK;
 }
 
+/* What a reader took from the store, for the statistics and the trace. */
+static void note_read(struct exec *x, const struct series_reader *r, size_t series,
+                      struct trace_node *n)
+{
+    if (x->env->source->reader_stats == NULL)
+        return;
+    struct series_reader_stats s = x->env->source->reader_stats(r);
+    exec_add_read(x, &s);
+    trace_read(n, series, &s);
+}
+
 err exec_raw(struct exec *x, const struct plan *p, const struct grid *g, struct value *out)
 {
     struct plan_time t = plan_time_extended(p, x->options->lookback_ms);
@@ -206,13 +275,17 @@ err exec_raw(struct exec *x, const struct plan *p, const struct grid *g, struct 
     struct arena a;
     struct series_reader *r = NULL;
     arena_init(&a, x->options->memory_bytes_max);
+    struct trace_node *n = trace_begin(x->trace, "read", STR(""));
     err e = x->env->source->reader_open(s->selection, &a, &r);
     if (e == OK)
         e = read_raw(x, s, r, &(struct raw_range){&t, min_ms, max_ms}, out);
     else
         diag_set(x->diag, e, "expanding series: %s", err_name(e));
-    if (r != NULL)
+    if (r != NULL) {
+        note_read(x, r, s->count, n);
         x->env->source->reader_close(r);
+    }
+    trace_end(x->trace, n);
     arena_fini(&a);
     return e;
 }

@@ -1,9 +1,9 @@
 /* db.h -- the storage engine as all other layers see it: open, append, select, delete, inspect.
  *
  * Appending has two steps. resolve: on the caller's thread, raw label bytes are hashed and looked
- * up (db_resolve), what is unknown is created (db_create). commit: the filled batch is handed to the one commit
- * thread, which checks order, writes the log, syncs, makes the samples visible and then
- * calls back. Reading: db_select() finds series, a series_reader decodes them as columns.
+ * up (db_resolve), what is unknown is created (db_create). commit: the filled batch is handed to
+ * the one commit thread, which checks order, writes the log, syncs, makes the samples visible and
+ * then calls back. Reading: db_select() finds series, a series_reader decodes them as columns.
  *
  * Every function may be called from any thread unless it says otherwise. Times are milliseconds
  * since the epoch, ranges are inclusive at both ends. */
@@ -40,12 +40,13 @@ struct db_options {
     int64_t retention_ms;     /* 0: for ever */
     uint64_t retention_bytes; /* 0: no limit; blocks and log together */
     int64_t head_window_ms;   /* samples stay in memory about this long; default 30 min */
-    uint64_t head_bytes_max;  /* memory budget of the head: cut early, then refuse; 0: from the machine */
-    int64_t future_ms_max;    /* samples further ahead of the clock are refused; default 10 min */
+    uint64_t
+        head_bytes_max; /* memory budget of the head: cut early, then refuse; 0: from the machine */
+    int64_t future_ms_max; /* samples further ahead of the clock are refused; default 10 min */
     enum db_sync sync;
     int64_t sync_interval_ms; /* for DB_SYNC_INTERVAL */
-    bool no_background;       /* tests: no threads. Cuts, compaction, retention only through the calls
-                                 below; commits run, and call back, on the caller's thread */
+    bool no_background; /* tests: no threads. Cuts, compaction, retention only through the calls
+                           below; commits run, and call back, on the caller's thread */
     struct labels_limits labels_limits;
 };
 
@@ -68,16 +69,16 @@ void db_abandon(struct db *db);
 /* Seed for db_resolve()'s hashes: random for each process. */
 uint64_t db_alias_seed(const struct db *db);
 
-/* Find series by a hash of their raw label bytes that has a random key, drawn by the caller or by way of
- * hash128_of(bytes, db_alias_seed()): out[i] is the series or SERIES_NONE. Cheapest where aliases come in
- * the order in which their series were created. `out` has `count` places. The epoch that was current is returned for the batch. */
+/* Find series by a hash of their raw label bytes that has a random key, drawn by the caller or by
+ * way of hash128_of(bytes, db_alias_seed()): out[i] is the series or SERIES_NONE. Cheapest where
+ * aliases come in the order in which their series were created. `out` has `count` places. The epoch
+ * that was current is returned for the batch. */
 uint32_t db_resolve(struct db *db, const hash128 *aliases, size_t count, uint32_t *out);
 
-/* Find or create the series of `labels` (sorted and checked by the caller) and remember `alias` for it; NULL:
- * no alias.
- *   ERR_LIMIT    too many series for the memory budget, or labels that no block can hold (more than 4096, or
- *                1 MiB); nothing was created, `d` names the limit
- *   ERR_INVALID  no label, or an empty name or value */
+/* Find or create the series of `labels` (sorted and checked by the caller) and remember `alias` for
+ * it; NULL: no alias. ERR_LIMIT    too many series for the memory budget, or labels that no block
+ * can hold (more than 4096, or 1 MiB); nothing was created, `d` names the limit ERR_INVALID  no
+ * label, or an empty name or value */
 MUST_USE err db_create(struct db *db, struct labels labels, const hash128 *alias, uint32_t *out,
                        struct diag *d);
 
@@ -121,7 +122,8 @@ struct db_refused {
     enum db_refusal why;
 };
 
-struct db_batch { /* one client's request; the caller's until db_commit(), again after the callback */
+struct db_batch { /* one client's request; the caller's until db_commit(), again after the callback
+                   */
     struct db_row *rows;
     const int64_t *start_ts_ms; /* per row, 0: none; NULL: none at all */
     struct db_exemplar_row *exemplars;
@@ -131,7 +133,7 @@ struct db_batch { /* one client's request; the caller's until db_commit(), again
     bool all_or_nothing; /* one refused row refuses all (remote write 1.0) */
 
     /* Results, set before `done` is called. */
-    err status;          /* OK also when rows were refused; ERR_ORDER: all_or_nothing refused it all */
+    err status; /* OK also when rows were refused; ERR_ORDER: all_or_nothing refused it all */
     struct db_refused *refused; /* owned by the batch; db_batch_fini() frees */
     size_t refused_count;
     size_t floats_written, histograms_written, exemplars_written;
@@ -144,13 +146,12 @@ struct db_batch { /* one client's request; the caller's until db_commit(), again
 
 void db_batch_fini(struct db_batch *b);
 
-/* Queue `b`; `done` is called exactly once, after the samples are durable and visible, or refused. Status then:
- *   OK, ERR_ORDER  see above
- *   ERR_RETRY      a series was forgotten meanwhile: resolve again and commit again
- *   ERR_BUSY       queue full, memory budget used up, or shutting down; retry later
- *   ERR_LIMIT      more than DB_BATCH_ROWS_MAX rows, or more bytes than a log record holds (64 MiB)
- *   ERR_NOSPACE, ERR_IO  the log cannot be written; nothing was kept (but see wal.h: after a crash such a
- *                  batch may be there, wholly) */
+/* Queue `b`; `done` is called exactly once, after the samples are durable and visible, or refused.
+ * Status then: OK, ERR_ORDER  see above ERR_RETRY      a series was forgotten meanwhile: resolve
+ * again and commit again ERR_BUSY       queue full, memory budget used up, or shutting down; retry
+ * later ERR_LIMIT      more than DB_BATCH_ROWS_MAX rows, or more bytes than a log record holds (64
+ * MiB) ERR_NOSPACE, ERR_IO  the log cannot be written; nothing was kept (but see wal.h: after a
+ * crash such a batch may be there, wholly) */
 void db_commit(struct db *db, struct db_batch *b);
 
 /* db_commit() and wait for it. Returns b->status. */
@@ -159,12 +160,13 @@ MUST_USE err db_commit_wait(struct db *db, struct db_batch *b);
 /* ---- Selecting ---- */
 
 struct db_select_args {
-    const struct matcher *matchers; /* all must match; at least one must not match "" for a bounded answer */
+    const struct matcher
+        *matchers; /* all must match; at least one must not match "" for a bounded answer */
     size_t matcher_count;
     int64_t min_ms, max_ms;
-    size_t series_max;          /* more is ERR_LIMIT; 0: no limit */
+    size_t series_max;           /* more is ERR_LIMIT; 0: no limit */
     const atomic_bool *canceled; /* polled, relaxed; NULL: never */
-    uint64_t deadline_mono_ns;  /* 0: none */
+    uint64_t deadline_mono_ns;   /* 0: none */
 };
 
 /* The series that match and may have samples in the range; pins blocks and symbols until closed. */
@@ -178,8 +180,9 @@ MUST_USE err db_select(struct db *db, const struct db_select_args *args, struct 
 void selection_close(struct selection *s); /* NULL is allowed */
 size_t selection_count(const struct selection *s);
 
-/* Labels of series `i`; strings and items live as long as the selection (items are made at the first call:
- * not thread-safe for the same `i`). ERR_LIMIT: arena budget. ERR_CORRUPT: damaged index. */
+/* Labels of series `i`; strings and items live as long as the selection (items are made at the
+ * first call: not thread-safe for the same `i`). ERR_LIMIT: arena budget. ERR_CORRUPT: damaged
+ * index. */
 MUST_USE err selection_labels(struct selection *s, size_t i, struct labels *out);
 
 /* XXH3-128 of the canonical labels, equal for equal label sets of one store. */
@@ -190,7 +193,8 @@ hash128 selection_hash(const struct selection *s, size_t i);
 size_t selection_warnings(const struct selection *s, const str **out);
 
 /* What a reader hands out for one series: its samples as parallel columns in time order, without
- * duplicates, deleted ones removed; stale markers included. May reach beyond the range asked for. */
+ * duplicates, deleted ones removed; stale markers included. May reach beyond the range asked for.
+ */
 struct series_columns {
     uint64_t column_id; /* equal ids from the same reader mean equal `ts_ms` and `count`; 0: shared
                            with nobody */
@@ -201,8 +205,9 @@ struct series_columns {
     size_t count;
 };
 
-/* Reads series of one selection, one thread at a time; make one reader for each thread. Decoded time columns are
- * cached, so reading hundreds of series of a target decodes and merges their times once. */
+/* Reads series of one selection, one thread at a time; make one reader for each thread. Decoded
+ * time columns are cached, so reading hundreds of series of a target decodes and merges their times
+ * once. */
 struct series_reader;
 MUST_USE err series_reader_open(struct selection *s, struct arena *a, struct series_reader **out);
 void series_reader_close(struct series_reader *r);
@@ -215,9 +220,10 @@ void series_reader_close(struct series_reader *r);
 MUST_USE err series_read(struct series_reader *r, size_t i, struct series_columns *out,
                          struct diag *d);
 
-/* Counters of a reader: samples decoded, chunks and bytes read. */
+/* Counters of a reader: samples decoded, chunks and bytes read; time columns found decoded, and
+ * decoded. */
 struct series_reader_stats {
-    uint64_t samples, chunks, bytes;
+    uint64_t samples, chunks, bytes, column_hits, column_misses;
 };
 struct series_reader_stats series_reader_stats_of(const struct series_reader *r);
 
@@ -233,7 +239,8 @@ MUST_USE err db_label_values(struct db *db, str name, const struct db_select_arg
 /* ---- Exemplars and metadata ---- */
 
 typedef err (*db_metadata_fn)(void *arg, str metric, const struct metadata *m);
-MUST_USE err db_metadata_each(struct db *db, str metric, db_metadata_fn fn, void *arg); /* "": all */
+MUST_USE err db_metadata_each(struct db *db, str metric, db_metadata_fn fn,
+                              void *arg); /* "": all */
 
 typedef err (*db_exemplar_fn)(void *arg, struct labels series, const struct exemplar *e);
 MUST_USE err db_exemplars_each(struct db *db, const struct db_select_args *args, db_exemplar_fn fn,
@@ -270,8 +277,8 @@ struct db_stats { /* a snapshot of counters and gauges; names as in /metrics (do
     uint64_t samples_appended, histograms_appended, out_of_order, duplicates;
     uint64_t refused[REFUSED_COUNT];
     uint64_t series_created, series_removed, commits, commit_groups;
-    uint64_t wal_bytes_written, wal_syncs, wal_sync_errors, wal_write_errors, wal_corruptions, wal_torn_tails,
-        wal_size_bytes;
+    uint64_t wal_bytes_written, wal_syncs, wal_sync_errors, wal_write_errors, wal_corruptions,
+        wal_torn_tails, wal_size_bytes;
     uint32_t wal_segment_first, wal_segment_last, wal_replay_current;
     uint64_t blocks, blocks_bytes, blocks_quarantined;
     uint64_t cuts, cut_errors, compactions, compaction_errors, retention_deletions, scrubbed_bytes,

@@ -101,6 +101,7 @@ err reader_times(struct series_reader *r, struct time_column *column, struct dia
 {
     if (r->last != NULL && same_keys(r->last, r->keys, r->segment_count)) {
         *column = *r->last;
+        r->stats.column_hits++;
         return OK;
     }
     slice bytes = {(const uint8_t *)r->keys, r->segment_count * sizeof(*r->keys)};
@@ -108,8 +109,10 @@ err reader_times(struct series_reader *r, struct time_column *column, struct dia
     struct time_column *c = r->buckets[hash % TIME_COLUMN_BUCKETS];
     while (c != NULL && !(c->hash == hash && same_keys(c, r->keys, r->segment_count)))
         c = c->next;
+    r->stats.column_misses += c == NULL;
     if (c == NULL)
         return add_column(r, hash, column, d);
+    r->stats.column_hits++;
     r->last = c;
     *column = *c;
     return OK;

@@ -113,4 +113,39 @@ took = time.time() - begun
 check(took < 0.5, f"a disconnected client's query ended after {took:.3f} s")
 print(f"  ended {1000 * took:.0f} ms after the client left")
 
+step("trace=1: where the time went, in VictoriaMetrics' shape with fields")
+
+
+def walk(node, depth=0):
+    check(node["duration_msec"] >= 0 and node["message"], f"node {node}")
+    children = node.get("children", [])
+    if "self_msec" in node:
+        inner = sum(c["duration_msec"] for c in children)
+        check(abs(node["duration_msec"] - inner - node["self_msec"]) < 0.01 * (1 + len(children)), f"self time of {node}")
+    yield depth, node
+    for c in children:
+        yield from walk(c, depth + 1)
+
+
+RANGE = {"query": "sum by (i) (rate(big[5m])) + on (i) group_left big", "start": T, "end": T + 600, "step": 60}
+plain = s.api("query_range", **RANGE)[1]
+check("trace" not in plain, "a trace that nobody asked for")
+traced = s.api("query_range", **RANGE, trace="1")[1]
+equal(traced["data"], plain["data"], "data with and without trace")
+nodes = [n for _, n in walk(traced["trace"])]
+equal([n["operation"] for n in traced["trace"]["children"]],
+      ["wait for a worker", "parse", "plan", "execute", "write the answer"], "stages")
+reads = [n for n in nodes if n["operation"] == "read and evaluate"]
+equal([n["series"] for n in reads], [200, 200], "series of each pass")
+check(all(n["samples"] > 0 and n["chunks"] > 0 and n["bytes"] > 0 and "cache_hits" in n and n["threads"] > 0
+          for n in reads), f"counters of {reads}")
+equal(sum(n["samples"] for n in reads), traced["trace"]["samples"], "samples of the parts are those of the whole")
+check(any(n.get("expr") == "sum by (i) (rate(big[5m]))" for n in nodes), "a node of the aggregation")
+for headers in ({"X-Query-Trace": "1"}, {"X-Thanos-Force-Tracing": "true"}):
+    check("trace" in json.loads(s.request("GET", "/api/v1/query?query=1", headers=headers)[2]), f"trace for {headers}")
+check("trace" not in json.loads(s.request("GET", "/api/v1/query?query=1&trace=0", headers={"X-Query-Trace": "0"})[2]), "0")
+status, failed = s.api("query", query="big + on () big", time=T, trace="true")
+equal((status, failed["errorType"]), (422, "execution"), "an error with a trace")
+check("execute" in [n["operation"] for _, n in walk(failed["trace"])], "the trace of a failed query")
+
 equal(s.stop(), 0, "exit status")

@@ -34,6 +34,7 @@ struct fake_selection {
 
 struct fake_reader {
     struct fake_selection *selection;
+    struct series_reader_stats stats; /* a chunk a series, 16 bytes a sample */
 };
 
 struct fake_store *fake_store_open(void)
@@ -240,7 +241,15 @@ static err fake_read(struct series_reader *reader, size_t i, struct series_colum
     if (series == r->selection->store->broken)
         return diag_set(d, ERR_CORRUPT, "block of series %zu is damaged", series);
     *out = fake_store_columns(r->selection->store, series);
+    r->stats.samples += out->count;
+    r->stats.chunks++;
+    r->stats.bytes += 16 * out->count;
     return OK;
+}
+
+static struct series_reader_stats fake_reader_stats(const struct series_reader *reader)
+{
+    return ((const struct fake_reader *)reader)->stats;
 }
 
 const struct query_source FAKE_SOURCE = {
@@ -252,4 +261,5 @@ const struct query_source FAKE_SOURCE = {
     .reader_open = fake_reader_open,
     .reader_close = fake_reader_close,
     .read = fake_read,
+    .reader_stats = fake_reader_stats,
 };
