@@ -353,22 +353,23 @@ static size_t run_head(struct registry *r, const struct selector *s, const char 
 static size_t run_block(struct block *b, const struct selector *s, const char *label)
 {
     struct block_cursor *c = block_cursor_open(b);
-    struct postings *p;
     struct diag d = {0};
-    must(block_select(c, s->ms, s->count, &p, &d), &d);
-    size_t n = (size_t)postings_count(p);
+    size_t n;
     if (label == NULL) {
+        struct postings *p;
+        must(block_select(c, s->ms, s->count, &p, &d), &d);
+        n = (size_t)postings_count(p);
         uint32_t *ids = mem_alloc((n + 1) * sizeof(*ids));
         postings_ids(p, ids);
         mem_free(ids);
+        postings_free(p);
     } else {
         struct arena a;
         str *values;
         arena_init(&a, SIZE_MAX / 2);
-        must(block_label_values(c, str_from(label), p, &a, &values, &n, &d), &d);
+        must(block_label_values(c, str_from(label), s->ms, s->count, 0, &a, &values, &n, &d), &d);
         arena_fini(&a);
     }
-    postings_free(p);
     block_cursor_close(c);
     return n;
 }

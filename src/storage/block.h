@@ -73,19 +73,17 @@ void block_cursor_close(struct block_cursor *c); /* NULL is allowed */
 MUST_USE err block_select(struct block_cursor *c, const struct matcher *matchers, size_t count,
                           struct postings **out, struct diag *d);
 
-/* The label names of the block, ascending; strings live while the block is pinned, the array in
- * `a`. */
-MUST_USE err block_label_names(struct block_cursor *c, struct arena *a, str **out, size_t *count,
+/* The label names that the series have which all `count` matchers accept, ascending, at most
+ * `limit` (0: all). Strings live while the block is pinned, the array in `a`.   ERR_LIMIT  arena
+ * budget */
+MUST_USE err block_label_names(struct block_cursor *c, const struct matcher *matchers, size_t count,
+                               size_t limit, struct arena *a, str **out, size_t *out_count,
                                struct diag *d);
 
-/* The values of `name`, ascending; none when no series has it. With `among` only those that one of
- * these series has. */
-MUST_USE err block_label_values(struct block_cursor *c, str name, const struct postings *among,
-                                struct arena *a, str **out, size_t *count, struct diag *d);
-
-/* The label names that the series `among` have, ascending. */
-MUST_USE err block_label_names_of(struct block_cursor *c, const struct postings *among,
-                                  struct arena *a, str **out, size_t *count, struct diag *d);
+/* The values of `name` that those series have; as block_label_names(). */
+MUST_USE err block_label_values(struct block_cursor *c, str name, const struct matcher *matchers,
+                                size_t count, size_t limit, struct arena *a, str **out,
+                                size_t *out_count, struct diag *d);
 
 /* The string of a symbol (name and value ids of block_series). It lives while the block is pinned.
  */

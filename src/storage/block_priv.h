@@ -119,8 +119,25 @@ MUST_USE err posting_seek(struct block_cursor *c, uint64_t key, struct posting_w
 bool posting_next(struct block_cursor *c, struct posting_walk *w, struct posting *out, err *e,
                   struct diag *d);
 
+/* The stored set of a posting: aliases the page, or c->value until it is used again. */
+MUST_USE err posting_bytes(struct block_cursor *c, const struct posting *p, slice *out,
+                           struct diag *d);
+
+/* ERR_CORRUPT with a text that names the posting. */
+err posting_malformed(struct block_cursor *c, const struct posting *p, struct diag *d);
+
 /* Add the posting's set to `to`. */
 MUST_USE err posting_union(struct block_cursor *c, const struct posting *p, struct postings *to,
                            struct diag *d);
+
+/* ---- Few series ---- */
+
+/* With this many series or fewer, looking at their labels is cheaper than walking all values of a
+ * label. */
+enum { BLOCK_FEW_SERIES = 512 };
+
+/* The value symbol of `name` in series `id`; POSTING_ANY_VALUE: it has none. */
+MUST_USE err block_value_of(struct block_cursor *c, uint32_t id, uint32_t name, uint32_t *out,
+                            struct diag *d);
 
 #endif

@@ -1,13 +1,9 @@
-/* block_select.c -- see block.h: matchers to series, label names and values. */
+/* block_select.c -- see block.h: matchers to series. */
 #include "base/assert.h"
 #include "base/mem.h"
 #include "storage/block_priv.h"
 #include "storage/idbits.h"
 #include "storage/select_shape.h"
-
-/* With this many series or fewer left, a matcher that would walk all values of a label looks at the
- * series instead. */
-enum { FILTER_SERIES_MAX = 512 };
 
 /* From so many sets on, a union is collected in a bitmap. */
 enum { UNION_SETS_MIN = 32 };
@@ -64,9 +60,7 @@ bool posting_next(struct block_cursor *c, struct posting_walk *w, struct posting
     return false;
 }
 
-/* The stored set of a posting: aliases the page or c->value. */
-static err posting_bytes(struct block_cursor *c, const struct posting *p, slice *out,
-                         struct diag *d)
+err posting_bytes(struct block_cursor *c, const struct posting *p, slice *out, struct diag *d)
 {
     struct block *b = c->b;
     slice bytes = p->bytes;
@@ -84,7 +78,7 @@ static err posting_bytes(struct block_cursor *c, const struct posting *p, slice 
     return OK;
 }
 
-static err malformed(struct block_cursor *c, const struct posting *p, struct diag *d)
+err posting_malformed(struct block_cursor *c, const struct posting *p, struct diag *d)
 {
     return block_corrupt(c->b, d, "index.mdb: postings of symbols %u, %u are malformed", p->name,
                          p->value);
@@ -95,8 +89,9 @@ err posting_union(struct block_cursor *c, const struct posting *p, struct postin
 {
     slice bytes;
     TRY(posting_bytes(c, p, &bytes, d));
-    return postings_decode_or(bytes, (uint32_t)c->b->meta.series, to) == OK ? OK
-                                                                            : malformed(c, p, d);
+    return postings_decode_or(bytes, (uint32_t)c->b->meta.series, to) == OK
+               ? OK
+               : posting_malformed(c, p, d);
 }
 
 /* ---- Unions of many sets ---- */
@@ -114,12 +109,14 @@ static err collector_add(struct block_cursor *c, struct collector *to, const str
     slice bytes;
     TRY(posting_bytes(c, p, &bytes, d));
     if (to->set == NULL)
-        return postings_decode(bytes, id_limit, &to->set) == OK ? OK : malformed(c, p, d);
+        return postings_decode(bytes, id_limit, &to->set) == OK ? OK : posting_malformed(c, p, d);
     if (++to->count < UNION_SETS_MIN)
-        return postings_decode_or(bytes, id_limit, to->set) == OK ? OK : malformed(c, p, d);
+        return postings_decode_or(bytes, id_limit, to->set) == OK ? OK : posting_malformed(c, p, d);
     if (to->bits == NULL)
         to->bits = mem_zalloc(idbits_words(id_limit), sizeof(uint64_t));
-    return postings_decode_mark(bytes, id_limit, to->bits, to->set) == OK ? OK : malformed(c, p, d);
+    return postings_decode_mark(bytes, id_limit, to->bits, to->set) == OK
+               ? OK
+               : posting_malformed(c, p, d);
 }
 
 /* All that was collected; the caller's. */
@@ -233,9 +230,8 @@ static err collect(struct picker *p, const struct term *t, struct collector *to)
 
 /* ---- Few series left: look at them ---- */
 
-/* The value symbol of `name` in series `id`; POSTING_ANY_VALUE: it has none. */
-static err value_in_series(struct block_cursor *c, uint32_t id, uint32_t name, uint32_t *out,
-                           struct diag *d)
+err block_value_of(struct block_cursor *c, uint32_t id, uint32_t name, uint32_t *out,
+                   struct diag *d)
 {
     struct reader refs;
     hash128 hash;
@@ -253,7 +249,7 @@ static err value_in_series(struct block_cursor *c, uint32_t id, uint32_t name, u
 static err filter(struct block_cursor *c, const struct matcher *m, struct postings **set,
                   struct diag *d)
 {
-    uint32_t ids[FILTER_SERIES_MAX], name, last = POSTING_ANY_VALUE;
+    uint32_t ids[BLOCK_FEW_SERIES], name, last = POSTING_ANY_VALUE;
     size_t count = (size_t)postings_count(*set), kept = 0;
     bool last_ok = m->matches_empty;
     err e = block_symbol_find(c, m->name, &name, d);
@@ -264,7 +260,7 @@ static err filter(struct block_cursor *c, const struct matcher *m, struct postin
     for (size_t i = 0; i < count; i++) {
         uint32_t value = POSTING_ANY_VALUE;
         if (!absent)
-            TRY(value_in_series(c, ids[i], name, &value, d));
+            TRY(block_value_of(c, ids[i], name, &value, d));
         if (value != last) {
             str text = STR("");
             if (value != POSTING_ANY_VALUE)
@@ -282,7 +278,7 @@ static err filter(struct block_cursor *c, const struct matcher *m, struct postin
 
 static bool is_few(const struct picker *p)
 {
-    return p->set != NULL && postings_count(p->set) <= FILTER_SERIES_MAX;
+    return p->set != NULL && postings_count(p->set) <= BLOCK_FEW_SERIES;
 }
 
 static err apply(struct picker *p, const struct term *t)
@@ -392,133 +388,4 @@ err block_select(struct block_cursor *c, const struct matcher *matchers, size_t 
     else
         postings_free(p.set);
     return e;
-}
-
-/* ---- Names and values ---- */
-
-/* Hand a list of strings collected in `list` over to `a`. */
-static err give_strings(struct buf *list, err e, struct arena *a, str **out, size_t *count)
-{
-    size_t n = list->len / sizeof(str);
-    str *items = e == OK ? ARENA_ARRAY(a, str, n) : NULL;
-    if (e == OK && items == NULL)
-        e = ERR_LIMIT;
-    if (e == OK) {
-        if (n > 0)
-            memcpy(items, list->ptr, list->len);
-        *out = items;
-        *count = n;
-    }
-    buf_fini(list);
-    return e;
-}
-
-/* Does a posting share a series with `among` (NULL: any)? */
-static err meets(struct block_cursor *c, const struct posting *p, const struct postings *among,
-                 bool *out, struct diag *d)
-{
-    *out = true;
-    if (among == NULL)
-        return OK;
-    struct postings *set = postings_empty();
-    err e = posting_union(c, p, set, d);
-    *out = e == OK && postings_meet(set, among);
-    postings_free(set);
-    return e;
-}
-
-static err add_symbol(struct block_cursor *c, uint32_t id, struct buf *list, struct diag *d)
-{
-    str text;
-    TRY(block_symbol(c, id, &text, d));
-    buf_put(list, &text, sizeof(text));
-    return OK;
-}
-
-/* Every name's own posting is its first: jump from one to the next. */
-static err list_names(struct block_cursor *c, const struct postings *among, struct buf *list,
-                      struct diag *d)
-{
-    struct posting_walk w;
-    struct posting p;
-    err e;
-    TRY(posting_seek(c, 0, &w, d));
-    while (posting_next(c, &w, &p, &e, d)) {
-        bool met;
-        uint32_t name = p.name;
-        TRY(meets(c, &p, among, &met, d));
-        if (met)
-            TRY(add_symbol(c, name, list, d));
-        if (name == UINT32_MAX)
-            break;
-        TRY(posting_seek(c, posting_key(name + 1, POSTING_ANY_VALUE), &w, d));
-    }
-    return e;
-}
-
-err block_label_names(struct block_cursor *c, struct arena *a, str **out, size_t *count,
-                      struct diag *d)
-{
-    struct buf list = {0};
-    err e = list_names(c, NULL, &list, d);
-    return give_strings(&list, e, a, out, count);
-}
-
-err block_label_names_of(struct block_cursor *c, const struct postings *among, struct arena *a,
-                         str **out, size_t *count, struct diag *d)
-{
-    struct buf list = {0};
-    err e = list_names(c, among, &list, d);
-    return give_strings(&list, e, a, out, count);
-}
-
-static err list_values(struct block_cursor *c, uint32_t name, const struct postings *among,
-                       struct buf *list, struct diag *d)
-{
-    struct posting_walk w;
-    struct posting p;
-    err e;
-    TRY(posting_seek(c, posting_key(name, 0), &w, d));
-    while (posting_next(c, &w, &p, &e, d) && p.name == name) {
-        bool met;
-        TRY(meets(c, &p, among, &met, d));
-        if (met)
-            TRY(add_symbol(c, p.value, list, d));
-    }
-    return e;
-}
-
-/* The values in few series: look at the series, and let a set of symbols sort them. */
-static err list_values_of_few(struct block_cursor *c, uint32_t name, const struct postings *among,
-                              struct buf *list, struct diag *d)
-{
-    uint32_t ids[FILTER_SERIES_MAX];
-    size_t count = (size_t)postings_count(among), n = 0;
-    postings_ids(among, ids);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t value;
-        TRY(value_in_series(c, ids[i], name, &value, d));
-        if (value != POSTING_ANY_VALUE)
-            ids[n++] = value;
-    }
-    struct postings *values = postings_from(ids, n);
-    n = (size_t)postings_count(values);
-    postings_ids(values, ids);
-    postings_free(values);
-    for (size_t i = 0; i < n; i++)
-        TRY(add_symbol(c, ids[i], list, d));
-    return OK;
-}
-
-err block_label_values(struct block_cursor *c, str name, const struct postings *among,
-                       struct arena *a, str **out, size_t *count, struct diag *d)
-{
-    struct buf list = {0};
-    uint32_t id;
-    err e = block_symbol_find(c, name, &id, d);
-    if (e == OK && among != NULL && postings_count(among) <= FILTER_SERIES_MAX)
-        e = list_values_of_few(c, id, among, &list, d);
-    else if (e == OK)
-        e = list_values(c, id, among, &list, d);
-    return give_strings(&list, e == ERR_NOTFOUND ? OK : e, a, out, count);
 }

@@ -1,6 +1,5 @@
 /* db_names.c -- label names and values from the indexes of blocks and registry. */
 #include "base/mem.h"
-#include "storage/postings.h"
 #include "storage/selection_priv.h"
 
 struct list { /* ascending, no repeats */
@@ -33,34 +32,22 @@ static err from_registry(struct names_query *q)
     return registry_label_names(r, &args, q->limit, &q->scratch, &l->items, &l->count, &more);
 }
 
-static err list_of(struct names_query *q, struct block_cursor *c, const struct postings *among,
-                   struct list *l, struct diag *d)
-{
-    if (q->name.ptr != NULL)
-        return block_label_values(c, q->name, among, &q->scratch, &l->items, &l->count, d);
-    return among != NULL ? block_label_names_of(c, among, &q->scratch, &l->items, &l->count, d)
-                         : block_label_names(c, &q->scratch, &l->items, &l->count, d);
-}
-
 static err from_block(struct names_query *q, struct block *b)
 {
+    const struct db_select_args *args = q->args;
     struct diag d = {0};
-    struct postings *among = NULL;
     struct list l = {0};
     struct block_cursor *c = block_cursor_open(b);
-    err e = OK;
-    if (q->args->matcher_count > 0)
-        e = block_select(c, q->args->matchers, q->args->matcher_count, &among, &d);
-    if (e == OK && (among == NULL || postings_count(among) > 0))
-        e = list_of(q, c, among, &l, &d);
-    postings_free(among);
+    err e = q->name.ptr != NULL
+                ? block_label_values(c, q->name, args->matchers, args->matcher_count, q->limit,
+                                     &q->scratch, &l.items, &l.count, &d)
+                : block_label_names(c, args->matchers, args->matcher_count, q->limit, &q->scratch,
+                                    &l.items, &l.count, &d);
     block_cursor_close(c); /* the view keeps the block, and the block its strings */
     if (e == ERR_CORRUPT) {
         db_quarantine(q->db, b, d.text);
         return OK;
     }
-    if (q->limit > 0)
-        l.count = MIN(l.count, q->limit);
     q->lists[q->list_count++] = l;
     return e;
 }

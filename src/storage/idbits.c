@@ -12,6 +12,14 @@ size_t idbits_count(const uint64_t *bits, size_t words)
     return count;
 }
 
+bool idbits_meet(const uint64_t *a, const uint64_t *b, size_t words)
+{
+    for (size_t w = 0; w < words; w++)
+        if ((a[w] & b[w]) != 0)
+            return true;
+    return false;
+}
+
 HOT_CLONES
 void idbits_and(uint64_t *a, const uint64_t *b, size_t words)
 {

@@ -30,6 +30,8 @@ static inline void idbits_clear(uint64_t *bits, uint32_t id)
 
 size_t idbits_count(const uint64_t *bits, size_t words);
 
+bool idbits_meet(const uint64_t *a, const uint64_t *b, size_t words); /* anything in common? */
+
 /* a = a and b; a = a without b. */
 void idbits_and(uint64_t *a, const uint64_t *b, size_t words);
 void idbits_andnot(uint64_t *a, const uint64_t *b, size_t words);

@@ -371,3 +371,23 @@ void idset_mark(const struct idset *s, uint64_t *bitmap)
             bitmap[ids[k] / 64] |= (uint64_t)1 << (ids[k] % 64);
     }
 }
+
+bool idset_meets(const struct idset *s, const uint64_t *bitmap)
+{
+    for (uint32_t i = 0; s->count > 0 && i < view_count(s); i++) {
+        uint32_t n;
+        const uint32_t *ids = view(s, i, &n);
+        for (uint32_t k = 0; k < n; k++)
+            if ((bitmap[ids[k] / 64] >> (ids[k] % 64) & 1) != 0)
+                return true;
+    }
+    return false;
+}
+
+void idset_prefetch(const struct idset *s)
+{
+    if (s->cap > IDSET_BLOCK)
+        __builtin_prefetch(s->at.blocks);
+    else if (s->cap > 0)
+        __builtin_prefetch(s->at.ids);
+}

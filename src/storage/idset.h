@@ -44,6 +44,12 @@ size_t idset_intersect(const struct idset *s, uint32_t *ids, size_t count);
 /* Keep those that are not in the set; returns how many. */
 size_t idset_subtract(const struct idset *s, uint32_t *ids, size_t count);
 
+/* Has any id of the set its bit in `bitmap`, which covers all of them? Ends at the first. */
+bool idset_meets(const struct idset *s, const uint64_t *bitmap);
+
+/* Fetch the memory that idset_meets() looks at first. */
+void idset_prefetch(const struct idset *s);
+
 /* Set the ids' bits. `bitmap` covers all of them. */
 void idset_mark(const struct idset *s, uint64_t *bitmap);
 

@@ -198,6 +198,53 @@ err postings_decode_or(slice bytes, uint32_t id_limit, struct postings *p)
     return OK;
 }
 
+static err list_meets(slice list, uint32_t id_limit, const struct postings *among,
+                      const uint64_t *bits, bool *out)
+{
+    struct reader r = reader_of(list);
+    uint64_t id = read_varint(&r);
+    *out = false;
+    for (;;) {
+        if (r.overrun || id >= id_limit)
+            return ERR_CORRUPT;
+        *out = bits != NULL ? idbits_has(bits, (uint32_t)id) : postings_has(among, (uint32_t)id);
+        if (*out || reader_left(&r) == 0)
+            return OK;
+        uint64_t step = read_step(&r);
+        if (step >= id_limit)
+            return ERR_CORRUPT;
+        id += step + 1;
+    }
+}
+
+err postings_stored_meet(slice bytes, uint32_t id_limit, const struct postings *among,
+                         const uint64_t *bits, bool *out)
+{
+    if (bytes.len < 2)
+        return ERR_CORRUPT;
+    slice rest = {bytes.ptr + 1, bytes.len - 1};
+    if (bytes.ptr[0] == FORM_LIST)
+        return list_meets(rest, id_limit, among, bits, out);
+    if (bytes.ptr[0] != FORM_ROARING)
+        return ERR_CORRUPT;
+    roaring_bitmap_t *b;
+    TRY(decode_roaring(rest, id_limit, &b));
+    *out = roaring_bitmap_intersect(b, bitmap_of(among));
+    roaring_bitmap_free(b);
+    return OK;
+}
+
+static bool mark_one(uint32_t id, void *bits)
+{
+    idbits_set(bits, id);
+    return true;
+}
+
+void postings_mark(const struct postings *p, uint64_t *bits)
+{
+    (void)roaring_iterate(bitmap_of(p), mark_one, bits);
+}
+
 err postings_decode_mark(slice bytes, uint32_t id_limit, uint64_t *bits, struct postings *p)
 {
     if (bytes.len < 2 || bytes.ptr[0] != FORM_LIST)

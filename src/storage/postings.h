@@ -38,6 +38,15 @@ MUST_USE err postings_decode_or(slice bytes, uint32_t id_limit, struct postings 
 MUST_USE err postings_decode_mark(slice bytes, uint32_t id_limit, uint64_t *bits,
                                   struct postings *p);
 
+/* Does the stored set share an id with `among`? A list is read only up to the first. `bits` are
+ * those of `among`, which makes that faster; NULL: not made.   ERR_CORRUPT  what was read is
+ * malformed */
+MUST_USE err postings_stored_meet(slice bytes, uint32_t id_limit, const struct postings *among,
+                                  const uint64_t *bits, bool *out);
+
+/* Set the ids' bits; `bits` covers all of them. */
+void postings_mark(const struct postings *p, uint64_t *bits);
+
 /* The ids whose bits are set, in `words` words. */
 struct postings *postings_from_bits(const uint64_t *bits, size_t words);
 

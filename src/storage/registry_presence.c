@@ -79,6 +79,13 @@ static struct presence *presence_of(const struct registry *r, uint32_t name)
     return atomic_load_explicit(&symbols_name(&r->symbols, name)->presence, memory_order_relaxed);
 }
 
+const uint64_t *registry_presence_known(const struct registry *r, uint32_t name)
+{
+    struct presence *p =
+        atomic_load_explicit(&symbols_name(&r->symbols, name)->presence, memory_order_acquire);
+    return p != NULL ? p->bits : NULL;
+}
+
 /* Bitmaps cover all ids, also when the series with the highest ones have not the label. */
 static void reserve_all(struct registry *r)
 {

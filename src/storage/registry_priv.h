@@ -96,6 +96,9 @@ const uint64_t *registry_live(const struct registry *r);
  * it is not worth it, or there are too many such bitmaps. Read lock held. */
 const uint64_t *registry_presence(struct registry *r, uint32_t name);
 
+/* The same when it is there already; NULL: it is not. Read lock held. */
+const uint64_t *registry_presence_known(const struct registry *r, uint32_t name);
+
 /* Series `id` with these pairs was created; the ids whose bits are set in `gone` (covers `id_end`
  * ids) are forgotten. Write lock held. */
 void registry_presence_add(struct registry *r, uint32_t id, const uint32_t *pairs, size_t count);

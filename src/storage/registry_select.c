@@ -21,16 +21,7 @@ enum {
     POLL_INTERVAL = 1024, /* steps between looks at the deadline */
     DENSE = 8,            /* a first term with more than 1/8 of all ids gives a bitmap ... */
     SPARSE = 64,          /* ... which becomes a list when less than 1/64 is left */
-    AHEAD = 16,           /* how far memory is fetched in advance */
     FEW_VALUES = 256,     /* of a label: all are looked at while planning */
-    /* Estimated costs of the ways to filter, tenths of ns: */
-    COST_LABELS = 150, /* find a label of a candidate */
-    COST_VALUE = 300,  /* fetch its value */
-    COST_MATCH = 100,  /* match a value ... */
-    COST_SLOW = 2000,  /* ... with an automaton */
-    COST_SEARCH = 35,  /* search a candidate among a pair's ids */
-    COST_MARK = 15,    /* enter an id into a bitmap */
-    COST_TEST = 8,     /* look an id up there */
 };
 
 struct term {
@@ -87,13 +78,12 @@ static err each_listed(struct picker *p, const struct term *t, pair_fn fn, void 
     return OK;
 }
 
-/* Pairs and their texts lie all over the heap: fetch them ahead. */
-static void fetch_pairs(const struct symbols *s, const struct symbol_name *n, uint32_t i)
+void registry_fetch_pairs(const struct symbols *s, const struct symbol_name *n, uint32_t i)
 {
-    if (i + 2 * AHEAD < n->pair_count)
-        __builtin_prefetch(symbols_pair(s, n->pairs[i + 2 * AHEAD]));
-    if (i + AHEAD < n->pair_count)
-        __builtin_prefetch(symbols_pair(s, n->pairs[i + AHEAD])->value);
+    if (i + 2 * SELECT_AHEAD < n->pair_count)
+        __builtin_prefetch(symbols_pair(s, n->pairs[i + 2 * SELECT_AHEAD]));
+    if (i + SELECT_AHEAD < n->pair_count)
+        __builtin_prefetch(symbols_pair(s, n->pairs[i + SELECT_AHEAD])->value);
 }
 
 static err each_deciding(struct picker *p, const struct term *t, pair_fn fn, void *arg)
@@ -104,7 +94,7 @@ static err each_deciding(struct picker *p, const struct term *t, pair_fn fn, voi
     const struct symbol_name *n = symbols_name(s, t->name);
     for (uint32_t i = 0; i < n->pair_count; i++) {
         TRY(step(p));
-        fetch_pairs(s, n, i);
+        registry_fetch_pairs(s, n, i);
         const struct symbol_pair *pair = symbols_pair(s, n->pairs[i]);
         str value = symbols_value(pair);
         if (pair->series.count > 0 && str_starts(value, t->shape.prefix) &&
@@ -324,12 +314,12 @@ const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id
     return NULL;
 }
 
-static void fetch_series(const struct picker *p, size_t i)
+void registry_fetch_series(const struct registry *r, const uint32_t *ids, size_t i, size_t count)
 {
-    if (i + 2 * AHEAD < p->count)
-        __builtin_prefetch(registry_line(p->r, p->ids[i + 2 * AHEAD]));
-    if (i + AHEAD < p->count)
-        __builtin_prefetch(registry_line(p->r, p->ids[i + AHEAD])->meta);
+    if (i + 2 * SELECT_AHEAD < count)
+        __builtin_prefetch(registry_line(r, ids[i + 2 * SELECT_AHEAD]));
+    if (i + SELECT_AHEAD < count)
+        __builtin_prefetch(registry_line(r, ids[i + SELECT_AHEAD])->meta);
 }
 
 /* Judge the candidates' own values, each distinct one once: two bits for each value of the name. */
@@ -342,7 +332,7 @@ static err filter_by_labels(struct picker *p, const struct term *t)
     size_t kept = 0;
     for (size_t i = 0; i < p->count && e == OK; i++) {
         e = step(p);
-        fetch_series(p, i);
+        registry_fetch_series(p->r, p->ids, i, p->count);
         const struct symbol_pair *pair = registry_pair_of(p->r, p->ids[i], t->name, &guess);
         bool decided = false;
         if (pair != NULL) {
@@ -407,7 +397,7 @@ static err filter(struct picker *p, const struct term *t)
 
 /* ---- All of it ---- */
 
-static err pick(struct picker *p)
+static err pick_candidates(struct picker *p)
 {
     size_t used;
     TRY(select_poll(p->args));
@@ -423,6 +413,12 @@ static err pick(struct picker *p)
     if (p->args->series_max > 0 && p->count > p->args->series_max)
         return diag_set(p->d, ERR_LIMIT, "the selector matches %zu series in memory (limit %zu)",
                         p->count, p->args->series_max);
+    return OK;
+}
+
+static err pick(struct picker *p)
+{
+    TRY(pick_candidates(p));
     return p->bits != NULL ? ids_from_bits(p) : OK;
 }
 
@@ -434,18 +430,46 @@ static void picker_fini(struct picker *p)
         mem_free(p->ids);
 }
 
-err select_locked(struct registry *r, const struct db_select_args *args, uint32_t **ids,
-                  size_t *count, struct diag *d)
+err select_locked(struct registry *r, const struct db_select_args *args, struct candidates *out,
+                  struct diag *d)
 {
     struct picker p = {.r = r, .args = args, .d = d};
-    err e = pick(&p);
+    err e = pick_candidates(&p);
     if (e == OK) {
-        *ids = p.ids;
-        *count = p.count;
-        p.ids = NULL;
+        *out = (struct candidates){p.bits, p.bits == NULL ? p.ids : NULL, p.count};
+        p.ids = p.bits == NULL ? NULL : p.ids;
+        p.bits = NULL;
     }
     picker_fini(&p);
     return e;
+}
+
+void candidates_fini(struct candidates *c)
+{
+    mem_free(c->bits);
+    mem_free(c->ids);
+    *c = (struct candidates){.count = 0};
+}
+
+void candidates_to_bits(const struct registry *r, struct candidates *c)
+{
+    if (c->bits != NULL)
+        return;
+    c->bits = mem_zalloc(idbits_words(r->ids.id_end), sizeof(uint64_t));
+    for (size_t i = 0; i < c->count; i++)
+        idbits_set(c->bits, c->ids[i]);
+    mem_free(c->ids);
+    c->ids = NULL;
+}
+
+void candidates_to_ids(const struct registry *r, struct candidates *c)
+{
+    if (c->bits == NULL)
+        return;
+    c->ids = mem_alloc(MAX(c->count, (size_t)1) * sizeof(uint32_t));
+    idbits_list(c->bits, idbits_words(r->ids.id_end), c->ids);
+    mem_free(c->bits);
+    c->bits = NULL;
 }
 
 err registry_select(struct registry *r, const struct db_select_args *args, struct arena *a,

@@ -1,6 +1,9 @@
 /* select_shape.c -- see select_shape.h. */
 #include "storage/select_shape.h"
 
+#include "base/compiler.h"
+#include "base/mem.h"
+
 static struct select_shape list(const struct matcher *m, const str *values, size_t count)
 {
     return (struct select_shape){
@@ -49,4 +52,44 @@ struct select_shape select_shape_of(const struct matcher *m)
     if (m->regex != NULL)
         return shape_of_regex(m, names_them);
     return shape_of_literals(m, &m->value, 1, names_them);
+}
+
+static bool is_own(const struct matcher *m, str label)
+{
+    return str_eq(m->name, label);
+}
+
+static bool keeps_listed(const struct matcher *m)
+{
+    struct select_shape shape = select_shape_of(m);
+    return shape.keeps && shape.kind == SHAPE_LIST;
+}
+
+void select_split_init(struct select_split *s, str label, const struct matcher *ms, size_t count)
+{
+    bool listed = false;
+    *s = (struct select_split){.own = mem_zalloc(MAX(count, (size_t)1), sizeof(*s->own))};
+    for (size_t i = 0; i < count; i++)
+        listed |= is_own(&ms[i], label) && keeps_listed(&ms[i]);
+    for (size_t i = 0; i < count && !listed; i++)
+        if (is_own(&ms[i], label))
+            s->own[s->own_count++] = ms[i];
+    s->rest = s->own + s->own_count;
+    for (size_t i = 0; i < count; i++)
+        if (listed || !is_own(&ms[i], label))
+            s->rest[s->rest_count++] = ms[i];
+}
+
+void select_split_fini(struct select_split *s)
+{
+    mem_free(s->own);
+    *s = (struct select_split){.own = NULL};
+}
+
+bool select_accepts(const struct select_split *s, str value)
+{
+    for (size_t i = 0; i < s->own_count; i++)
+        if (!matcher_matches(&s->own[i], value))
+            return false;
+    return true;
 }

@@ -34,4 +34,18 @@ static inline bool select_decides(const struct matcher *m, str value)
     return matcher_matches(m, value) != m->matches_empty;
 }
 
+/* The matchers of a request for the values of one label: those of the label itself judge values,
+ * the rest select series. Where one of the label lists what it keeps, all of them select: few
+ * series are left then. */
+struct select_split {
+    struct matcher *own, *rest; /* borrowed inside; `own` is in the heap, `rest` behind it */
+    size_t own_count, rest_count;
+};
+
+void select_split_init(struct select_split *s, str label, const struct matcher *ms, size_t count);
+void select_split_fini(struct select_split *s);
+
+/* Do the label's own matchers accept the value? */
+bool select_accepts(const struct select_split *s, str value);
+
 #endif

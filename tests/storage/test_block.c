@@ -217,6 +217,27 @@ static void check_strings(const str *have, size_t have_count, const str *want, s
         assert_true(str_eq(have[i], want[i]));
 }
 
+/* Selectors whose names and values are listed: of other labels, of the label itself, of both. */
+static const struct {
+    const char *name[2];
+    enum matcher_type type[2];
+    const char *value[2];
+} LISTED[] = {
+    {{NULL}, {0}, {NULL}},
+    {{"instance"}, {MATCH_REGEX}, {".*1.*"}},
+    {{"instance"}, {MATCH_REGEX}, {"instance1.*"}},
+    {{"instance"}, {MATCH_NOT_REGEX}, {".*[13].*"}},
+    {{"instance"}, {MATCH_EQUAL}, {"instance17"}},
+    {{"instance"}, {MATCH_EQUAL}, {""}},
+    {{"pod"}, {MATCH_NOT_EQUAL}, {""}},
+    {{"pod"}, {MATCH_EQUAL}, {""}},
+    {{"__name__"}, {MATCH_REGEX}, {".*[12]"}},
+    {{"__name__"}, {MATCH_EQUAL}, {"absent"}},
+    {{"__name__", "instance"}, {MATCH_REGEX, MATCH_REGEX}, {".*1", ".*[0-4]"}},
+    {{"__name__", "instance"}, {MATCH_NOT_EQUAL, MATCH_NOT_EQUAL}, {"", "instance3"}},
+    {{"instance", "instance"}, {MATCH_REGEX, MATCH_NOT_REGEX}, {".*1.*", ".*2"}},
+};
+
 static void test_block__lists_names_and_values(void **state)
 {
     (void)state;
@@ -228,20 +249,31 @@ static void test_block__lists_names_and_values(void **state)
     fixture_open(&f, &(struct model_options){.series = 1200, .samples_max = 2, .step_ms = 10});
     arena_init(&a, 1 << 24);
     struct block_cursor *c = block_cursor_open(f.block);
-    assert_int_equal(block_label_names(c, &a, &have, &n, &d), OK);
-    check_strings(have, n, want, naive_strings(&f.model, NULL, NULL, want));
-    for (uint32_t count = 0; count < 1100; count += 120) {
-        struct postings *among = postings_range(count);
-        assert_int_equal(block_label_names_of(c, among, &a, &have, &n, &d), OK);
-        check_strings(have, n, want, naive_strings(&f.model, NULL, among, want));
-        assert_int_equal(block_label_values(c, STR("instance"), among, &a, &have, &n, &d), OK);
-        check_strings(have, n, want, naive_strings(&f.model, "instance", among, want));
+    static const char *const NAMES[] = {"__name__", "instance", "pod", "absent", "", "zzz"};
+    for (size_t i = 0; i < COUNT_OF(LISTED); i++) {
+        struct matcher ms[2];
+        size_t count = LISTED[i].name[1] != NULL ? 2 : LISTED[i].name[0] != NULL ? 1 : 0;
+        for (size_t k = 0; k < count; k++)
+            assert_int_equal(matcher_init(&ms[k], LISTED[i].type[k], str_from(LISTED[i].name[k]),
+                                          str_from(LISTED[i].value[k]), &d),
+                             OK);
+        struct postings *among;
+        assert_int_equal(block_select(c, ms, count, &among, &d), OK);
+        for (size_t limit = 0; limit < 20; limit += 1 + limit * 2) {
+            size_t all = naive_strings(&f.model, NULL, among, want);
+            assert_int_equal(block_label_names(c, ms, count, limit, &a, &have, &n, &d), OK);
+            check_strings(have, n, want, limit > 0 ? MIN(all, limit) : all);
+            for (size_t k = 0; k < COUNT_OF(NAMES); k++) {
+                all = naive_strings(&f.model, NAMES[k], among, want);
+                assert_int_equal(
+                    block_label_values(c, str_from(NAMES[k]), ms, count, limit, &a, &have, &n, &d),
+                    OK);
+                check_strings(have, n, want, limit > 0 ? MIN(all, limit) : all);
+            }
+        }
         postings_free(among);
-    }
-    static const char *const NAMES[] = {"__name__", "pod", "absent", "", "zzz"};
-    for (size_t i = 0; i < COUNT_OF(NAMES); i++) {
-        assert_int_equal(block_label_values(c, str_from(NAMES[i]), NULL, &a, &have, &n, &d), OK);
-        check_strings(have, n, want, naive_strings(&f.model, NAMES[i], NULL, want));
+        for (size_t k = 0; k < count; k++)
+            matcher_fini(&ms[k]);
     }
     block_cursor_close(c);
     arena_fini(&a);

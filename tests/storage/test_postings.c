@@ -47,6 +47,20 @@ static void check(const struct postings *p, const struct set *s)
     assert_memory_equal(have, want, n * sizeof(*want));
 }
 
+/* Whether the stored set meets another, asked with and without a bitmap. */
+static void check_stored_meet(const struct buf *stored, const struct postings *among, bool want)
+{
+    uint64_t *bits = mem_zalloc(idbits_words(IDS), sizeof(*bits));
+    bool met;
+    postings_mark(among, bits);
+    assert_int_equal(idbits_count(bits, idbits_words(IDS)), postings_count(among));
+    assert_int_equal(postings_stored_meet(buf_slice(stored), IDS, among, bits, &met), OK);
+    assert_int_equal(met, want);
+    assert_int_equal(postings_stored_meet(buf_slice(stored), IDS, among, NULL, &met), OK);
+    assert_int_equal(met, want);
+    mem_free(bits);
+}
+
 static void test_postings__model(void **state)
 {
     (void)state;
@@ -69,6 +83,8 @@ static void test_postings__model(void **state)
             q = postings_empty();
         }
         check(q, b);
+        if (n > 0)
+            check_stored_meet(&bytes, p, postings_meet(p, q));
         /* The same by way of a bitmap. */
         uint64_t *bits = mem_zalloc(idbits_words(IDS), sizeof(*bits));
         struct postings *large = postings_empty();
@@ -147,6 +163,10 @@ static void test_postings__malformed_bytes_are_corrupt(void **state)
         struct postings *p;
         slice s = {(const uint8_t *)BAD[i].bytes, BAD[i].size};
         assert_int_equal(postings_decode(s, 100, &p), ERR_CORRUPT);
+        struct postings *none = postings_empty();
+        bool met;
+        assert_int_equal(postings_stored_meet(s, 100, none, NULL, &met), ERR_CORRUPT);
+        postings_free(none);
     }
     struct buf many = {0}; /* more than a list may hold */
     buf_put_u8(&many, 0);

@@ -815,6 +815,60 @@ static void test_registry__threads(void **state)
     registry_close(c.r);
 }
 
+/* Values of "i" under `matcher` (or all): the first `limit` in order. Their texts are v0 .. v<count
+ * - 1> but for every `left_out`th. */
+static void check_values(struct registry *r, const struct db_select_args *args, unsigned count,
+                         unsigned left_out, size_t limit)
+{
+    static str want[20000];
+    static char texts[20000][16];
+    struct arena a;
+    str *have;
+    size_t n, all = 0;
+    bool more;
+    arena_init(&a, 16 << 20);
+    for (unsigned i = 0; i < count; i++) {
+        if (left_out > 0 && i % left_out == 0)
+            continue;
+        (void)snprintf(texts[i], sizeof(texts[i]), "v%u", i);
+        want[all++] = str_from(texts[i]);
+    }
+    qsort(want, all, sizeof(str), compare_text);
+    assert_int_equal(registry_label_values(r, STR("i"), args, limit, &a, &have, &n, &more), OK);
+    assert_int_equal(n, limit > 0 ? MIN(limit, all) : all);
+    assert_int_equal(more, n < all);
+    for (size_t i = 0; i < n; i++)
+        assert_true(str_eq(have[i], want[i]));
+    arena_fini(&a);
+}
+
+/* Among many values the limit cuts while they are collected, whoever is asked: the values, as here,
+ * where most series are selected, or the series, where few are. */
+static void test_registry__limits_many_values(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    static const size_t LIMITS[] = {0, 1, 7, 1000, 5000, 19999, 20000, 30000};
+    static const char *const METRICS[] = {"b", "absent|b"};
+    struct registry *r = registry_open(&(struct registry_options){.labels_seed = 1});
+    for (unsigned i = 0; i < COUNT; i++)
+        (void)create_one(r, COUNT - 1 - i, (COUNT - 1 - i) % 5 == 0 ? "a" : "b");
+    for (size_t i = 0; i < COUNT_OF(LIMITS); i++) {
+        struct db_select_args none = {0};
+        check_values(r, &none, COUNT, 0, LIMITS[i]);
+        for (size_t k = 0; k < COUNT_OF(METRICS); k++) {
+            struct matcher m;
+            struct db_select_args args = {.matchers = &m, .matcher_count = 1};
+            assert_int_equal(matcher_init(&m, k == 0 ? MATCH_EQUAL : MATCH_REGEX, LABEL_NAME,
+                                          str_from(METRICS[k]), NULL),
+                             OK);
+            check_values(r, &args, COUNT, 5, LIMITS[i]);
+            matcher_fini(&m);
+        }
+    }
+    registry_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -827,6 +881,7 @@ int main(void)
         cmocka_unit_test(test_registry__limit),
         cmocka_unit_test(test_registry__canceled_and_late),
         cmocka_unit_test(test_registry__top),
+        cmocka_unit_test(test_registry__limits_many_values),
         cmocka_unit_test(test_registry__threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
