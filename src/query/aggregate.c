@@ -276,6 +276,8 @@ static err finish_groups(struct exec *x, const struct plan *p, const struct grid
 {
     vec_compact(out, g);
     out->one_name = !keeps_name(&p->expr->aggregate);
+    for (size_t i = 0; i < out->count && out->one_name; i++)
+        out->one_name = !labels_have_metadata(out->rows[i].labels);
     err e = vec_hold(x, g, out);
     if (e != OK)
         vec_fini(x, out);
@@ -467,7 +469,7 @@ err exec_aggregate(struct exec *x, const struct plan *p, const struct grid *g, s
     bool repeated = arg->once && g->count > 1, folded = false;
     enum pipe_folds how = FOLDS_NO;
     if (fold_find(p->expr->aggregate.op) != NULL && !repeated)
-        how = pipe_folds(x, arg);
+        TRY(pipe_folds(x, arg, g, &how));
     if (how != FOLDS_NO)
         TRY(aggregate_pipe(x, p, g, how, &folded, out));
     return folded ? OK : aggregate_vector(x, p, g, out);

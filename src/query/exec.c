@@ -312,7 +312,9 @@ static err eval_vector(struct exec *x, const struct plan *p, const struct grid *
     enum expr_kind kind = p->expr->kind;
     if (kind == EXPR_CALL && call_is_known(p))
         return exec_call(x, p, g, out);
-    if (pipe_fits(x, p))
+    bool fits;
+    TRY(pipe_fits(x, p, g, &fits));
+    if (fits)
         return vector_pipe(x, p, g, out);
     if (map_operand(p) != NULL)
         return vector_map(x, p, g, out);

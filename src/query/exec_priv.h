@@ -71,7 +71,8 @@ struct row {
 struct vec { /* rows and the memory that holds their values; labels live as long as the query */
     struct row *rows;
     size_t count;
-    bool one_name; /* all rows have the same __name__, or none: dropping it makes none equal */
+    bool one_name; /* all rows have the same __name__, or none, and neither __type__ nor __unit__:
+                      dropping them makes none equal */
     struct arena *arenas;
     unsigned arena_count;
     uint64_t points; /* counted as held */
@@ -106,6 +107,13 @@ struct selected { /* a selection of the store, shared by equal selectors, closed
     struct selected *next;
 };
 
+struct metadata_probe { /* do series of a selector have __type__ or __unit__? */
+    const struct expr_vector *vector;
+    int64_t min_ms, max_ms;
+    bool found;
+    struct metadata_probe *next;
+};
+
 struct exec { /* one run of a query */
     const struct query_env *env;
     const struct query_options *options;
@@ -113,6 +121,7 @@ struct exec { /* one run of a query */
     struct arena arena; /* labels, plans of vectors, scalars: what is small; the main thread's */
     struct arena select_arena;
     struct selected *selections;
+    struct metadata_probe *probes;
     struct annotations annotations;
     struct diag *diag;
     uint64_t hash_seed;
@@ -195,6 +204,10 @@ MUST_USE err vec_merge_equal(struct exec *x, const struct grid *g, struct vec *v
 MUST_USE err vec_drop_names(struct exec *x, const struct grid *g, struct vec *v);
 /* The same for one row, without joining. */
 MUST_USE err row_drop_name(struct exec *x, struct row *r);
+/* __name__, or __type__ and __unit__, which go with it? */
+bool is_metadata_label(str name);
+/* Is there __type__ or __unit__? */
+bool labels_have_metadata(struct labels ls);
 /* Remove __name__, __type__ and __unit__. */
 MUST_USE err labels_drop_metadata(struct exec *x, struct labels *ls);
 
@@ -212,6 +225,9 @@ static inline bool row_has(const struct row *r, size_t k)
 /* Find the series of a selector with samples in [min_ms, max_ms]; equal requests share. */
 MUST_USE err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms,
                          int64_t max_ms, struct selected **out);
+/* Does a series of a selector have __type__ or __unit__? */
+MUST_USE err exec_probe_metadata(struct exec *x, const struct expr_vector *v, int64_t min_ms,
+                                 int64_t max_ms, bool *found);
 /* Labels of series `i`; main thread only. */
 MUST_USE err selected_labels(struct exec *x, struct selected *s, size_t i, struct labels *out);
 /* Samples of a range selector at one time, as stored. */

@@ -118,7 +118,7 @@ static err native_row(const struct histogram_call *c, size_t native, const bool 
 static err finish(struct exec *x, const struct grid *g, bool may_equal, const struct vec *in,
                   struct vec *out)
 {
-    out->one_name = in->one_name;
+    out->one_name = in->one_name && !may_equal; /* the label of quantiles may be __type__ */
     vec_compact(out, g);
     if (may_equal)
         TRY(vec_merge_equal(x, g, out));

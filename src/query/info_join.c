@@ -290,7 +290,7 @@ err info_join_rows(struct info_join *j, struct vec *base, struct vec *out)
         .names = INFO_IDENTITY, .count = INFO_IDENTITY_COUNT, .keep = true};
     struct run r = {.j = j, .base = base, .out = out};
     vec_init(x, out, 1);
-    out->one_name = base->one_name;
+    out->one_name = false; /* data labels may be __type__ */
     group_table_init(&r.identities, x, &identity);
     group_table_init(&r.targets, x, NULL);
     err e = join_all(&r);

@@ -62,7 +62,7 @@ static err replace_rows(struct exec *x, const struct plan *p, const struct grid 
             e = set_label(x, &v->rows[i], dst, &b);
     }
     buf_fini(&b);
-    v->one_name = v->one_name && !str_eq(dst, LABEL_NAME);
+    v->one_name = v->one_name && !is_metadata_label(dst);
     return e == OK ? vec_merge_equal(x, g, v) : e;
 }
 
@@ -130,7 +130,7 @@ static err join_rows(struct exec *x, const struct plan *p, const struct grid *g,
             e = set_label(x, &v->rows[i], string_arg(p, 1), &b);
     }
     buf_fini(&b);
-    v->one_name = v->one_name && !str_eq(string_arg(p, 1), LABEL_NAME);
+    v->one_name = v->one_name && !is_metadata_label(string_arg(p, 1));
     return e == OK ? vec_merge_equal(x, g, v) : e;
 }
 

@@ -76,28 +76,46 @@ static const struct plan *find_leaf(const struct plan *p, size_t *stages)
 }
 
 /* Rows that could become equal when they lose their names must be looked at in between. */
-static bool names_are_safe(struct exec *x, const struct plan *leaf)
+static err names_are_safe(struct exec *x, const struct plan *leaf, const struct grid *g, bool *out)
 {
-    return x->options->delayed_name_removal || selects_one_name(leaf_source(leaf));
+    const struct plan *source = leaf_source(leaf);
+    bool metadata = false;
+    *out = x->options->delayed_name_removal;
+    if (*out || !selects_one_name(source))
+        return OK;
+    struct plan_time t = plan_time_extended(source, x->options->lookback_ms);
+    int64_t first = plan_time_at(&t, g->start_ms) - t.range_ms;
+    int64_t last = plan_time_at(&t, grid_time(g, g->count - 1));
+    TRY(exec_probe_metadata(x, plan_vector(source), first + 1, last, &metadata));
+    *out = !metadata;
+    return OK;
 }
 
-bool pipe_fits(struct exec *x, const struct plan *p)
+err pipe_fits(struct exec *x, const struct plan *p, const struct grid *g, bool *out)
 {
     size_t stages;
     const struct plan *leaf = find_leaf(p, &stages);
-    return leaf != NULL && (stages == 0 || names_are_safe(x, leaf));
+    *out = leaf != NULL && stages == 0;
+    return leaf == NULL || stages == 0 ? OK : names_are_safe(x, leaf, g, out);
 }
 
-enum pipe_folds pipe_folds(struct exec *x, const struct plan *p)
+err pipe_folds(struct exec *x, const struct plan *p, const struct grid *g, enum pipe_folds *out)
 {
     size_t stages;
+    bool safe = false;
     const struct plan *leaf = find_leaf(p, &stages);
+    *out = FOLDS_NO;
     if (leaf == NULL)
-        return FOLDS_NO;
-    if ((stages == 0 && leaf->expr->kind == EXPR_VECTOR) || names_are_safe(x, leaf))
-        return FOLDS_YES;
+        return OK;
+    bool plain = stages == 0 && leaf->expr->kind == EXPR_VECTOR; /* keeps its name */
+    if (!plain)
+        TRY(names_are_safe(x, leaf, g, &safe));
     bool subquery = leaf_source(leaf)->expr->kind == EXPR_SUBQUERY;
-    return stages == 0 || !subquery ? FOLDS_IF_DISTINCT : FOLDS_NO;
+    if (plain || safe)
+        *out = FOLDS_YES;
+    else if (stages == 0 || !subquery)
+        *out = FOLDS_IF_DISTINCT;
+    return OK;
 }
 
 /* ---- opening ---- */
@@ -341,7 +359,7 @@ static err find_distinct(struct pipe *p, hash128 *slots, size_t mask, struct buf
 
 err pipe_distinct(struct pipe *p, bool *out)
 {
-    *out = pipe_one_name(p) || p->series_count < 2;
+    *out = p->series_count < 2;
     if (*out)
         return OK;
     size_t mask = 15;
@@ -371,6 +389,7 @@ static err source_labels(struct pipe *p, size_t i, struct labels *out, bool *dro
 err pipe_labels(struct pipe *p, size_t i, struct labels *out, bool *drop_name)
 {
     TRY(source_labels(p, i, out, drop_name));
+    p->has_metadata = p->has_metadata || labels_have_metadata(*out);
     if (!p->drops_name)
         return OK;
     if (p->x->options->delayed_name_removal) {

@@ -34,6 +34,7 @@ struct pipe {
     struct plan_time time;                    /* of the source */
     struct range_func_args fn;                /* LEAF_RANGE */
     bool drops_name;                          /* the rows are without metric name */
+    bool has_metadata;                        /* pipe_labels() has seen __type__ or __unit__ */
     bool wants_starts;                        /* start time stamps of samples count */
     struct map_stage stages[PIPE_STAGES_MAX]; /* in order of application */
     size_t stage_count;
@@ -46,12 +47,13 @@ struct pipe {
 };
 
 /* Can `p` run as a pipe? */
-bool pipe_fits(struct exec *x, const struct plan *p);
+MUST_USE err pipe_fits(struct exec *x, const struct plan *p, const struct grid *g, bool *out);
 
 /* ... and may its rows be folded as they come? Not when they could become equal without their
  * names, which would have to be told. */
 enum pipe_folds { FOLDS_NO, FOLDS_IF_DISTINCT, FOLDS_YES };
-enum pipe_folds pipe_folds(struct exec *x, const struct plan *p);
+MUST_USE err pipe_folds(struct exec *x, const struct plan *p, const struct grid *g,
+                        enum pipe_folds *out);
 
 /* Of an open pipe: do all its series have different labels in the end? */
 MUST_USE err pipe_distinct(struct pipe *p, bool *out);

@@ -697,19 +697,13 @@ static err rows_take(struct pipe_sink *s, struct lane *l, size_t partition, size
     return OK;
 }
 
-/* Series whose labels became equal without their names: an error for functions over ranges, joined
- * otherwise. */
+/* Series whose labels became equal without their names are joined. */
 static err join_nameless(struct pipe *p, struct vec *v)
 {
     if (v->one_name || !p->drops_name || p->x->options->delayed_name_removal)
         return OK;
-    size_t before = v->count;
     v->one_name = true;
-    TRY(vec_merge_equal(p->x, p->grid, v));
-    if (v->count < before && p->leaf == LEAF_RANGE)
-        return diag_set(p->x->diag, ERR_INVALID,
-                        "vector cannot contain metrics with the same labelset");
-    return OK;
+    return vec_merge_equal(p->x, p->grid, v);
 }
 
 /* Keep the rows that have points, give them labels. */

@@ -133,6 +133,51 @@ err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms, int
     return OK;
 }
 
+static err probe_label(struct exec *x, const struct expr_vector *v, str name, int64_t min_ms,
+                       int64_t max_ms, bool *found)
+{
+    size_t n = v->matcher_count;
+    struct matcher *matchers = ARENA_ARRAY(&x->arena, struct matcher, n + 1);
+    if (matchers == NULL)
+        return exec_memory_error(x, x->diag);
+    memcpy(matchers, v->matchers, n * sizeof(*matchers));
+    matchers[n] = (struct matcher){.type = MATCH_NOT_EQUAL, .name = name};
+    struct db_select_args args = {.matchers = matchers,
+                                  .matcher_count = n + 1,
+                                  .min_ms = min_ms,
+                                  .max_ms = max_ms,
+                                  .canceled = x->options->canceled,
+                                  .deadline_mono_ns = x->options->deadline_mono_ns};
+    struct selection *s = NULL;
+    err e = x->env->source->select(x->env->store, &args, &x->select_arena, &s, x->diag);
+    if (e != OK)
+        return select_error(x, e);
+    *found = *found || x->env->source->count(s) > 0;
+    x->env->source->close(s);
+    return OK;
+}
+
+err exec_probe_metadata(struct exec *x, const struct expr_vector *v, int64_t min_ms, int64_t max_ms,
+                        bool *found)
+{
+    for (const struct metadata_probe *p = x->probes; p != NULL; p = p->next) {
+        if (p->vector == v && p->min_ms == min_ms && p->max_ms == max_ms) {
+            *found = p->found;
+            return OK;
+        }
+    }
+    struct metadata_probe *p = ARENA_NEW(&x->arena, struct metadata_probe);
+    if (p == NULL)
+        return exec_memory_error(x, x->diag);
+    *p = (struct metadata_probe){v, min_ms, max_ms, false, x->probes};
+    TRY(probe_label(x, v, LABEL_TYPE, min_ms, max_ms, &p->found));
+    if (!p->found)
+        TRY(probe_label(x, v, LABEL_UNIT, min_ms, max_ms, &p->found));
+    x->probes = p;
+    *found = p->found;
+    return OK;
+}
+
 err selected_labels(struct exec *x, struct selected *s, size_t i, struct labels *out)
 {
     if (s->labels[i].items == NULL) {

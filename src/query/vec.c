@@ -175,9 +175,17 @@ err vec_merge_equal(struct exec *x, const struct grid *g, struct vec *v)
     return e;
 }
 
-static bool is_metadata_label(str name)
+bool is_metadata_label(str name)
 {
     return str_eq(name, LABEL_NAME) || str_eq(name, LABEL_TYPE) || str_eq(name, LABEL_UNIT);
+}
+
+bool labels_have_metadata(struct labels ls)
+{
+    for (size_t i = 0; i < ls.count; i++)
+        if (str_eq(ls.items[i].name, LABEL_TYPE) || str_eq(ls.items[i].name, LABEL_UNIT))
+            return true;
+    return false;
 }
 
 err labels_drop_metadata(struct exec *x, struct labels *ls)

@@ -333,10 +333,10 @@ static void add_floats(struct maker *m, const struct target *t)
         fill_starts(m, s);
         if (!rng_chance(m->r, 25))
             continue;
-        s = rng_chance(m->r, 100) ? add_series(m, t, "__name__", names[k], "x",
-                                               rng_chance(m->r, 50) ? "1" : "2", NULL)
-                                  : add_series(m, t, "__name__", names[k], "__type__",
-                                               k == 0 ? "counter" : "gauge", NULL);
+        s = rng_chance(m->r, 90) ? add_series(m, t, "__name__", names[k], "x",
+                                              rng_chance(m->r, 50) ? "1" : "2", NULL)
+                                 : add_series(m, t, "__name__", names[k], "__type__",
+                                              k == 0 ? "counter" : "gauge", NULL);
         fill_floats(m, s, kinds[k]);
         fill_starts(m, s);
     }
