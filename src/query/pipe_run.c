@@ -548,7 +548,8 @@ static err fail_info(struct pipe *p, struct labels ls)
     return e;
 }
 
-/* `*told` is the metric name that was told last: series of one metric mostly come together. */
+/* `*told` is the metric name that was last told to be none of a counter: series of one metric
+ * mostly come together. */
 static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quoted, str *told)
 {
     struct annotations *a = &p->x->annotations;
@@ -563,7 +564,8 @@ static err tell_note(struct pipe *p, const struct lane_note *n, struct buf *quot
     str metric = labels_get(ls, LABEL_NAME);
     if (n->notes == NOTE_COUNTER && !p->x->options->type_and_unit_labels && str_eq(metric, *told))
         return OK;
-    *told = metric;
+    if ((n->notes & NOTE_COUNTER) != 0)
+        *told = metric;
     if ((n->notes & NOTE_COUNTER) != 0 && p->leaf == LEAF_RANGE && p->fn.func->is_counter_rate)
         tell_counter(p, pos, ls, quoted);
     if ((n->notes & ~(unsigned)NOTE_COUNTER) == 0)
@@ -720,7 +722,7 @@ static err finish_rows(struct pipe *p, struct vec *v)
         v->rows[kept++] = r;
     }
     v->count = kept;
-    v->one_name = pipe_one_name(p);
+    v->one_name = pipe_one_name(p) && !p->has_metadata;
     TRY(vec_account(p->x, v));
     return join_nameless(p, v);
 }

@@ -178,17 +178,63 @@ static bool is_stale(const struct series_columns *c, size_t i)
     return value_is_stale(c->values[i]);
 }
 
-static struct ref_point point_of(struct ref_query *q, const struct series_columns *c, size_t i)
+/* Where a selector begins to look at a series, over all steps. */
+struct ref_start {
+    int64_t low_ms;   /* samples after this are known */
+    int64_t after_ms; /* those after this are asked for */
+};
+
+static struct ref_start start_of(const struct ref_query *q, const struct expr_time *t,
+                                 int64_t range_ms)
+{
+    int64_t after = ref_look_at(q, t, q->start_ms) - range_ms;
+    return (struct ref_start){after - q->lookback_ms, after};
+}
+
+/* The hint of a histogram whose buckets are left out says what they would have told. The first one
+ * that is asked for is never told to be a reset. */
+static int stats_hint(struct ref_query *q, const struct series_columns *c, size_t i,
+                      struct ref_start start)
+{
+    const struct histogram *before = NULL;
+    bool first = true;
+    for (size_t s = 0; s < i; s++) {
+        const struct histogram *h = c->histograms[s];
+        if (h == NULL || histogram_is_stale(h) || c->ts_ms[s] <= start.low_ms)
+            continue;
+        first = first && c->ts_ms[s] <= start.after_ms;
+        before = h;
+    }
+    if (c->histograms[i]->reset_hint != RESET_UNKNOWN || before == NULL)
+        return c->histograms[i]->reset_hint;
+    if (!ref_hist_is_reset(q, ref_hist_of(q, c->histograms[i]), ref_hist_of(q, before)))
+        return RESET_NO;
+    return first ? RESET_UNKNOWN : RESET_YES;
+}
+
+static struct ref_point point_of(struct ref_query *q, const struct series_columns *c, size_t i,
+                                 struct ref_start start)
 {
     struct ref_point p = {c->ts_ms[i], c->start_ts_ms != NULL ? c->start_ts_ms[i] : 0, c->values[i],
                           NULL};
-    if (c->histograms != NULL && c->histograms[i] != NULL)
-        p.hist = ref_hist_of(q, c->histograms[i]);
+    if (c->histograms == NULL || c->histograms[i] == NULL)
+        return p;
+    struct ref_hist *h = ref_hist_of(q, c->histograms[i]);
+    if (q->counts > 0 && q->buckets == 0 && q->subqueries == 0) {
+        struct ref_hist *stats = ARENA_NEW(q->arena, struct ref_hist);
+        stats->schema = h->schema;
+        stats->count = h->count;
+        stats->sum = h->sum;
+        stats->hint = stats_hint(q, c, i, start);
+        h = stats;
+    }
+    p.hist = h;
     return p;
 }
 
 /* Samples of series `i` in (from, to] that are no stale markers. */
-static struct ref_window window_of(struct ref_query *q, size_t i, int64_t from, int64_t to)
+static struct ref_window window_of(struct ref_query *q, size_t i, int64_t from, int64_t to,
+                                   struct ref_start start)
 {
     struct series_columns c = fake_store_columns(q->store, i);
     struct ref_window w = {.labels = fake_store_labels(q->store, i)};
@@ -197,7 +243,7 @@ static struct ref_window window_of(struct ref_query *q, size_t i, int64_t from, 
     for (size_t s = 0; s < c.count; s++) {
         if (c.ts_ms[s] <= from || c.ts_ms[s] > to || is_stale(&c, s))
             continue;
-        struct ref_point p = point_of(q, &c, s);
+        struct ref_point p = point_of(q, &c, s, start);
         if (p.hist != NULL)
             w.h[w.h_count++] = p;
         else
@@ -256,7 +302,8 @@ static struct ref_vector select_smoothed(struct ref_query *q, const struct expr_
         struct ref_sample s;
         if (!matchers_match(v->matchers, v->matcher_count, fake_store_labels(q->store, i)))
             continue;
-        struct ref_window w = window_of(q, i, at - q->lookback_ms, at + q->lookback_ms);
+        struct ref_window w = window_of(q, i, at - q->lookback_ms, at + q->lookback_ms,
+                                        start_of(q, &v->time, q->lookback_ms));
         if (smoothed_sample(q, &w, at, pos, &s))
             ref_put(&out, s);
     }
@@ -280,7 +327,7 @@ struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, i
         if (newest == SIZE_MAX || is_stale(&c, newest))
             continue;
         q->visited++;
-        struct ref_point p = point_of(q, &c, newest);
+        struct ref_point p = point_of(q, &c, newest, start_of(q, &v->time, q->lookback_ms));
         struct ref_sample s = {ls, p.value, p.hist, false};
         if (pick != REF_VALUES) {
             s.value = (double)(pick == REF_TIMES ? p.ts_ms : p.start_ms) / 1000;
@@ -305,7 +352,7 @@ static struct ref_windows select_range(struct ref_query *q, const struct expr *e
     for (size_t i = 0; i < fake_store_count(q->store); i++) {
         if (!matchers_match(v->matchers, v->matcher_count, fake_store_labels(q->store, i)))
             continue;
-        struct ref_window x = window_of(q, i, from, to);
+        struct ref_window x = window_of(q, i, from, to, start_of(q, &v->time, w.end_ms - from));
         if (x.f_count + x.h_count > 0)
             w.items[w.count++] = x;
     }
@@ -510,7 +557,6 @@ static struct ref_vector unary(struct ref_query *q, const struct expr *e, int64_
         return v;
     for (size_t i = 0; i < v.count; i++) {
         struct ref_sample *s = &v.items[i];
-        struct labels before = s->labels;
         if (s->hist != NULL) {
             struct ref_hist *h = ref_hist_copy(q, s->hist);
             ref_hist_scale(h, -1, false);
@@ -519,8 +565,28 @@ static struct ref_vector unary(struct ref_query *q, const struct expr *e, int64_
         s->value = -s->value;
         if (e->type == VALUE_VECTOR)
             ref_drop_name(q, s);
-        ref_drops_note(q, e, before, s->labels);
     }
+    if (!q->delayed_name_removal)
+        ref_check_distinct(q, v);
+    return v;
+}
+
+/* Operators and calls, which tell what of histograms matters below. */
+static struct ref_vector eval_below(struct ref_query *q, const struct expr *e, int64_t t_ms)
+{
+    bool is_call = e->kind == EXPR_CALL;
+    enum func_id id = is_call ? e->call.func->id : FUNC_TIME;
+    bool counts =
+        id == FUNC_HISTOGRAM_COUNT || id == FUNC_HISTOGRAM_SUM || id == FUNC_HISTOGRAM_AVG;
+    bool buckets = id == FUNC_HISTOGRAM_QUANTILE || id == FUNC_HISTOGRAM_QUANTILES ||
+                   id == FUNC_HISTOGRAM_FRACTION;
+    if (!is_call)
+        buckets = e->binary.op == OP_TRIM_UPPER || e->binary.op == OP_TRIM_LOWER;
+    q->counts += counts;
+    q->buckets += buckets;
+    struct ref_vector v = is_call ? call(q, e, t_ms) : ref_binary(q, e, t_ms);
+    q->counts -= counts;
+    q->buckets -= buckets;
     return v;
 }
 
@@ -543,12 +609,10 @@ struct ref_vector ref_eval(struct ref_query *q, const struct expr *e, int64_t t_
         v = ref_select(q, &e->vector, t_ms, REF_VALUES);
     else if (e->kind == EXPR_UNARY)
         v = unary(q, e, t_ms);
-    else if (e->kind == EXPR_BINARY)
-        v = ref_binary(q, e, t_ms);
     else if (e->kind == EXPR_AGGREGATE)
         v = ref_aggregate(q, e, t_ms);
     else
-        v = call(q, e, t_ms);
+        v = eval_below(q, e, t_ms);
     return q->error[0] == 0 ? v : (struct ref_vector){0};
 }
 

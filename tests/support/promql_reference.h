@@ -41,6 +41,7 @@ struct ref_query {
     struct ref_drops *drops;
     uint64_t visited, visited_max; /* samples and points looked at; 0: no limit */
     unsigned subqueries;           /* around what is evaluated now */
+    unsigned counts, buckets;      /* ... functions that look at counts and sums alone, at all */
     bool gave_up;                  /* over that limit, or what upstream does is not known */
 };
 

@@ -55,14 +55,9 @@ void ref_drop_name(struct ref_query *q, struct ref_sample *s)
         s->labels = ref_no_metadata(q, s->labels);
 }
 
-/* ---- series that become equal ---- */
+/* ---- what series that become one agree on ---- */
 
 struct ref_drops {
-    struct ref_drop {
-        const struct expr *node;
-        struct labels from, to;
-    } items[1024];
-    size_t count;
     struct ref_flag {
         const struct expr *node;
         struct labels labels;
@@ -89,24 +84,6 @@ bool ref_first_flag(struct ref_query *q, const struct expr *node, const struct r
     ASSERT(d->flag_count < COUNT_OF(d->flags));
     d->flags[d->flag_count++] = (struct ref_flag){node, s->labels, s->drop_name};
     return s->drop_name;
-}
-
-void ref_drops_note(struct ref_query *q, const struct expr *node, struct labels from,
-                    struct labels to)
-{
-    if (q->delayed_name_removal)
-        return;
-    struct ref_drops *all = drops_of(q);
-    for (size_t i = 0; i < all->count; i++) {
-        const struct ref_drop *d = &all->items[i];
-        if (d->node != node || !labels_eq(d->to, to))
-            continue;
-        if (!labels_eq(d->from, from))
-            ref_fail(q, "vector cannot contain metrics with the same labelset");
-        return;
-    }
-    ASSERT(all->count < COUNT_OF(all->items));
-    all->items[all->count++] = (struct ref_drop){node, from, to};
 }
 
 /* ---- label_replace(), label_join() ---- */

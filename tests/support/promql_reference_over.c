@@ -373,8 +373,9 @@ struct ref_vector ref_over_range(struct ref_query *q, const struct expr *e, int6
             hint_not_counter(&o);
         if (!keeps)
             ref_drop_name(q, &s);
-        ref_drops_note(q, e, w.items[i].labels, s.labels);
         ref_put(&out, s);
     }
+    if (!q->delayed_name_removal)
+        ref_check_distinct(q, out);
     return out;
 }

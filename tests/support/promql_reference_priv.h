@@ -68,10 +68,6 @@ struct labels ref_set(struct ref_query *q, struct labels ls, str name, str value
 struct labels ref_no_metadata(struct ref_query *q, struct labels ls);
 /* Drop the name of one sample, at once or by marking it. */
 void ref_drop_name(struct ref_query *q, struct ref_sample *s);
-/* Functions over series refuse those that become equal, be it at different steps: note that `node`
- * made `to` of `from`. */
-void ref_drops_note(struct ref_query *q, const struct expr *node, struct labels from,
-                    struct labels to);
 /* Over many steps a series loses its name or not as its first sample says, even where `node` takes
  * the later ones from elsewhere. */
 bool ref_first_flag(struct ref_query *q, const struct expr *node, const struct ref_sample *s);
