@@ -41,6 +41,7 @@ struct matching {
     size_t pair_count, pair_cap;
     bool may_fail;                 /* there are histograms, or floats are trimmed */
     struct last_problem *problems; /* by step; NULL: none yet */
+    struct match_fault fault;
 };
 
 /* ---- pairs that give no point ---- */
@@ -161,21 +162,25 @@ static err duplicate_error(const struct matching *m, const struct row *a, const 
     struct label *items = ARENA_ARRAY(&m->x->arena, struct label, a->labels.count + 1);
     if (items == NULL)
         return exec_memory_error(m->x, m->x->diag);
-    if (labels_cmp(a->labels, b->labels) > 0) {
-        const struct row *swap = a;
-        a = b;
-        b = swap;
+    struct buf text = {0}, first = {0}, second = {0};
+    labels_format(a->labels, &first);
+    labels_format(b->labels, &second);
+    if (str_cmp(buf_str(&first), buf_str(&second)) > 0) {
+        struct buf swap = first;
+        first = second;
+        second = swap;
     }
-    struct buf text = {0};
     buf_put_str(&text, STR("found duplicate series for the match group "));
     labels_format(match_labels(m, a->labels, items), &text);
     buf_printf(&text, " on the %s hand-side of the operation: [", m->swapped ? "left" : "right");
-    labels_format(a->labels, &text);
+    buf_put_str(&text, buf_str(&first));
     buf_put_str(&text, STR(", "));
-    labels_format(b->labels, &text);
+    buf_put_str(&text, buf_str(&second));
     buf_put_str(&text, STR("];many-to-many matching not allowed: matching labels must be unique "
                            "on one side"));
     err e = diag_set(m->x->diag, ERR_INVALID, "%s", buf_cstr(&text));
+    buf_fini(&first);
+    buf_fini(&second);
     buf_fini(&text);
     return e;
 }
@@ -215,7 +220,8 @@ static err find_one_at(struct matching *m, uint32_t sig, uint32_t **out)
             if (at[k] != NO_ROW) {
                 TRY(find_any_many(m));
                 if (m->any_many[k] || m->fill_many || m->fill_one)
-                    return duplicate_error(m, &m->one->rows[at[k]], r);
+                    match_fault_note(&m->fault,
+                                     (struct match_fault){k, FAULT_DUPLICATE, l->rows[i], at[k]});
                 continue;
             }
             at[k] = l->rows[i];
@@ -237,9 +243,7 @@ static err check_one_to_one(struct matching *m, uint32_t sig, const uint32_t *on
         for (size_t i = l->starts[sig]; i < l->starts[sig + 1] && matched; i++)
             found += row_has(&m->many->rows[l->rows[i]], k) && !fails(m, l->rows[i], one, k);
         if (found > 1)
-            return diag_set(m->x->diag, ERR_INVALID,
-                            "multiple matches for labels: many-to-one matching must be explicit "
-                            "(group_left/group_right)");
+            match_fault_note(&m->fault, (struct match_fault){k, FAULT_MANY, 0, 0});
     }
     return OK;
 }
@@ -252,6 +256,8 @@ static err pair_signature(struct matching *m, uint32_t sig)
     TRY(find_one_at(m, sig, &one_at));
     if (m->op->matching->card == CARD_ONE_TO_ONE)
         TRY(check_one_to_one(m, sig, one_at));
+    if (m->fault.step == 0)
+        return OK; /* of as many pairs as there may be none is needed */
     for (size_t i = many->starts[sig]; i < many->starts[sig + 1]; i++) {
         for (size_t j = one->starts[sig]; j < one->starts[sig + 1]; j++)
             TRY(add_pair(m, many->rows[i], one->rows[j], sig, one_at));
@@ -275,7 +281,8 @@ static err make_pairs(struct matching *m)
             TRY(pair_signature(m, sig));
             continue;
         }
-        for (size_t i = many->starts[sig]; one_count == 1 && i < many->starts[sig + 1]; i++)
+        bool pairs = one_count == 1 && m->fault.step > 0;
+        for (size_t i = many->starts[sig]; pairs && i < many->starts[sig + 1]; i++)
             TRY(add_pair(m, many->rows[i], one->rows[one->starts[sig]], sig, NULL));
     }
     return OK;
@@ -337,9 +344,7 @@ static err check_grouping(struct matching *m)
                 e = exec_visit_main(m->x, m->grid->count);
             for (size_t k = 0; k < m->grid->count && e == OK; k++)
                 if (pair_gives(m, a, k) && pair_gives(m, b, k))
-                    e = diag_set(m->x->diag, ERR_INVALID,
-                                 "multiple matches for labels: grouping labels must ensure unique "
-                                 "matches");
+                    match_fault_note(&m->fault, (struct match_fault){k, FAULT_GROUPING, 0, 0});
         }
     }
     group_table_fini(&t);
@@ -537,27 +542,44 @@ static void set_up(struct matching *m, struct vec *lhs, struct vec *rhs)
                   any_histograms(rhs);
 }
 
-static err match_and_compute(struct matching *m, struct vec *out)
+static err fault_error(const struct matching *m)
+{
+    const struct match_fault *f = &m->fault;
+    if (f->kind == FAULT_DUPLICATE)
+        return duplicate_error(m, &m->one->rows[f->row], &m->one->rows[f->earlier]);
+    return diag_set(m->x->diag, ERR_INVALID, "multiple matches for labels: %s",
+                    f->kind == FAULT_MANY
+                        ? "many-to-one matching must be explicit (group_left/group_right)"
+                        : "grouping labels must ensure unique matches");
+}
+
+/* The result up to a fault: its rows may be in conflict before that. */
+static err match_and_compute(struct matching *m, struct grid *good, struct vec *out)
 {
     TRY(match_sides_make(m->x, m->op->matching, m->many, m->one, &m->sides));
     TRY(make_pairs(m));
     TRY(check_grouping(m));
+    if (m->fault.step == 0)
+        return fault_error(m);
+    good->count = MIN(good->count, m->fault.step);
+    m->grid = good;
     TRY(compute(m, out));
-    return OK;
+    vec_compact(out, good);
+    TRY(vec_merge_equal(m->x, good, out));
+    return m->fault.step < SIZE_MAX ? fault_error(m) : OK;
 }
 
 static err operate(struct exec *x, const struct plan *p, const struct grid *g, struct vec *lhs,
                    struct vec *rhs, struct vec *out)
 {
-    struct matching m = {.x = x, .plan = p, .grid = g, .op = &p->expr->binary};
+    struct matching m = {
+        .x = x, .plan = p, .grid = g, .op = &p->expr->binary, .fault = {.step = SIZE_MAX}};
+    struct grid good = *g;
     set_up(&m, lhs, rhs);
     vec_init(x, out, 1);
-    err e = match_and_compute(&m, out);
+    err e = match_and_compute(&m, &good, out);
     vec_adopt(out, m.many); /* its values are the result's now */
-    vec_compact(out, g);
     out->one_name = false;
-    if (e == OK)
-        e = vec_merge_equal(x, g, out);
     if (e == OK)
         e = vec_account(x, out);
     if (e == OK)

@@ -181,3 +181,13 @@ err set_operate(struct exec *x, const struct plan *p, const struct grid *g, stru
     *lhs = (struct vec){0};
     return OK;
 }
+
+void match_fault_note(struct match_fault *first, struct match_fault other)
+{
+    if (other.step != first->step) {
+        if (other.step < first->step)
+            *first = other;
+    } else if (other.kind < first->kind || (other.kind == first->kind && other.row < first->row)) {
+        *first = other;
+    }
+}
