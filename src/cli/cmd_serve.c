@@ -246,10 +246,26 @@ static void request_stop(void)
     (void)kill(getpid(), SIGTERM);
 }
 
+/* Sections of the configuration file that this server acts on; what else is given is refused. */
+enum { CONFIG_PARTS = 0 };
+
+static err load_config(struct config **out, struct diag *d)
+{
+    struct config *fresh;
+    TRY(config_load(options.config_file, &fresh, d));
+    err e = config_supported(fresh, CONFIG_PARTS, 0, d);
+    if (e != OK) {
+        config_unref(fresh);
+        return e;
+    }
+    *out = fresh;
+    return OK;
+}
+
 static err reload(struct diag *d)
 {
     struct config *fresh = NULL;
-    err e = config_load(options.config_file, &fresh, d);
+    err e = load_config(&fresh, d);
     atomic_store_explicit(&api.reload_ok, e == OK, memory_order_relaxed);
     notifications_set(&api.notifications, NOTE_RELOAD_FAILED, e != OK);
     if (e != OK) {
@@ -260,7 +276,7 @@ static err reload(struct diag *d)
     struct config *old = config;
     config = fresh;
     mutex_unlock(&config_lock);
-    config_free(old);
+    config_unref(old);
     atomic_store_explicit(&api.reload_ms, clock_wall_ms(), memory_order_relaxed);
     log_info("configuration reloaded", LOG_CSTR("file", options.config_file));
     return OK;
@@ -417,7 +433,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     if (exec_pool != NULL)
         pool_close(exec_pool);
     db_close(db);
-    config_free(config);
+    config_unref(config);
     if (cors_origin != NULL)
         regex_close(cors_origin);
 }
@@ -431,7 +447,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     insight_init(&api.insight);
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
-    err e = config_load(options.config_file, &config, &d);
+    err e = load_config(&config, &d);
     if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);

@@ -91,6 +91,57 @@ static err decode_duration(struct decode *c, const struct decode_field *f, const
     return OK;
 }
 
+static err decode_tristate(struct decode *c, const struct yaml *n, int8_t *out)
+{
+    bool yes = false;
+    TRY(decode_bool(c, n, &yes));
+    *out = yes ? 1 : 0;
+    return OK;
+}
+
+static err decode_limit(struct decode *c, const struct yaml *n, int64_t *out)
+{
+    int64_t v;
+    if (n->type != YAML_SCALAR || number_parse_i64(n->text, &v) != OK || v < 0)
+        return decode_fail(c, n, "must be a whole number, not negative");
+    *out = v;
+    return OK;
+}
+
+static err decode_u64(struct decode *c, const struct yaml *n, uint64_t *out)
+{
+    if (n->type != YAML_SCALAR || number_parse_u64(n->text, out) != OK)
+        return decode_fail(c, n, "must be a whole number, not negative");
+    return OK;
+}
+
+static err decode_path_text(struct decode *c, const struct yaml *n, str *out)
+{
+    str text;
+    TRY(decode_text(c, n, &text));
+    return decode_path(c, text, out);
+}
+
+/* What Go's net/url would refuse of what people write: no scheme, control characters, bad
+ * escapes and ports. Relative references are allowed, as upstream allows them. */
+static err decode_url(struct decode *c, const struct yaml *n, str *out)
+{
+    str text;
+    TRY(decode_text(c, n, &text));
+    for (size_t i = 0; i < text.len; i++)
+        if ((uint8_t)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+            return decode_fail(c, n, "net/url: invalid control character in URL");
+    if (text.len > 0 && text.ptr[0] == ':')
+        return decode_fail(c, n, "missing protocol scheme");
+    const char *colon = memchr(text.ptr, ':', text.len);
+    const char *slash = memchr(text.ptr, '/', text.len);
+    if (colon != NULL && (slash == NULL || colon < slash) &&
+        !((text.ptr[0] | 0x20) >= 'a' && (text.ptr[0] | 0x20) <= 'z'))
+        return decode_fail(c, n, "first path segment in URL cannot contain colon");
+    *out = text;
+    return OK;
+}
+
 static err decode_bytes(struct decode *c, const struct yaml *n, uint64_t *out)
 {
     static const char *const UNITS[] = {"B",   "KB",  "MB",  "GB",  "TB",  "PB", "EB",
@@ -182,9 +233,10 @@ err decode_pairs(struct decode *c, const struct yaml *n, struct pairs *out)
     return OK;
 }
 
-static err decode_structs(struct decode *c, const struct decode_schema *schema,
-                          const struct yaml *n, struct structs *out)
+static err decode_structs(struct decode *c, const struct decode_field *f, const struct yaml *n,
+                          struct structs *out)
 {
+    const struct decode_schema *schema = f->schema;
     if (n->type == YAML_NULL)
         return OK;
     if (n->type != YAML_LIST)
@@ -194,8 +246,24 @@ static err decode_structs(struct decode *c, const struct decode_schema *schema,
         return over_budget(c);
     out->items = items;
     out->count = 0;
-    for (const struct yaml *child = n->first; child != NULL; child = child->next)
+    for (const struct yaml *child = n->first; child != NULL; child = child->next) {
+        if (child->type == YAML_NULL && f->null_text != NULL)
+            return decode_fail(c, child, "%s", f->null_text);
         TRY(decode_struct(c, schema, child, items + schema->size * out->count++));
+    }
+    return OK;
+}
+
+static err decode_pointer(struct decode *c, const struct decode_schema *schema,
+                          const struct yaml *n, void **out)
+{
+    if (n->type == YAML_NULL)
+        return OK;
+    void *s = arena_zalloc(c->arena, 1, schema->size);
+    if (s == NULL)
+        return over_budget(c);
+    TRY(decode_struct(c, schema, n, s));
+    *out = s;
     return OK;
 }
 
@@ -204,7 +272,8 @@ static err decode_structs(struct decode *c, const struct decode_schema *schema,
 static err decode_value(struct decode *c, const struct decode_field *f, const struct yaml *n,
                         void *place)
 {
-    bool scalar = f->kind != DECODE_TEXT && f->kind != DECODE_SECRET && f->kind <= DECODE_ENUM;
+    bool text = f->kind == DECODE_TEXT || f->kind == DECODE_SECRET;
+    bool scalar = (!text && f->kind <= DECODE_ENUM) || f->kind >= DECODE_TRISTATE;
     if (scalar && n->type == YAML_NULL)
         return OK; /* `key:` alone keeps the default */
     switch (f->kind) {
@@ -230,41 +299,96 @@ static err decode_value(struct decode *c, const struct decode_field *f, const st
     case DECODE_STRUCT:
         return decode_struct(c, f->schema, n, place);
     case DECODE_STRUCTS:
-        return decode_structs(c, f->schema, n, place);
+        return decode_structs(c, f, n, place);
+    case DECODE_POINTER:
+        return decode_pointer(c, f->schema, n, place);
+    case DECODE_TRISTATE:
+        return decode_tristate(c, n, place);
+    case DECODE_PATH:
+        return decode_path_text(c, n, place);
+    case DECODE_URL:
+        return decode_url(c, n, place);
+    case DECODE_LIMIT:
+        return decode_limit(c, n, place);
+    case DECODE_U64:
+        return decode_u64(c, n, place);
+    case DECODE_INLINE:
+        break; /* has no key */
     case DECODE_CUSTOM:
         return f->custom(c, n, place);
     }
     return ERR_INVALID;
 }
 
-static const struct decode_field *field_of(const struct decode_schema *schema, str key)
+/* The field of `key`, and in *offset where it stands in the whole struct. */
+static const struct decode_field *field_of(const struct decode_schema *schema, str key,
+                                           size_t *offset)
+{
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct decode_field *f = &schema->fields[i];
+        if (f->kind == DECODE_INLINE) {
+            const struct decode_field *found = field_of(f->schema, key, offset);
+            if (found != NULL) {
+                *offset += f->offset;
+                return found;
+            }
+        } else if (str_eq(key, str_from(f->key))) {
+            *offset = f->offset;
+            return f;
+        }
+    }
+    return NULL;
+}
+
+static void set_defaults(const struct decode_schema *schema, uint8_t *s)
 {
     for (size_t i = 0; i < schema->field_count; i++)
-        if (str_eq(key, str_from(schema->fields[i].key)))
-            return &schema->fields[i];
-    return NULL;
+        if (schema->fields[i].kind == DECODE_INLINE)
+            set_defaults(schema->fields[i].schema, s + schema->fields[i].offset);
+    if (schema->defaults != NULL)
+        schema->defaults(s);
+}
+
+/* Required keys, then the checks of inlined structs, then the struct's own. */
+static err check_struct(struct decode *c, const struct decode_schema *schema, const struct yaml *n,
+                        uint8_t *s)
+{
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct decode_field *f = &schema->fields[i];
+        if (f->required && (n->type == YAML_NULL || yaml_get(n, str_from(f->key)) == NULL))
+            return decode_fail(c, n, "\"%s\" is missing", f->key);
+        if (f->kind == DECODE_INLINE)
+            TRY(check_struct(c, f->schema, n, s + f->offset));
+    }
+    if (schema->check != NULL)
+        TRY(schema->check(c, n, s));
+    return schema->finish != NULL ? schema->finish(c, n, s) : OK;
+}
+
+static err unknown_field(struct decode *c, const struct decode_schema *schema,
+                         const struct yaml *child)
+{
+    if (schema->type == NULL)
+        return decode_fail(c, child, "no such field here");
+    return diag_set(c->d, ERR_INVALID, "%s:%u:%u: field " STR_FMT " not found in type %s", c->path,
+                    child->key_line, child->key_column, STR_ARG(child->key), schema->type);
 }
 
 err decode_struct(struct decode *c, const struct decode_schema *schema, const struct yaml *n,
                   void *out)
 {
     memset(out, 0, schema->size);
-    if (schema->defaults != NULL)
-        schema->defaults(out);
+    set_defaults(schema, out);
     if (n->type != YAML_MAP && n->type != YAML_NULL)
         return decode_fail(c, n, "must be a map");
     for (const struct yaml *child = n->first; child != NULL; child = child->next) {
-        const struct decode_field *f = field_of(schema, child->key);
+        size_t offset = 0;
+        const struct decode_field *f = field_of(schema, child->key, &offset);
         if (f == NULL)
-            return decode_fail(c, child, "no such field here");
-        TRY(decode_value(c, f, child, (uint8_t *)out + f->offset));
+            return unknown_field(c, schema, child);
+        TRY(decode_value(c, f, child, (uint8_t *)out + offset));
     }
-    for (size_t i = 0; i < schema->field_count; i++) {
-        const struct decode_field *f = &schema->fields[i];
-        if (f->required && (n->type == YAML_NULL || yaml_get(n, str_from(f->key)) == NULL))
-            return decode_fail(c, n, "\"%s\" is missing", f->key);
-    }
-    return schema->check != NULL ? schema->check(c, n, out) : OK;
+    return check_struct(c, schema, n, out);
 }
 
 /* ---- Files ---- */
@@ -287,23 +411,78 @@ err decode_path(struct decode *c, str path, str *out)
     return OK;
 }
 
-err decode_file(const char *path, const struct decode_schema *schema, struct arena *a, void *out,
-                struct diag *d)
+err decode_file_with(struct decode *c, const struct decode_schema *schema, void *out)
 {
     struct buf text = {0};
     struct diag why = {.text = ""};
-    struct decode c = {path, a, d};
     struct yaml *root;
-    err e = fs_read_file(fs_posix(), path, YAML_SIZE_MAX, &text);
+    err e = fs_read_file(fs_posix(), c->path, YAML_SIZE_MAX, &text);
     if (e != OK)
-        (void)diag_set(d, e, "%s: %s", path,
+        (void)diag_set(c->d, e, "%s: %s", c->path,
                        e == ERR_NOTFOUND ? "no such file"
                        : e == ERR_LIMIT  ? "larger than 1 MiB"
                                          : "cannot be read");
-    if (e == OK && (e = yaml_parse(buf_slice(&text), a, &root, &why)) != OK)
-        (void)diag_set(d, e, "%s:%s", path, why.text);
+    if (e == OK && (e = yaml_parse(buf_slice(&text), c->arena, &root, &why)) != OK)
+        (void)diag_set(c->d, e, "%s:%s", c->path, why.text);
     if (e == OK)
-        e = decode_struct(&c, schema, root, out);
+        e = decode_struct(c, schema, root, out);
     buf_fini(&text);
     return e;
+}
+
+err decode_file(const char *path, const struct decode_schema *schema, struct arena *a, void *out,
+                struct diag *d)
+{
+    struct decode c = {.path = path, .arena = a, .d = d};
+    return decode_file_with(&c, schema, out);
+}
+
+/* ---- Emptiness ---- */
+
+static bool struct_is_zero(const struct decode_schema *schema, const uint8_t *s)
+{
+    for (size_t i = 0; i < schema->field_count; i++)
+        if (!decode_is_zero(&schema->fields[i], s + schema->fields[i].offset))
+            return false;
+    return true;
+}
+
+bool decode_is_zero(const struct decode_field *f, const void *place)
+{
+    switch (f->kind) {
+    case DECODE_BOOL:
+        return !*(const bool *)place;
+    case DECODE_INT:
+    case DECODE_DURATION:
+    case DECODE_LIMIT:
+        return *(const int64_t *)place == 0;
+    case DECODE_FLOAT:
+        return *(const double *)place == 0;
+    case DECODE_BYTES:
+    case DECODE_U64:
+        return *(const uint64_t *)place == 0;
+    case DECODE_ENUM:
+        return f->names[*(const int *)place][0] == '\0';
+    case DECODE_TEXT:
+    case DECODE_SECRET:
+    case DECODE_PATH:
+    case DECODE_URL:
+        return ((const str *)place)->len == 0;
+    case DECODE_TEXTS:
+        return ((const struct texts *)place)->count == 0;
+    case DECODE_PAIRS:
+        return ((const struct pairs *)place)->count == 0;
+    case DECODE_STRUCTS:
+        return ((const struct structs *)place)->count == 0;
+    case DECODE_STRUCT:
+    case DECODE_INLINE:
+        return struct_is_zero(f->schema, place);
+    case DECODE_POINTER:
+        return *(const void *const *)place == NULL;
+    case DECODE_TRISTATE:
+        return *(const int8_t *)place < 0;
+    case DECODE_CUSTOM:
+        return f->print == NULL || !f->print(place, NULL);
+    }
+    return true;
 }

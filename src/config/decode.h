@@ -13,10 +13,13 @@
 #include "base/texts.h"
 #include "config/yaml.h"
 
+struct yaml_out;
+
 struct decode { /* one document being read */
     const char *path;
     struct arena *arena; /* of everything decoded */
     struct diag *d;
+    void *user; /* of who reads the file */
 };
 
 struct structs {
@@ -38,6 +41,13 @@ enum decode_kind {
     DECODE_STRUCT,   /* a struct in place */
     DECODE_STRUCTS,  /* struct structs: a list */
     DECODE_CUSTOM,   /* whatever `custom` makes of it */
+    DECODE_INLINE,   /* a struct whose keys stand among those of this one */
+    DECODE_POINTER,  /* struct *: NULL when the key is missing or null */
+    DECODE_TRISTATE, /* int8_t: 0, 1, or what `defaults` put when the key is missing */
+    DECODE_PATH,     /* str, joined to the directory of the file */
+    DECODE_URL,      /* str; a password in it is never shown */
+    DECODE_LIMIT,    /* int64_t >= 0 */
+    DECODE_U64,      /* uint64_t */
 };
 
 struct decode_schema;
@@ -49,8 +59,13 @@ struct decode_field {
     bool required;
     int64_t min, max;                   /* DECODE_INT, DECODE_DURATION; both 0: any */
     const char *const *names;           /* DECODE_ENUM: ends with NULL */
-    const struct decode_schema *schema; /* DECODE_STRUCT, DECODE_STRUCTS */
+    const struct decode_schema *schema; /* DECODE_STRUCT, _STRUCTS, _INLINE, _POINTER */
     err (*custom)(struct decode *c, const struct yaml *n, void *place);
+    const char *null_text; /* DECODE_STRUCTS: what is wrong with an empty element; NULL: nothing */
+    bool shown_when_zero;  /* print.h prints the field even when it is zero */
+    bool hidden;           /* print.h never prints it: other fields hold what it said */
+    bool flow;             /* DECODE_TEXTS: print.h prints [a, b] */
+    bool (*print)(const void *place, struct yaml_out *out); /* DECODE_CUSTOM: see print.h */
 };
 
 struct decode_schema {
@@ -59,6 +74,8 @@ struct decode_schema {
     size_t size;               /* of the struct */
     void (*defaults)(void *s); /* of a zeroed struct; NULL */
     err (*check)(struct decode *c, const struct yaml *n, const void *s); /* of the whole; NULL */
+    err (*finish)(struct decode *c, const struct yaml *n, void *s); /* as check; may change it */
+    const char *type; /* for "field x not found in type ..."; NULL: said otherwise */
 };
 
 /* Fill `out` (schema->size bytes) from a map; a null node gives the defaults.
@@ -83,5 +100,11 @@ MUST_USE err decode_path(struct decode *c, str path, str *out);
  * says so     ERR_INVALID, ERR_LIMIT  as above */
 MUST_USE err decode_file(const char *path, const struct decode_schema *schema, struct arena *a,
                          void *out, struct diag *d);
+
+/* As decode_file() with all of `c` set by the caller: its path is read. */
+MUST_USE err decode_file_with(struct decode *c, const struct decode_schema *schema, void *out);
+
+/* Is the field as `c`'s zero or empty value (lists without items, structs of such)? */
+bool decode_is_zero(const struct decode_field *f, const void *place);
 
 #endif

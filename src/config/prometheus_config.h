@@ -111,7 +111,7 @@ struct storage_config {
     bool has_tsdb, has_retention, has_exemplars; /* sections given */
     int64_t out_of_order_time_window_ms;
     double stale_series_compaction_threshold;
-    str float_chunk_encoding;    /* "", "xor", "xor2" */
+    int float_chunk_encoding;    /* 0: not set, 1: xor, 2: xor2; our codecs choose themselves */
     int64_t retention_time_ms;   /* 0: as the flag says */
     uint64_t retention_bytes;    /* 0: as the flag says */
     double retention_percentage; /* of the disk; 0: not set */
@@ -134,7 +134,6 @@ struct otlp_config {
 };
 
 struct tracing_config {
-    bool given;
     str client_type, endpoint, compression;
     double sampling_fraction;
     bool insecure;
@@ -152,7 +151,7 @@ struct config {
     struct scrape_configs jobs;       /* of this file, then of scrape_config_files */
     size_t own_job_count;             /* those of this file */
     struct storage_config storage;
-    struct tracing_config tracing;
+    struct tracing_config *tracing; /* NULL: not set */
     struct remote_writes remote_write;
     struct remote_reads remote_read;
     struct otlp_config otlp;

@@ -24,13 +24,22 @@ struct remote_metadata_config {
     int64_t send_interval_ms, max_samples_per_send;
 };
 
-struct azuread_config {
-    str cloud, sdk_tenant_id;
-    struct {
-        str client_id, client_secret, tenant_id;
-    } * oauth;
-    str managed_client_id, workload_client_id, workload_tenant_id, workload_token_file, scope;
-    bool has_managed, has_workload, has_sdk;
+struct azuread_oauth {
+    str client_id, client_secret, tenant_id; /* the secret is never shown */
+};
+
+struct azuread_identity { /* of whichever kind: what it needs of these */
+    str client_id, tenant_id, token_file_path;
+};
+
+struct azuread_config { /* exactly one of the four is set */
+    str cloud, scope;
+    struct azuread_oauth *oauth;
+    struct azuread_identity *managed_identity, *workload_identity, *sdk;
+};
+
+struct google_iam_config {
+    str credentials_file;
 };
 
 struct remote_write_config {
@@ -44,8 +53,7 @@ struct remote_write_config {
     struct remote_metadata_config metadata;
     struct sigv4_config *sigv4;
     struct azuread_config *azuread;
-    str google_iam_credentials_file;
-    bool has_google_iam;
+    struct google_iam_config *google_iam;
     struct config_place place;
 };
 

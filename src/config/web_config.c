@@ -70,8 +70,13 @@ static err tls_check(struct decode *c, const struct yaml *n, const void *s)
     return OK;
 }
 
-static const struct decode_schema TLS_SCHEMA = {
-    TLS_FIELDS, COUNT_OF(TLS_FIELDS), sizeof(struct tls_server_config), tls_defaults, tls_check};
+static const struct decode_schema TLS_SCHEMA = {TLS_FIELDS,
+                                                COUNT_OF(TLS_FIELDS),
+                                                sizeof(struct tls_server_config),
+                                                tls_defaults,
+                                                tls_check,
+                                                NULL,
+                                                NULL};
 
 /* ---- HTTP ---- */
 
@@ -117,8 +122,9 @@ static const struct decode_field HTTP_FIELDS[] = {
      .offset = offsetof(struct http_section, headers),
      .custom = read_headers},
 };
-static const struct decode_schema HTTP_SCHEMA = {HTTP_FIELDS, COUNT_OF(HTTP_FIELDS),
-                                                 sizeof(struct http_section), http_defaults, NULL};
+static const struct decode_schema HTTP_SCHEMA = {
+    HTTP_FIELDS, COUNT_OF(HTTP_FIELDS), sizeof(struct http_section), http_defaults, NULL, NULL,
+    NULL};
 
 static err read_http(struct decode *c, const struct yaml *n, void *place)
 {
@@ -170,8 +176,8 @@ static const struct decode_field WEB_FIELDS[] = {
     {.key = "http_server_config", .kind = DECODE_CUSTOM, .offset = 0, .custom = read_http},
     {.key = "basic_auth_users", .kind = DECODE_CUSTOM, .offset = WEB(users), .custom = read_users},
 };
-static const struct decode_schema WEB_SCHEMA = {WEB_FIELDS, COUNT_OF(WEB_FIELDS),
-                                                sizeof(struct web_config), web_defaults, NULL};
+static const struct decode_schema WEB_SCHEMA = {
+    WEB_FIELDS, COUNT_OF(WEB_FIELDS), sizeof(struct web_config), web_defaults, NULL, NULL, NULL};
 
 err web_config_load(const char *path, struct arena *a, struct web_config *out, struct diag *d)
 {
@@ -233,8 +239,8 @@ static const struct decode_field TOKEN_FIELDS[] = {
      .required = true,
      .custom = read_scopes},
 };
-static const struct decode_schema TOKEN_SCHEMA = {TOKEN_FIELDS, COUNT_OF(TOKEN_FIELDS),
-                                                  sizeof(struct web_token), NULL, NULL};
+static const struct decode_schema TOKEN_SCHEMA = {
+    TOKEN_FIELDS, COUNT_OF(TOKEN_FIELDS), sizeof(struct web_token), NULL, NULL, NULL, NULL};
 
 static const struct decode_field TOKENS_FIELDS[] = {
     {.key = "tokens",
@@ -243,8 +249,8 @@ static const struct decode_field TOKENS_FIELDS[] = {
      .required = true,
      .schema = &TOKEN_SCHEMA},
 };
-static const struct decode_schema TOKENS_SCHEMA = {TOKENS_FIELDS, COUNT_OF(TOKENS_FIELDS),
-                                                   sizeof(struct structs), NULL, NULL};
+static const struct decode_schema TOKENS_SCHEMA = {
+    TOKENS_FIELDS, COUNT_OF(TOKENS_FIELDS), sizeof(struct structs), NULL, NULL, NULL, NULL};
 
 err web_tokens_load(const char *path, struct arena *a, struct web_tokens *out, struct diag *d)
 {

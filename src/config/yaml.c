@@ -7,6 +7,7 @@ struct yaml_level {
     struct yaml *node, *last; /* container and its newest child */
     str key;                  /* waiting for its value, when has_key */
     bool has_key;
+    unsigned key_line, key_column;
     unsigned keys; /* of a map */
 };
 
@@ -51,10 +52,14 @@ static err attach(struct builder *b, const yaml_mark_t *m, struct yaml *n)
                 return diag_set(b->d, ERR_LIMIT, "more than %d keys in one YAML map",
                                 YAML_KEYS_MAX);
             l->key = n->text;
+            l->key_line = n->line;
+            l->key_column = n->column;
             l->has_key = true;
             return OK;
         }
         n->key = l->key;
+        n->key_line = l->key_line;
+        n->key_column = l->key_column;
         l->has_key = false;
     }
     if (l->last != NULL)

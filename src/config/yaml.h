@@ -19,8 +19,9 @@ enum yaml_type { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml { /* a node; lives in the arena */
     enum yaml_type type;
-    unsigned line, column;     /* from 1 */
-    str key;                   /* when it is a value of a map */
+    unsigned line, column; /* from 1 */
+    str key;               /* when it is a value of a map */
+    unsigned key_line, key_column;
     str text;                  /* YAML_SCALAR */
     struct yaml *first, *next; /* children of a list or map, in order; siblings */
 };
