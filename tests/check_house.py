@@ -33,6 +33,8 @@ FENCES = {
     r"snappy-c\.h": {"src/ingest/snappy.c"},
     r"microhttpd\.h": {"src/http/server_priv.h"},
     r"gnutls/": {"src/http/digest.c", "src/http/tls.c"},
+    r"nettle/": {"src/base/md5.c"},
+    r"curl/": {"src/base/http_client.c"},
     r"crypt\.h": {"src/http/digest.c"},
     r"zlib\.h": {"src/base/gzip.c"},
     r"jansson\.h": {"src/storage/meta.c"},
