@@ -130,7 +130,7 @@ static void put_storage(struct buf *b, const struct db_stats *s)
          (double)s->start_duration_ms / 1000},
     };
     static const char *const WHY[REFUSED_COUNT] = {"duplicate", "too_old", "too_new",
-                                                   "exemplar_out_of_order"};
+                                                   "exemplar_out_of_order", "out_of_order"};
     put_all(b, METRICS, COUNT_OF(METRICS));
     put_type(b, "prometheus_tsdb_head_samples_appended_total", "counter", "Samples stored.");
     buf_printf(b,

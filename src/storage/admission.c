@@ -124,8 +124,10 @@ static uint8_t judge(struct admission *a, const struct series *s, const struct d
         return ADMIT_GONE;
     if (!in_time(row, rules))
         return row->ts_ms < rules->min_ms ? ADMIT_TOO_OLD : ADMIT_TOO_NEW;
-    if (row->ts_ms != s->last_ts_ms)
-        return row->ts_ms > s->last_ts_ms ? ADMIT_OK : ADMIT_OUT_OF_ORDER;
+    if (row->ts_ms > s->last_ts_ms)
+        return ADMIT_OK;
+    if (row->ts_ms < s->last_ts_ms)
+        return rules->in_order ? ADMIT_NOT_IN_ORDER : ADMIT_OUT_OF_ORDER;
     bool same =
         kind_of(row) == s->last_kind && bits_of(a->registry, row, &a->scratch) == s->last_bits;
     return same ? ADMIT_REPEATED : ADMIT_DUPLICATE;

@@ -24,6 +24,7 @@ enum admit {                         /* low bits of a verdict */
              ADMIT_TOO_OLD = 4,   /* before min_ms: refused */
              ADMIT_TOO_NEW = 5,   /* after max_ms: refused */
              ADMIT_GONE = 6,      /* the series was forgotten: the batch must be resolved again */
+             ADMIT_NOT_IN_ORDER = 7, /* older than the newest, where that is refused */
              ADMIT_MASK = 7,
              ADMIT_DEFINE = 8, /* flag, with OK and OUT_OF_ORDER: the log segment needs the series'
                                   definition */
@@ -38,6 +39,7 @@ static inline bool admit_writes(uint8_t verdict)
 struct admission_rules {
     int64_t min_ms, max_ms; /* accepted time stamps, inclusive; min_ms > INT64_MIN */
     uint32_t log_mark;      /* number of the log segment, > 0 */
+    bool in_order;          /* refuse what is older than the newest */
 };
 
 struct admission_counts {

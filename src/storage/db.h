@@ -110,11 +110,12 @@ enum db_refusal {
     REFUSED_TOO_OLD,      /* before the retention window */
     REFUSED_TOO_NEW,      /* further ahead than future_ms_max */
     REFUSED_EXEMPLAR_OLD, /* exemplar older than the series' newest */
+    REFUSED_OUT_OF_ORDER, /* before the newest sample, in a batch that is in_order */
     REFUSED_COUNT,
 };
 
 /* Upstream's words: "duplicate sample for timestamp", "too old sample", "out of bounds: timestamp
- * is too far in the future", "out of order exemplar". */
+ * is too far in the future", "out of order exemplar", "out of order sample". */
 const char *db_refusal_text(enum db_refusal r);
 
 struct db_refused {
@@ -131,6 +132,7 @@ struct db_batch { /* one client's request; the caller's until db_commit(), again
     size_t row_count, exemplar_count, metadata_count;
     uint32_t epoch;      /* from db_resolve(); a batch that is too old gives ERR_RETRY */
     bool all_or_nothing; /* one refused row refuses all (remote write 1.0) */
+    bool in_order;       /* rows before the newest sample of their series are refused */
 
     /* Results, set before `done` is called. */
     err status; /* OK also when rows were refused; ERR_ORDER: all_or_nothing refused it all */

@@ -11,6 +11,7 @@ const char *db_refusal_text(enum db_refusal r)
         [REFUSED_TOO_OLD] = "too old sample",
         [REFUSED_TOO_NEW] = "out of bounds: timestamp is too far in the future",
         [REFUSED_EXEMPLAR_OLD] = "out of order exemplar",
+        [REFUSED_OUT_OF_ORDER] = "out of order sample",
     };
     return r < REFUSED_COUNT ? TEXT[r] : "refused";
 }
@@ -77,10 +78,11 @@ static err define_all(struct db *db, const struct db_batch *b, const struct pend
 
 /* ---- Admission ---- */
 
-static struct admission_rules rules_of(const struct db *db)
+static struct admission_rules rules_of(const struct db *db, const struct db_batch *b)
 {
     int64_t now_ms = clock_wall_ms();
-    struct admission_rules r = {.min_ms = -DB_TS_ABS_MAX, .log_mark = db->committer->mark};
+    struct admission_rules r = {
+        .min_ms = -DB_TS_ABS_MAX, .log_mark = db->committer->mark, .in_order = b->in_order};
     if (db->o.retention_ms > 0)
         r.min_ms = MAX(r.min_ms, now_ms - db->o.retention_ms);
     r.max_ms = MIN(DB_TS_ABS_MAX, now_ms + db->o.future_ms_max);
@@ -98,6 +100,9 @@ static bool refusal_of(uint8_t verdict, enum db_refusal *why)
         return true;
     case ADMIT_TOO_NEW:
         *why = REFUSED_TOO_NEW;
+        return true;
+    case ADMIT_NOT_IN_ORDER:
+        *why = REFUSED_OUT_OF_ORDER;
         return true;
     default:
         return false;
@@ -201,12 +206,14 @@ static err check_limits(const struct db *db, const struct db_batch *b)
 static err admit_rows(struct db *db, struct db_batch *b, uint8_t *verdicts,
                       struct admission_counts *counts)
 {
-    struct admission_rules rules = rules_of(db);
+    struct admission_rules rules = rules_of(db, b);
     *counts = (struct admission_counts){0};
     admission_check(db->committer->admission, b->rows, b->row_count, &rules, verdicts, counts);
     if (counts->of[ADMIT_GONE] > 0)
         return ERR_RETRY;
-    if (counts->of[ADMIT_DUPLICATE] + counts->of[ADMIT_TOO_OLD] + counts->of[ADMIT_TOO_NEW] > 0) {
+    if (counts->of[ADMIT_DUPLICATE] + counts->of[ADMIT_TOO_OLD] + counts->of[ADMIT_TOO_NEW] +
+            counts->of[ADMIT_NOT_IN_ORDER] >
+        0) {
         list_refused(db, b, verdicts);
         if (b->all_or_nothing)
             return ERR_ORDER;

@@ -702,6 +702,31 @@ static void test_db__over_budget_refuses_and_recovers(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void test_db__in_order_batches_refuse_older_samples(void **state)
+{
+    (void)state;
+    struct fs_sim *sim = fs_sim_new(1);
+    struct db *db = testing_open(sim, NULL);
+    uint32_t id = testing_series(db, "m", NULL, NULL);
+    assert_int_equal(testing_put(db, id, T0, 1), OK);
+    struct db_row rows[] = {{.ts_ms = T0 - 1000, .value = 2, .series = id},
+                            {.ts_ms = T0 + 1000, .value = 3, .series = id},
+                            {.ts_ms = T0 + 500, .value = 4, .series = id}};
+    struct db_batch b = {.rows = rows, .row_count = 3, .in_order = true};
+    b.epoch = db_resolve(db, NULL, 0, NULL);
+    assert_int_equal(db_commit_wait(db, &b), OK);
+    assert_int_equal(b.refused_count, 2);
+    assert_int_equal(b.refused[0].row, 0);
+    assert_int_equal(b.refused[0].why, REFUSED_OUT_OF_ORDER);
+    assert_int_equal(b.refused[1].row, 2);
+    assert_int_equal(b.floats_written, 1);
+    assert_string_equal(db_refusal_text(REFUSED_OUT_OF_ORDER), "out of order sample");
+    db_batch_fini(&b);
+    assert_string_equal(testing_get(db, "m", T0 - 5000, T0 + 5000), "0:1 1000:3");
+    db_close(db);
+    fs_sim_free(sim);
+}
+
 int main(void)
 {
     db_tuning = (struct db_tuning){16 << 10, 256 << 10, 64 << 10};
@@ -730,6 +755,7 @@ int main(void)
         TEST(test_db__sets_damaged_blocks_aside),
         TEST(test_db__serves_blocks_that_open_later),
         TEST(test_db__over_budget_refuses_and_recovers),
+        cmocka_unit_test(test_db__in_order_batches_refuse_older_samples),
         cmocka_unit_test(test_db__one_process_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
