@@ -1,4 +1,5 @@
 """What the tests with real peers share: starting them, asking them, the data they are given."""
+import itertools
 import json
 import math
 import os
@@ -47,6 +48,18 @@ def samples(port, selector, begin_s, end_s):
     """{labels: [(ms, value text)]} of all raw samples after begin_s, up to end_s."""
     rows = result(port, f"{selector}[{math.ceil((end_s - begin_s) * 1000)}ms]", end_s)
     return {tuple(sorted(r["metric"].items())): [(round(float(t) * 1000), v) for t, v in r["values"]] for r in rows}
+
+
+def signless(rows):
+    """2.42 writes no protobuf field for -0, which readers take for 0."""
+    return {k: [(t, "0" if v == "-0" else v) for t, v in s] for k, s in rows.items()}
+
+
+def same_rows(got, want, text):
+    """Two answers of samples(); a difference is named by its first samples."""
+    equal(sorted(got), sorted(want), f"{text}: series")
+    for k, s in want.items():
+        equal([(a, b) for a, b in itertools.zip_longest(got[k], s) if a != b][:3], [], f"{text}: samples of {k} that differ")
 
 
 class Peer:

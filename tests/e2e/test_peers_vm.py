@@ -3,7 +3,6 @@ and replays; vmagent scrapes Varve's own metrics and writes them back; vmctl bri
 compared sample by sample.
 """
 import http.server
-import itertools
 import json
 import math
 import os
@@ -13,7 +12,7 @@ import threading
 import time
 
 from lib import Server, check, equal, folder, snappy, start, step, until, V1
-from peers import STEP_S, Peer, data, get, give, need, prometheus, result, run, samples
+from peers import STEP_S, Peer, data, get, give, need, prometheus, result, run, same_rows, samples
 
 need("vmalert", "vmagent", "vmctl", "prometheus")
 varve = Server()
@@ -173,10 +172,7 @@ wanted = finite(want)  # VictoriaMetrics' import format has no place for NaN and
 try_until = time.time() + 10
 while moved() != wanted and time.time() < try_until:
     time.sleep(0.1)
-got = moved()
-equal(sorted(got), sorted(wanted), "series moved")
-for k, s in wanted.items():
-    equal([(a, b) for a, b in itertools.zip_longest(got[k], s) if a != b][:5], [], f"samples of {k}")
+same_rows(moved(), wanted, "moved")
 agent.stop()
 equal(varve.stop(), 0, "exit status")
 print("ok")
