@@ -262,6 +262,15 @@ MUST_USE err db_cut(struct db *db);
 MUST_USE err db_compact(struct db *db);
 MUST_USE err db_retain(struct db *db);
 
+/* ---- What other layers keep ---- */
+
+/* Keep `bytes` under `name` (a-z and _) in the data directory, durably, in place of what was there.
+ * For what may be lost, such as statistics. One caller at a time for a name.   ERR_IO, ERR_NOSPACE */
+MUST_USE err db_keep(struct db *db, const char *name, slice bytes);
+/* Append what is kept under `name`, at most `size_max` bytes.
+ *   ERR_NOTFOUND  nothing      ERR_CORRUPT  damaged or larger: set aside      ERR_IO */
+MUST_USE err db_kept(struct db *db, const char *name, size_t size_max, struct buf *out);
+
 /* ---- Inspection ---- */
 
 struct db_block_info {
