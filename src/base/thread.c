@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 enum {
     NAME_SIZE = 16,        /* bytes of a thread's name in the kernel, terminator included */
     STACK_BYTES = 8 << 20, /* of each thread, whatever `ulimit -s` says; touched pages only count */
+    YIELDING_NICE = 10,
     CGROUP_TEXT_SIZE = 4096 /* bytes read of a file below /proc or /sys */
 };
 
@@ -215,6 +217,14 @@ static unsigned cgroup_cpus(void)
             least = cpus;
     }
     return least;
+}
+
+void thread_yield_to_others(void)
+{
+    static _Thread_local bool done;
+    if (!done) /* on Linux the calling thread's alone, not its process's */
+        (void)setpriority(PRIO_PROCESS, 0, YIELDING_NICE);
+    done = true;
 }
 
 unsigned thread_cpu_count(void)

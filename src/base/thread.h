@@ -48,6 +48,10 @@ void thread_join(pthread_t t);
 /* CPUs this process may use: affinity and the cgroup's cpu.max, at least 1. */
 unsigned thread_cpu_count(void);
 
+/* The calling thread gets processor time that others leave, from now on: a tenth of what another
+ * gets when both want it. Calling it again is free. */
+void thread_yield_to_others(void);
+
 /* A pool of `threads` workers with a queue of at most `queue_max` waiting jobs. */
 struct pool;
 MUST_USE err pool_open(const char *name, unsigned threads, unsigned queue_max, struct pool **out);

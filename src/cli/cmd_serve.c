@@ -15,6 +15,7 @@
 #include "base/regex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/serve_web.h"
 #include "config/config.h"
 #include "http/api.h"
 
@@ -23,6 +24,7 @@ enum {
     QUEUE_PER_WORKER = 64, /* queries waiting for each that runs */
     DRAIN_MS = 20000,      /* running queries get this long at shutdown */
     RETENTION_DAYS_DEFAULT = 15,
+    FLAGS_MAX = 128,
 };
 
 struct serve_flags {
@@ -34,6 +36,7 @@ struct serve_flags {
     uint64_t search_limit, subscribers;
     uint64_t read_samples_max, read_active_max, read_frame_bytes;
     bool lifecycle, admin, remote_write;
+    struct web_flags web;
 };
 
 static struct api api;
@@ -41,6 +44,7 @@ static struct serve_flags options;
 static struct config *config;
 static struct mutex config_lock; /* guards `config`; rank: leaf */
 static struct regex *cors_origin;
+static struct web_guard guard;
 
 const char *varve_version(void)
 {
@@ -78,6 +82,7 @@ static struct serve_flags defaults(void)
         .read_samples_max = 50000000,
         .read_active_max = 10,
         .read_frame_bytes = 1 << 20,
+        .web = web_flags_defaults(),
     };
 }
 
@@ -152,7 +157,7 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
     };
     if (out != NULL)
         memcpy(out, FLAGS, sizeof(FLAGS));
-    return COUNT_OF(FLAGS);
+    return COUNT_OF(FLAGS) + web_flag_table(&f->web, out != NULL ? out + COUNT_OF(FLAGS) : NULL);
 }
 
 static bool is_one_of(const char *s, const char *const *names, size_t count, unsigned *which)
@@ -266,9 +271,12 @@ static err reload(struct diag *d)
 {
     struct config *fresh = NULL;
     err e = load_config(&fresh, d);
+    if (e == OK && guard.auth != NULL)
+        e = auth_refresh(guard.auth, d);
     atomic_store_explicit(&api.reload_ok, e == OK, memory_order_relaxed);
     notifications_set(&api.notifications, NOTE_RELOAD_FAILED, e != OK);
     if (e != OK) {
+        config_unref(fresh);
         log_error("configuration not reloaded", LOG_CSTR("reason", d->text));
         return e;
     }
@@ -366,7 +374,13 @@ static err open_server(struct pool **exec_pool, struct diag *d)
     if (cpus > 1)
         TRY(pool_open("exec", cpus - 1, cpus * 4, exec_pool));
     api.env.pool = *exec_pool;
-    return http_server_open(&o, &api.server, d);
+    TRY(web_guard_open(&options.web, str_from(options.external_url), str_from(api.hostname), &guard,
+                       &o, d));
+    api.auth = guard.auth;
+    TRY(http_server_open(&o, &api.server, d));
+    TRY(web_guard_listen(&options.web, &o, &guard, d));
+    api.health_server = guard.health;
+    return OK;
 }
 
 static int compare_flags(const void *a, const void *b)
@@ -376,10 +390,11 @@ static int compare_flags(const void *a, const void *b)
 
 static void describe(const struct flag *flags, size_t count)
 {
-    static struct api_flag texts[64];
+    static struct api_flag texts[FLAGS_MAX];
     for (size_t i = 0; i < count && i < COUNT_OF(texts); i++) {
         texts[i].name = flags[i].name;
         flag_text(&flags[i], texts[i].value, sizeof(texts[i].value));
+        web_redact(texts[i].value, sizeof(texts[i].value));
     }
     qsort(texts, MIN(count, COUNT_OF(texts)), sizeof(*texts), compare_flags); /* as a map in Go */
     api.flags = texts;
@@ -427,6 +442,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     atomic_store_explicit(&api.stopping, true, memory_order_relaxed);
     notifications_set(&api.notifications, NOTE_STOPPING, true);
     http_server_close(api.server, DRAIN_MS);
+    web_guard_close(&guard);
     notifications_fini(&api.notifications);
     insight_fini(&api.insight);
     receiver_close(api.receiver);
@@ -484,7 +500,7 @@ static int run(sigset_t *signals, bool type_and_unit)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct flag flags[64];
+    struct flag flags[FLAGS_MAX];
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
     int rest_count;
     struct diag d = {.text = ""};

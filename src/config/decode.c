@@ -398,7 +398,7 @@ err decode_path(struct decode *c, str path, str *out)
     const char *slash = strrchr(c->path, '/');
     size_t dir =
         slash != NULL && path.len > 0 && path.ptr[0] != '/' ? (size_t)(slash - c->path) + 1 : 0;
-    if (memchr(path.ptr, '\0', path.len) != NULL)
+    if (path.len > 0 && memchr(path.ptr, '\0', path.len) != NULL)
         return diag_set(c->d, ERR_INVALID, "%s: a path holds a NUL", c->path);
     char *text = arena_alloc(c->arena, dir + path.len + 1);
     if (text == NULL)

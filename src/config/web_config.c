@@ -148,11 +148,20 @@ static err read_tls(struct decode *c, const struct yaml *n, void *place)
     return decode_path(c, w->tls.client_ca_file, &w->tls.client_ca_file);
 }
 
-/* $2a$, $2b$ or $2y$, two digits of cost, 53 characters. */
+/* $2a$, $2b$ or $2y$, two digits of cost from 04 to 31, 53 characters of its base64. */
 static bool is_bcrypt(str s)
 {
-    return s.len == 60 && s.ptr[0] == '$' && s.ptr[1] == '2' && strchr("aby", s.ptr[2]) != NULL &&
-           s.ptr[3] == '$' && s.ptr[6] == '$';
+    static const char DIGITS[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    if (s.len != 60 || s.ptr[0] != '$' || s.ptr[1] != '2' || s.ptr[3] != '$' || s.ptr[6] != '$' ||
+        (s.ptr[2] != 'a' && s.ptr[2] != 'b' && s.ptr[2] != 'y'))
+        return false;
+    int tens = s.ptr[4] - '0', ones = s.ptr[5] - '0', cost = tens * 10 + ones;
+    if (tens < 0 || tens > 9 || ones < 0 || ones > 9 || cost < 4 || cost > 31)
+        return false;
+    for (size_t i = 7; i < s.len; i++)
+        if (s.ptr[i] == '\0' || strchr(DIGITS, s.ptr[i]) == NULL)
+            return false;
+    return true;
 }
 
 static err read_users(struct decode *c, const struct yaml *n, void *place)

@@ -44,7 +44,8 @@ enum web_scope { /* bits */
                  SCOPE_WRITE = 2,
                  SCOPE_ADMIN = 4,
                  SCOPE_METRICS = 8,
-                 SCOPE_ALL = 15,
+                 SCOPE_ALL = 15,    /* whoever has one of them */
+                 SCOPE_HEALTH = 31, /* as SCOPE_ALL, and nobody is asked with --web.open-health */
 };
 
 struct web_token {

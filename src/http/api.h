@@ -32,6 +32,8 @@ struct api {
     struct db *db;             /* set before `ready` */
     struct receiver *receiver; /* set before `ready` */
     struct http_server *server;
+    struct http_server *health_server; /* --web.health-address; or NULL */
+    struct auth *auth;                 /* or NULL */
     struct query_env env;
     atomic_bool ready, stopping;
     int64_t query_timeout_ms, lookback_ms;
@@ -126,6 +128,8 @@ void features_json(const struct api *api, struct buf *b);
 
 /* metrics.c: what /metrics says. */
 void metrics_text(struct api *api, struct buf *b);
+/* metrics_guard.c: its part about what was refused. */
+void metrics_guard(struct api *api, struct buf *b);
 
 /* Handlers, a file a subject. */
 void api_query(struct http_request *r);

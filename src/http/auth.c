@@ -5,11 +5,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "http/digest.h"
+#include "http/tls.h"
 
 enum { AUTH_ARENA_BYTES_MAX = 32 << 20, KEY_SIZE = 32, KNOWN_SETS = 256, KNOWN_WAYS = 4 };
 
@@ -17,6 +17,11 @@ struct stamp { /* of a file: when it differs the file is read again */
     struct timespec changed;
     off_t size;
     ino_t inode;
+};
+
+struct outcome {
+    err e;
+    struct diag d;
 };
 
 struct rules { /* what the files say; counted */
@@ -33,10 +38,13 @@ struct known { /* a password that was right */
 
 struct auth {
     char *web_path, *token_path;
-    struct mutex lock; /* guards what follows; rank: leaf */
+    bool has_tls;
+    struct mutex refreshing; /* one refresh at a time; rank: before `lock` and that of tls.c */
+    struct stamp web_stamp, token_stamp; /* guarded by `refreshing`, as is what follows */
+    struct outcome files, certificate;   /* of the last look at what had changed */
+    struct mutex lock;                   /* guards what follows; rank: leaf */
     struct rules *rules;
-    struct stamp web_stamp, token_stamp;
-    uint64_t looked_mono_ns;
+    struct auth_counters counters;
     uint8_t secret[KEY_SIZE]; /* of this process: cached keys mean nothing elsewhere */
     struct known known[KNOWN_SETS * KNOWN_WAYS];
     size_t next_known;
@@ -83,46 +91,95 @@ static err rules_load(const struct auth *a, struct rules **out, struct diag *d)
     return e;
 }
 
-static void reload_if_changed(struct auth *a)
+static err use_tls(const struct auth *a, const struct rules *r, struct diag *d)
 {
-    struct diag d = {.text = ""};
-    struct rules *fresh = NULL;
-    struct stamp web = stamp_of(a->web_path), tokens = stamp_of(a->token_path);
-    mutex_lock(&a->lock);
-    bool changed = !stamp_eq(web, a->web_stamp) || !stamp_eq(tokens, a->token_stamp);
-    a->web_stamp = web;
-    a->token_stamp = tokens;
-    mutex_unlock(&a->lock);
-    if (!changed)
-        return;
-    if (rules_load(a, &fresh, &d) != OK) {
-        log_error("the web configuration is wrong; what was in force stays",
-                  LOG_CSTR("reason", d.text));
-        return;
-    }
+    if (r->web.has_tls != a->has_tls)
+        return diag_set(d, ERR_INVALID, "%s: TLS can be switched on and off at a start only",
+                        a->web_path);
+    return a->has_tls ? tls_use(&r->web.tls, d) : OK;
+}
+
+static void put_in_force(struct auth *a, struct rules *fresh)
+{
     mutex_lock(&a->lock);
     struct rules *old = a->rules;
     a->rules = fresh;
     mutex_unlock(&a->lock);
     rules_put(old);
-    log_info("web configuration read again");
+}
+
+/* What a look at files came to; told when it is news. */
+static void note(struct auth *a, struct outcome *last, err e, const struct diag *d,
+                 const char *good, const char *bad)
+{
+    bool news = e == OK || last->e == OK || strcmp(last->d.text, d->text) != 0;
+    *last = (struct outcome){e, *d};
+    if (!news)
+        return;
+    if (e == OK)
+        log_info(good);
+    else
+        log_error(bad, LOG_CSTR("reason", d->text));
+    mutex_lock(&a->lock);
+    a->counters.reloads_failed += e != OK;
+    a->counters.last_reload_ok = a->files.e == OK && a->certificate.e == OK;
+    mutex_unlock(&a->lock);
+}
+
+static void reload(struct auth *a)
+{
+    struct diag d = {.text = ""};
+    struct rules *fresh = NULL;
+    err e = rules_load(a, &fresh, &d);
+    if (e == OK)
+        e = use_tls(a, fresh, &d);
+    if (e == OK)
+        put_in_force(a, fresh);
+    else
+        rules_put(fresh);
+    note(a, &a->files, e, &d, "web configuration read again",
+         "the web configuration is wrong; what was in force stays");
 }
 
 static struct rules *rules_get(struct auth *a)
 {
-    uint64_t now = clock_mono_ns();
-    mutex_lock(&a->lock);
-    bool look = now - a->looked_mono_ns > (uint64_t)AUTH_CHECK_MS * 1000000;
-    if (look)
-        a->looked_mono_ns = now;
-    mutex_unlock(&a->lock);
-    if (look)
-        reload_if_changed(a);
     mutex_lock(&a->lock);
     struct rules *r = a->rules;
     (void)atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
     mutex_unlock(&a->lock);
     return r;
+}
+
+/* A renewed certificate, under the names the configuration has. */
+static void renew_certificate(struct auth *a)
+{
+    struct diag d = {.text = ""};
+    struct rules *r = rules_get(a);
+    if (tls_changed(&r->web.tls)) {
+        err e = tls_use(&r->web.tls, &d);
+        note(a, &a->certificate, e, &d, "TLS files read again",
+             "renewed TLS files are wrong; the old ones stay in force");
+    }
+    rules_put(r);
+}
+
+err auth_refresh(struct auth *a, struct diag *d)
+{
+    mutex_lock(&a->refreshing);
+    struct stamp web = stamp_of(a->web_path), tokens = stamp_of(a->token_path);
+    if (!stamp_eq(web, a->web_stamp) || !stamp_eq(tokens, a->token_stamp)) {
+        a->web_stamp = web;
+        a->token_stamp = tokens;
+        reload(a);
+    }
+    if (a->has_tls)
+        renew_certificate(a);
+    const struct outcome *last = a->files.e != OK ? &a->files : &a->certificate;
+    err e = last->e;
+    if (e != OK)
+        *d = last->d;
+    mutex_unlock(&a->refreshing);
+    return e;
 }
 
 /* ---- Passwords ---- */
@@ -180,11 +237,10 @@ static err cache_key(const struct auth *a, const struct credentials *c, str hash
                      uint8_t out[SHA256_SIZE])
 {
     struct buf b = {0};
-    buf_put(&b, a->secret, sizeof(a->secret));
     put_counted(&b, c->user);
     put_counted(&b, hash);
     put_counted(&b, c->password);
-    err e = digest_sha256(buf_slice(&b), out);
+    err e = digest_hmac((slice){a->secret, sizeof(a->secret)}, buf_slice(&b), out);
     explicit_bzero(b.ptr, b.len);
     buf_fini(&b);
     return e;
@@ -216,6 +272,25 @@ static void remember(struct auth *a, const uint8_t key[SHA256_SIZE])
     mutex_unlock(&a->lock);
 }
 
+/* What the password of a user that does not exist is compared with: the dearest hash there is, so
+ * that nobody learns from the time who exists. (All of them should have one cost.) */
+static str hash_of_nobody(const struct rules *r)
+{
+    const struct pair *dearest = &r->web.users.items[0];
+    for (size_t i = 1; i < r->web.users.count; i++)
+        if (memcmp(r->web.users.items[i].value.ptr + 4, dearest->value.ptr + 4, 2) > 0)
+            dearest = &r->web.users.items[i];
+    return dearest->value;
+}
+
+static bool verify(struct auth *a, str password, str hash)
+{
+    mutex_lock(&a->lock);
+    a->counters.verifications++;
+    mutex_unlock(&a->lock);
+    return digest_bcrypt_matches(password, hash);
+}
+
 static enum auth_verdict check_password(struct auth *a, const struct rules *r, str header,
                                         bool compute)
 {
@@ -224,13 +299,13 @@ static enum auth_verdict check_password(struct auth *a, const struct rules *r, s
     enum auth_verdict verdict = AUTH_UNKNOWN;
     if (r->web.users.count > 0 && credentials_read(header, &c)) {
         const struct pair *user = user_find(r, c.user);
-        str hash = user != NULL ? user->value : r->web.users.items[0].value;
+        str hash = user != NULL ? user->value : hash_of_nobody(r);
         bool keyed = cache_key(a, &c, hash, key) == OK;
         if (user != NULL && keyed && is_known(a, key)) {
             verdict = AUTH_ALLOWED;
         } else if (!compute) {
             verdict = AUTH_PASSWORD;
-        } else if (digest_bcrypt_matches(c.password, hash) && user != NULL) {
+        } else if (verify(a, c.password, hash) && user != NULL) {
             verdict = AUTH_ALLOWED;
             if (keyed)
                 remember(a, key);
@@ -291,6 +366,27 @@ bool auth_is_on(struct auth *a)
     return on;
 }
 
+const char *auth_challenge(struct auth *a)
+{
+    struct rules *r = rules_get(a);
+    const char *challenge = r->web.users.count > 0 ? "Basic" : "Bearer";
+    rules_put(r);
+    return challenge;
+}
+
+bool auth_has_tls(const struct auth *a)
+{
+    return a->has_tls;
+}
+
+struct auth_counters auth_counters_of(struct auth *a)
+{
+    mutex_lock(&a->lock);
+    struct auth_counters c = a->counters;
+    mutex_unlock(&a->lock);
+    return c;
+}
+
 void auth_with_config(struct auth *a, void (*fn)(void *arg, const struct web_config *w), void *arg)
 {
     struct rules *r = rules_get(a);
@@ -313,10 +409,15 @@ err auth_open(const char *web_config_path, const char *token_path, struct auth *
     a->web_path = copy_of(web_config_path);
     a->token_path = copy_of(token_path);
     mutex_init(&a->lock);
+    mutex_init(&a->refreshing);
+    a->counters.last_reload_ok = true;
     a->web_stamp = stamp_of(web_config_path);
     a->token_stamp = stamp_of(token_path);
-    a->looked_mono_ns = clock_mono_ns();
     err e = rules_load(a, &a->rules, d);
+    if (e == OK) {
+        a->has_tls = a->rules->web.has_tls;
+        e = use_tls(a, a->rules, d);
+    }
     if (e == OK && digest_random(a->secret, sizeof(a->secret)) != OK)
         e = diag_set(d, ERR_IO, "no random bytes for the password cache");
     if (e != OK) {
@@ -332,7 +433,10 @@ void auth_close(struct auth *a)
     if (a == NULL)
         return;
     rules_put(a->rules);
+    if (a->has_tls)
+        tls_forget();
     mutex_fini(&a->lock);
+    mutex_fini(&a->refreshing);
     explicit_bzero(a->secret, sizeof(a->secret));
     mem_free(a->web_path);
     mem_free(a->token_path);

@@ -13,6 +13,13 @@ err digest_sha256(slice bytes, uint8_t out[SHA256_SIZE])
                                                                                : ERR_UNSUPPORTED;
 }
 
+err digest_hmac(slice key, slice bytes, uint8_t out[SHA256_SIZE])
+{
+    return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key.ptr, key.len, bytes.ptr, bytes.len, out) == 0
+               ? OK
+               : ERR_UNSUPPORTED;
+}
+
 err digest_random(uint8_t *out, size_t size)
 {
     return gnutls_rnd(GNUTLS_RND_KEY, out, size) == 0 ? OK : ERR_IO;

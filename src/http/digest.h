@@ -14,6 +14,9 @@ enum { SHA256_SIZE = 32, BCRYPT_PASSWORD_MAX = 72 /* bytes; the rest would be ig
 /* SHA-256 of `bytes`. ERR_UNSUPPORTED: the library refuses (a FIPS policy). */
 MUST_USE err digest_sha256(slice bytes, uint8_t out[SHA256_SIZE]);
 
+/* HMAC-SHA-256 of `bytes` under `key`. ERR_UNSUPPORTED: as above. */
+MUST_USE err digest_hmac(slice key, slice bytes, uint8_t out[SHA256_SIZE]);
+
 /* Unpredictable bytes. ERR_IO: the system gives none. */
 MUST_USE err digest_random(uint8_t *out, size_t size);
 

@@ -9,7 +9,12 @@
 struct headers { /* what was seen of the headers that decide where a request ends */
     unsigned hosts, lengths, encodings;
     bool odd_encoding, malformed;
+    unsigned once[8]; /* of ONCE */
 };
+
+/* Headers that decide who is served: two of them could be read as either. */
+static const char *const ONCE[] = {"Authorization", "Content-Type",   "Content-Encoding",
+                                   "Origin",        "Sec-Fetch-Site", "Expect"};
 
 /* RFC 9110, 5.6.2 */
 static bool is_token(const char *s, size_t n)
@@ -49,7 +54,17 @@ static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *key,
         h->encodings++;
         h->odd_encoding |= value == NULL || strcasecmp(value, "chunked") != 0;
     }
+    for (size_t i = 0; i < COUNT_OF(ONCE); i++)
+        h->once[i] += named(key, key_size, ONCE[i]);
     return MHD_YES;
+}
+
+static bool has_two(const struct headers *h)
+{
+    for (size_t i = 0; i < COUNT_OF(ONCE); i++)
+        if (h->once[i] > 1)
+            return true;
+    return false;
 }
 
 unsigned guard_request(struct http_request *r, const char *version, const char **why)
@@ -72,6 +87,7 @@ unsigned guard_request(struct http_request *r, const char *version, const char *
            : h.encodings > 1                  ? "more than one Transfer-Encoding\n"
            : h.encodings > 0 && h.lengths > 0 ? "both Content-Length and Transfer-Encoding\n"
            : h.encodings > 0 && !is_11        ? "Transfer-Encoding in an HTTP/1.0 request\n"
+           : has_two(&h)                      ? "a header that may stand once stands twice\n"
            : r->verdict == TARGET_MALFORMED   ? "malformed request target\n"
                                               : NULL;
     return *why != NULL ? 400 : 0;

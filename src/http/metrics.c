@@ -224,6 +224,7 @@ void metrics_text(struct api *api, struct buf *b)
 {
     put_process(b, api);
     put_http(b, api);
+    metrics_guard(api, b);
     if (atomic_load_explicit(&api->ready, memory_order_acquire)) {
         struct db_stats s;
         db_stats_of(api->db, &s);

@@ -78,11 +78,49 @@ static void cors_headers(struct http_request *r, struct MHD_Response *response)
         (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", origin.ptr);
 }
 
+struct header {
+    const char *name, *value;
+};
+
+/* On every answer, unless the web configuration says otherwise. Pages load what comes from here
+ * alone, are shown in no frame, and tell nobody where they were. */
+static const struct header SECURE[] = {
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+     "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action "
+     "'self'; "
+     "frame-ancestors 'none'"},
+};
+
+static void configured_headers(void *arg, const struct web_config *w)
+{
+    struct MHD_Response *response = arg;
+    for (size_t i = 0; i < w->headers.count; i++) {
+        const struct pair *p = &w->headers.items[i];
+        if (p->value.len > 0)
+            (void)MHD_add_response_header(response, p->name.ptr, p->value.ptr);
+    }
+}
+
+static void secure_headers(struct http_request *r, struct MHD_Response *response)
+{
+    struct auth *auth = r->server->options.auth;
+    if (auth != NULL)
+        auth_with_config(auth, configured_headers, response);
+    for (size_t i = 0; i < COUNT_OF(SECURE); i++)
+        if (MHD_get_response_header(response, SECURE[i].name) == NULL)
+            (void)MHD_add_response_header(response, SECURE[i].name, SECURE[i].value);
+    if (r->is_api && MHD_get_response_header(response, "Cache-Control") == NULL)
+        (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+}
+
 static void common_headers(struct http_request *r, struct MHD_Response *response)
 {
     if (r->content_type != NULL)
         (void)MHD_add_response_header(response, "Content-Type", r->content_type);
-    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     (void)MHD_add_response_header(response, "Vary", "Origin, Accept-Encoding");
     cors_headers(r, response);
     if (r->location != NULL)
@@ -91,6 +129,7 @@ static void common_headers(struct http_request *r, struct MHD_Response *response
         (void)MHD_add_response_header(response, "Connection", "close");
     for (unsigned i = 0; i < r->header_count; i++)
         (void)MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    secure_headers(r, response);
 }
 
 /* Did the handler encode the answer itself? */
@@ -133,6 +172,7 @@ static struct MHD_Response *make_response(struct http_request *r, enum params_co
 enum MHD_Result answer_send(struct http_request *r)
 {
     r->phase = PHASE_ANSWERED;
+    connection_phase(r->connection, CONNECTION_ANSWER);
     request_done(r);
     if (r->status == 0)
         http_text(r, 500, "internal error: no answer\n");

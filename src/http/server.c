@@ -8,6 +8,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/server_priv.h"
+#include "http/tls.h"
+
+enum {
+    PASSWORD_THREADS =
+        2, /* passwords being checked at once: each takes a processor for 50 ms or more */
+    PASSWORD_QUEUE = 64,
+};
 
 /* ---- Dispatch ---- */
 
@@ -40,9 +47,10 @@ static unsigned method_of(const char *name, bool *head_only)
 
 static const struct http_route *find_route(const struct http_server *s, const char *path)
 {
-    for (size_t i = 0; i < s->options.route_count; i++)
-        if (path_matches(s->options.routes[i].path, path))
-            return &s->options.routes[i];
+    const struct http_options *o = &s->options;
+    for (size_t i = 0; i < o->route_count; i++)
+        if (path_matches(o->routes[i].path, path) && (o->routes[i].vital || !o->vital_only))
+            return &o->routes[i];
     return NULL;
 }
 
@@ -87,12 +95,7 @@ static void answer_not_found(struct http_request *r)
 static bool answer_early(struct http_request *r)
 {
     const struct http_server *s = r->server;
-    if (r->refused_busy) {
-        http_text(r, 503, "too many request bodies in flight, try again later\n");
-        http_answer_header(r, "Retry-After", STR("1"));
-    } else if (r->too_large) {
-        http_text(r, 413, "request body too large\n");
-    } else if (r->method == HTTP_OPTIONS && answer_options(r)) {
+    if (r->method == HTTP_OPTIONS && answer_options(r)) {
         return true;
     } else if (r->route == NULL) {
         answer_not_found(r);
@@ -155,6 +158,8 @@ void request_done(struct http_request *r)
 
 static enum MHD_Result dispatch(struct http_request *r)
 {
+    if (r->refused)
+        return answer_send(r);
     if (!begin_work(r) || answer_early(r) || !read_params(r))
         return answer_send(r);
     if (!r->route->on_pool) {
@@ -167,6 +172,7 @@ static enum MHD_Result dispatch(struct http_request *r)
     if (pool_submit(r->server->pool, request_run_on_worker, r) != OK) {
         (void)atomic_fetch_add_explicit(&r->server->counters.rejected_busy, 1,
                                         memory_order_relaxed);
+        http_refused(r->server, HTTP_REFUSED_QUEUE);
         http_text(r, 503, "too many requests waiting, try again later\n");
         http_answer_header(r, "Retry-After", STR("1"));
         http_resume(r);
@@ -186,7 +192,14 @@ static void *request_open(void *cls, const char *uri, struct MHD_Connection *c)
     r->server = cls;
     r->connection = c;
     r->start_mono_ns = clock_mono_ns();
+    connection_phase(c, CONNECTION_HEAD);
     r->verdict = target_parse(str_from(uri), &r->target, &query);
+    str authority = target_authority(str_from(uri));
+    if (authority.len > 0) {
+        r->target_text = mem_alloc(authority.len);
+        memcpy(r->target_text, authority.ptr, authority.len);
+        r->authority = (str){r->target_text, authority.len};
+    }
     if (query.len > 0) {
         r->query = mem_zalloc(query.len + 1, 1);
         memcpy(r->query, query.ptr, query.len);
@@ -220,17 +233,55 @@ static void request_route(struct http_request *r, const char *method)
     (void)atomic_fetch_add_explicit(&r->server->counters.requests, 1, memory_order_relaxed);
 }
 
+/* The refusal is told when the body is there, so that the client reads it; at once when the client
+ * asked first, or would send too much. */
+static enum MHD_Result tell_refusal(struct http_request *r)
+{
+    size_t declared = body_declared(r);
+    bool asks = http_header(r, "Expect").len > 0;
+    r->phase = PHASE_BODY;
+    connection_phase(r->connection, CONNECTION_BODY);
+    if (!r->must_close && !asks && (declared == SIZE_MAX || declared <= body_max(r)))
+        return MHD_YES;
+    r->must_close = true;
+    return answer_send(r);
+}
+
+static enum MHD_Result go_on(struct http_request *r, enum access access)
+{
+    if (access == ACCESS_WAITS)
+        return MHD_YES;
+    size_t declared = body_declared(r);
+    if (access == ACCESS_ALLOWED && declared != SIZE_MAX && declared > body_max(r))
+        request_refuse(r, HTTP_REFUSED_TOO_LARGE, 413, "request body too large\n");
+    if (r->refused)
+        return tell_refusal(r);
+    r->phase = PHASE_BODY;
+    connection_phase(r->connection, CONNECTION_BODY);
+    return MHD_YES;
+}
+
 /* Route the request, or refuse it at once. */
 static enum MHD_Result begin(struct http_request *r, const char *method, const char *version)
 {
     const char *why;
     request_route(r, method);
     unsigned status = guard_request(r, version, &why);
-    if (status == 0)
-        return MHD_YES;
-    http_text(r, status, why);
-    r->must_close = true;
-    return answer_send(r);
+    if (status != 0) {
+        request_refuse(r, HTTP_REFUSED_MALFORMED, status, why);
+        r->must_close = true;
+        return answer_send(r);
+    }
+    return go_on(r, access_check(r));
+}
+
+static enum MHD_Result take_body(struct http_request *r, const char *data, size_t *size)
+{
+    connection_got(r->connection, *size);
+    if (!body_take(r, data, *size))
+        return MHD_NO;
+    *size = 0;
+    return MHD_YES;
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
@@ -242,13 +293,12 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     struct http_request *r = *state;
     if (!r->routed)
         return begin(r, method, version);
-    if (r->phase == PHASE_BODY && *size > 0) {
-        body_take(r, data, *size);
-        *size = 0;
-        return MHD_YES;
-    }
+    if (r->phase == PHASE_ACCESS)
+        return go_on(r, access_settle(r));
+    if (r->phase == PHASE_BODY && *size > 0)
+        return take_body(r, data, size);
     if (r->phase == PHASE_BODY) {
-        connection_reading(c, false);
+        connection_phase(c, CONNECTION_WORK);
         return dispatch(r);
     }
     if (r->phase == PHASE_WORKING) {
@@ -272,7 +322,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     struct http_request *r = *state;
     if (r == NULL)
         return;
-    connection_reading(c, true); /* the next one */
+    connection_phase(c, CONNECTION_IDLE);
     answer_stream_close(r);
     suspend_forget(r);
     request_done(r);
@@ -287,6 +337,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     buf_fini(&r->wire);
     buf_fini(&r->target);
     mem_free(r->query);
+    mem_free(r->target_text);
     mem_free(r->location);
     mem_free(r);
     *state = NULL;
@@ -316,47 +367,94 @@ static void log_from_mhd(void *cls, const char *format, va_list args)
 
 /* ---- Start and stop ---- */
 
+/* What a server with TLS has besides: see tls.h. */
+static void tls_options(const struct http_options *o, struct MHD_OptionItem out[3])
+{
+    size_t n = 0;
+    if (o->auth != NULL && auth_has_tls(o->auth)) {
+        out[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL"};
+        out[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_retrieve_callback()};
+    }
+    out[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
+static err start_daemon(struct http_server *s, int fd, struct diag *d)
+{
+    const struct http_options *o = &s->options;
+    struct MHD_OptionItem tls[3];
+    bool has_tls = o->auth != NULL && auth_has_tls(o->auth);
+    tls_options(o, tls);
+    s->daemon = MHD_start_daemon(
+        (unsigned)MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+            (has_tls ? (unsigned)MHD_USE_TLS : 0),
+        0, connection_admit, s, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_from_mhd, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, o->threads,
+        MHD_OPTION_CONNECTION_LIMIT, o->connections_max + HTTP_CONNECTIONS_RESERVE,
+        MHD_OPTION_CONNECTION_TIMEOUT, 300u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_HEADER_BYTES_MAX, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384,
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_NOTIFY_COMPLETED, completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s, MHD_OPTION_URI_LOG_CALLBACK,
+        request_open, s, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    if (s->daemon == NULL)
+        return diag_set(d, ERR_IO, "the HTTP server did not start on %s", s->listen_address);
+    return OK;
+}
+
+static void server_free(struct http_server *s)
+{
+    pool_close(s->pieces);
+    pool_close(s->pool);
+    pool_close(s->passwords);
+    peers_close(s->peers);
+    mem_free(s->watch_fds);
+    mem_free(s->watch_requests);
+    mutex_fini(&s->lock);
+    mem_free(s);
+}
+
+static err start(struct http_server *s, struct diag *d)
+{
+    const struct http_options *o = &s->options;
+    int fd = -1;
+    TRY(server_listen(s->listen_address, &fd, &s->port, d));
+    err e = o->workers > 0 ? pool_open("query", o->workers, o->queue_max, &s->pool) : OK;
+    if (e == OK)
+        e = pool_open("pieces", o->threads, o->connections_max + HTTP_CONNECTIONS_RESERVE,
+                      &s->pieces);
+    if (e == OK && o->auth != NULL)
+        e = pool_open("password", PASSWORD_THREADS, PASSWORD_QUEUE, &s->passwords);
+    if (e == OK)
+        e = start_daemon(s, fd, d);
+    if (e != OK) {
+        (void)close(fd);
+        return e;
+    }
+    atomic_store_explicit(&s->watching, true, memory_order_relaxed);
+    e = thread_start(&s->watcher, "http-watch", watcher_main, s);
+    if (e != OK)
+        MHD_stop_daemon(s->daemon);
+    return e;
+}
+
 err http_server_open(const struct http_options *o, struct http_server **out, struct diag *d)
 {
     struct http_server *s = mem_zalloc(1, sizeof(*s));
-    int fd = -1;
     s->options = *o;
+    s->peers = peers_open();
+    s->watch_cap = (size_t)o->connections_max + HTTP_CONNECTIONS_RESERVE;
+    s->watch_fds = mem_zalloc(s->watch_cap, sizeof(*s->watch_fds));
+    s->watch_requests = mem_zalloc(s->watch_cap, sizeof(*s->watch_requests));
     mutex_init(&s->lock);
     (void)snprintf(s->listen_address, sizeof(s->listen_address), STR_FMT,
                    STR_ARG(o->listen_address));
-    err e = server_listen(s->listen_address, &fd, &s->port, d);
-    if (e == OK)
-        e = pool_open("query", o->workers, o->queue_max, &s->pool);
-    if (e == OK)
-        e = pool_open("pieces", o->threads, o->connections_max, &s->pieces);
-    if (e == OK) {
-        s->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-            NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_from_mhd, NULL,
-            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, o->threads,
-            MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 300u,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_BYTES_MAX,
-            MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)16384, MHD_OPTION_STRICT_FOR_CLIENT, 0,
-            MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-            connection_changed, s, MHD_OPTION_URI_LOG_CALLBACK, request_open, s, MHD_OPTION_END);
-        if (s->daemon == NULL)
-            e = diag_set(d, ERR_IO, "the HTTP server did not start on %s", s->listen_address);
-    }
-    atomic_store_explicit(&s->watching, true, memory_order_relaxed);
-    if (e == OK)
-        e = thread_start(&s->watcher, "http-watch", watcher_main, s);
-    if (e != OK) {
-        atomic_store_explicit(&s->watching, false, memory_order_relaxed);
-        if (s->daemon != NULL)
-            MHD_stop_daemon(s->daemon);
-        pool_close(s->pieces);
-        pool_close(s->pool);
-        mutex_fini(&s->lock);
-        mem_free(s);
-        return e;
-    }
-    *out = s;
-    return OK;
+    err e = start(s, d);
+    if (e != OK)
+        server_free(s);
+    else
+        *out = s;
+    return e;
 }
 
 /* No request may be suspended when the library is stopped. */
@@ -390,12 +488,12 @@ void http_server_close(struct http_server *s, int64_t drain_ms)
     thread_join(s->watcher);
     pool_close(s->pieces);
     pool_close(s->pool);
+    s->pieces = s->pool = NULL;
     clock_sleep_ns(20000000); /* resumed connections get their answers out */
     MHD_stop_daemon(s->daemon);
     if (fd >= 0)
         (void)close(fd);
-    mutex_fini(&s->lock);
-    mem_free(s);
+    server_free(s);
 }
 
 unsigned http_server_port(const struct http_server *s)

@@ -9,6 +9,13 @@
  * Hosts, control characters) are answered with 400 and the connection is closed; paths with empty,
  * "." or ".." segments or encoded slashes with 404.
  *
+ * Before a route is run, or a body collected, a request must come by a name the server has
+ * (site.h), from where it may, and from somebody who may (auth.h): asked of the route found, not of
+ * the path.
+ *
+ * Above connections_max some more connections are accepted: on them only vital routes are served,
+ * others get 503; meanwhile connections without a request make room.
+ *
  * Answers are a buffer, or a stream: the first HTTP_PIECE_BYTES are made where the handler runs;
  * if there is more, pieces are made as the client takes them, on threads of their own, so a slow
  * reader costs one piece and a running stream does not wait for queries in the queue. */
@@ -36,12 +43,15 @@ enum {
     HTTP_FORM_BYTES_MAX = 4 << 20,             /* body of any route that does not say otherwise */
     HTTP_BODIES_BYTES_MAX_DEFAULT = 512 << 20, /* bodies held at once, all requests */
     HTTP_PARAMS_MAX = 4096,                    /* parameters of one request */
+    HTTP_CONNECTIONS_RESERVE = 64,             /* accepted above connections_max: see below */
     HTTP_ANSWER_HEADERS_MAX = 8,
     HTTP_ANSWER_HEADER_SIZE = 256,
 };
 
+struct auth;
 struct http_server;
 struct regex;
+struct site;
 
 /* One request with its answer. Borrowed by handlers until the answer is complete. */
 struct http_request;
@@ -57,6 +67,8 @@ struct http_route {
     http_handler finish;   /* after http_resume() of a deferred request, on an epoll thread */
     bool on_pool;          /* run on a worker */
     bool before_ready;     /* served while the store is still opening */
+    bool vital;            /* health and metrics: served when connections run out, too */
+    unsigned scope;        /* who may: enum web_scope; 0: only the administrator */
     bool plain;            /* never compressed: the client reads line by line */
     size_t body_bytes_max; /* 0: HTTP_FORM_BYTES_MAX */
 };
@@ -70,13 +82,21 @@ struct http_options {
     http_handler bad_params;         /* http_params_error() says why; NULL: 400 text */
     const struct regex *cors_origin; /* origins that may read API answers; NULL: all */
     void *user;
-    unsigned threads;   /* epoll threads */
-    unsigned workers;   /* pool threads: requests that run at once */
-    unsigned queue_max; /* waiting for a worker; more is 503 */
+    struct auth *auth;       /* NULL: nobody is asked, no TLS */
+    bool open_health;        /* routes of SCOPE_HEALTH are everybody's */
+    bool vital_only;         /* the others are not found */
+    const struct site *site; /* NULL: whatever name, whoever's page */
+    unsigned threads;        /* epoll threads */
+    unsigned workers;        /* pool threads: requests that run at once; 0: no route is on_pool */
+    unsigned queue_max;      /* waiting for a worker; more is 503 */
     unsigned connections_max;
+    unsigned connections_per_client_max; /* 0: no limit; more are closed at once */
     size_t bodies_bytes_max;
-    int64_t read_timeout_ms;  /* to send a request, and between two; 0: none */
-    const atomic_bool *ready; /* NULL: always */
+    int64_t read_timeout_ms;   /* to send a request, and between two; 0: none */
+    int64_t header_timeout_ms; /* for the handshake, request line and headers; 0: none */
+    uint64_t rate_bytes_min;   /* a second, of bodies and of answers that wait to be taken */
+    int64_t rate_grace_ms;     /* the time that rate is taken over; 0: no such limit */
+    const atomic_bool *ready;  /* NULL: always */
 };
 
 /* Bind and start.   ERR_IO  with a line for people in `d` (address in use, not permitted, ...) */
@@ -89,9 +109,32 @@ void http_server_close(struct http_server *s, int64_t drain_ms);
 /* The port it listens on (for :0). */
 unsigned http_server_port(const struct http_server *s);
 
+enum http_refusal { /* why something was not served; names: http_refusal_name() */
+                    HTTP_REFUSED_MALFORMED,
+                    HTTP_REFUSED_HOST,
+                    HTTP_REFUSED_ORIGIN,
+                    HTTP_REFUSED_UNAUTHORIZED,
+                    HTTP_REFUSED_FORBIDDEN,
+                    HTTP_REFUSED_PASSWORDS, /* too many to check */
+                    HTTP_REFUSED_TOO_LARGE,
+                    HTTP_REFUSED_BODIES, /* too much held */
+                    HTTP_REFUSED_QUEUE,
+                    HTTP_REFUSED_QUEUE_TIME,
+                    HTTP_REFUSED_CONNECTIONS,
+                    HTTP_REFUSED_PER_CLIENT, /* connections of one address */
+                    HTTP_REFUSED_SLOW_HEADERS,
+                    HTTP_REFUSED_SLOW_BODY,
+                    HTTP_REFUSED_SLOW_READER,
+                    HTTP_REFUSED_ROOM, /* closed to make room for others */
+                    HTTP_REFUSALS,
+};
+const char *http_refusal_name(enum http_refusal why); /* as a label's value */
+
 struct http_counters { /* relaxed loads, for /metrics */
     _Atomic uint64_t requests, rejected_busy, bodies_bytes, connections;
     _Atomic uint64_t by_class[6]; /* answers by status class: [2] is 2xx */
+    _Atomic uint64_t refused[HTTP_REFUSALS];
+    _Atomic uint64_t clients_gone; /* requests canceled because the client left */
 };
 const struct http_counters *http_counters_of(const struct http_server *s);
 

@@ -1,7 +1,8 @@
 /* server_priv.h -- what the files of the HTTP server share; for src/http only.
  *
  * server.c      life of the server and of a request: callbacks of the library, dispatch
- * conn.c        open connections and their time to send a request
+ * conn.c        open connections: deadlines, limits
+ * access.c      who may be served, and under which name
  * guard.c       requests that are refused for how they are written
  * listen.c      the listening socket
  * body.c        collecting request bodies, within their limits
@@ -12,14 +13,17 @@
 #define HTTP_SERVER_PRIV_H
 
 #include <microhttpd.h>
+#include <poll.h>
 
 #include "base/gzip.h"
 #include "base/thread.h"
+#include "http/auth.h"
 #include "http/params.h"
+#include "http/peers.h"
 #include "http/server.h"
 #include "http/target.h"
 
-enum phase { PHASE_BODY, PHASE_WORKING, PHASE_ANSWERED };
+enum phase { PHASE_ACCESS, PHASE_BODY, PHASE_WORKING, PHASE_ANSWERED };
 
 struct answer_header {
     const char *name;
@@ -37,12 +41,17 @@ struct http_request {
     char *location;   /* of a redirect */
     unsigned method;
     enum phase phase;
-    bool busy, routed, head_only, deferred, too_large, refused_busy, bad_params, must_close;
+    bool busy, routed, head_only, deferred, bad_params, must_close;
     bool below_prefix, is_api;
+    bool refused;               /* has its answer; the body is drained */
+    enum auth_verdict password; /* of PHASE_ACCESS */
+    struct peer *verifying;     /* whose password is being checked for it */
+    str authority;              /* host:port of an absolute target; in `target_text` */
+    char *target_text;
     atomic_bool canceled;
     struct buf body, out;
     struct params params;
-    size_t body_charged;
+    size_t body_charged, drained;
     unsigned status;
     const char *content_type;
     struct answer_header headers[HTTP_ANSWER_HEADERS_MAX];
@@ -64,10 +73,23 @@ struct http_request {
     bool watched;
 };
 
+enum connection_phase {
+    CONNECTION_IDLE,   /* between two requests */
+    CONNECTION_HEAD,   /* handshake, request line, headers */
+    CONNECTION_BODY,   /* body */
+    CONNECTION_WORK,   /* the request waits or runs */
+    CONNECTION_ANSWER, /* the answer is handed out */
+};
+
 struct connection { /* one open connection */
     struct connection *prev, *next;
     int fd;
-    _Atomic uint64_t reading_ns; /* since when a request is waited for or read; 0: it is served */
+    struct peer *peer;
+    _Atomic uint64_t phase;      /* enum connection_phase and since when: conn.c */
+    _Atomic uint64_t body_bytes; /* come of this request's body */
+    bool cut;
+    uint64_t idle_since_ns, idle_bytes; /* the idle phase looked at last; received until then */
+    uint64_t window_ns, window_bytes;   /* while the client takes an answer: a point in time */
 };
 
 struct http_server {
@@ -75,7 +97,8 @@ struct http_server {
     char listen_address[256];
     struct MHD_Daemon *daemon;
     struct pool *pool;
-    struct pool *pieces; /* makes what streams have beyond their first piece */
+    struct pool *pieces;    /* makes what streams have beyond their first piece */
+    struct pool *passwords; /* checks them; NULL without `auth` */
     struct http_counters counters;
     unsigned port;
     atomic_bool stopping; /* running requests are canceled */
@@ -87,6 +110,11 @@ struct http_server {
     struct mutex lock; /* guards the two lists; rank: leaf */
     struct http_request *suspended;
     struct connection *connections;
+    struct peers *peers;      /* guarded by `lock` too */
+    unsigned verifying;       /* requests whose passwords are being checked; the same */
+    struct pollfd *watch_fds; /* the watcher's, watch_cap of each */
+    struct http_request **watch_requests;
+    size_t watch_cap;
     pthread_t watcher;
     atomic_bool watching; /* until the watcher shall end */
 };
@@ -98,15 +126,31 @@ MUST_USE err server_listen(const char *address, int *out, unsigned *port, struct
 /* guard.c: 0, or the status of a refusal with its text; the connection must be closed then. */
 unsigned guard_request(struct http_request *r, const char *version, const char **why);
 
-/* conn.c: a connection comes and goes; its request has been read, and is done with. */
+/* conn.c: may a client connect? A connection comes and goes; what it does now; bytes of a body. */
+enum MHD_Result connection_admit(void *server, const struct sockaddr *address, socklen_t size);
 void connection_opened(struct http_server *s, struct MHD_Connection *c, void **context);
 void connection_closed(struct http_server *s, void **context);
-void connection_reading(struct MHD_Connection *c, bool reading);
-/* Cut connections that have been reading for longer than the read timeout. */
+struct connection *connection_of(struct MHD_Connection *c);
+void connection_phase(struct MHD_Connection *c, enum connection_phase p);
+void connection_got(struct MHD_Connection *c, size_t bytes);
+/* Cut connections that are too slow or in the way. */
 void connections_check(struct http_server *s);
 
-/* body.c: keep another piece of the body, or note why not. */
-void body_take(struct http_request *r, const char *data, size_t size);
+/* access.c: may it be served? Else it has its answer (`refused`) or waits for a password's check:
+ * access_settle() is called when it is resumed. */
+enum access { ACCESS_ALLOWED, ACCESS_REFUSED, ACCESS_WAITS };
+enum access access_check(struct http_request *r);
+enum access access_settle(struct http_request *r);
+/* Count the refusal; answer with `text`, and drain the body. */
+void request_refuse(struct http_request *r, enum http_refusal why, unsigned status,
+                    const char *text);
+void http_refused(struct http_server *s, enum http_refusal why);
+
+/* body.c: how long the body will be by its header: SIZE_MAX when only its end will tell. */
+size_t body_declared(const struct http_request *r);
+size_t body_max(const struct http_request *r);
+/* Keep another piece of the body, or note why not; false: there is no end to it. */
+bool body_take(struct http_request *r, const char *data, size_t size);
 
 /* server.c: something is to be done about the request before the server may end; it has been. */
 void request_begun(struct http_request *r);

@@ -1,12 +1,12 @@
 /* suspend.c -- requests that wait for a worker or for http_resume(). */
-#include <poll.h>
-
+#include "base/assert.h"
 #include "base/clock.h"
 #include "http/server_priv.h"
 
 enum {
-    WATCH_PERIOD_MS = 100, /* how often suspended connections are checked for a client that left */
-    WATCH_MAX = 4096,      /* connections checked each time */
+    WATCH_PERIOD_MS = 50, /* how often suspended connections are checked for a client that left */
+    CONNECTIONS_PERIODS = 4, /* every so many of them the deadlines of connections are checked */
+    FILES_PERIODS = 20,      /* and the files of the web configuration */
 };
 
 /* MHD does not look at the socket of a suspended connection, so the watcher does. */
@@ -66,6 +66,13 @@ static void cancel_locked(struct http_request *r)
     MHD_resume_connection(r->connection);
 }
 
+static void client_left_locked(struct http_request *r)
+{
+    if (!atomic_load_explicit(&r->canceled, memory_order_relaxed))
+        (void)atomic_fetch_add_explicit(&r->server->counters.clients_gone, 1, memory_order_relaxed);
+    cancel_locked(r);
+}
+
 void suspend_cancel_live(struct http_server *s)
 {
     mutex_lock(&s->lock); /* a listener that has not seen `closing` is in the list now */
@@ -86,31 +93,42 @@ static int socket_of(struct http_request *r)
 
 static void watch_once(struct http_server *s)
 {
-    static struct pollfd fds[WATCH_MAX];
-    static struct http_request *requests[WATCH_MAX];
     nfds_t n = 0;
     bool stopping = atomic_load_explicit(&s->stopping, memory_order_relaxed);
     mutex_lock(&s->lock);
-    for (struct http_request *r = s->suspended; r != NULL && n < WATCH_MAX; r = r->watch_next) {
+    for (struct http_request *r = s->suspended; r != NULL && n < s->watch_cap; r = r->watch_next) {
         if (stopping)
             atomic_store_explicit(&r->canceled, true, memory_order_relaxed);
-        fds[n] = (struct pollfd){.fd = socket_of(r), .events = POLLRDHUP};
-        requests[n++] = r;
+        s->watch_fds[n] = (struct pollfd){.fd = socket_of(r), .events = POLLRDHUP};
+        s->watch_requests[n++] = r;
     }
-    if (n > 0 && poll(fds, n, 0) > 0)
+    if (n > 0 && poll(s->watch_fds, n, 0) > 0)
         for (nfds_t i = 0; i < n; i++)
-            if ((fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
-                cancel_locked(requests[i]);
+            if ((s->watch_fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
+                client_left_locked(s->watch_requests[i]);
     mutex_unlock(&s->lock);
+}
+
+static void look_at_files(struct http_server *s)
+{
+    struct diag d = {.text = ""};
+    if (s->options.auth == NULL || s->options.vital_only)
+        return;
+    err e = auth_refresh(s->options.auth, &d); /* logs and counts by itself */
+    DASSERT(e == OK || d.text[0] != '\0');
+    (void)e;
 }
 
 void *watcher_main(void *arg)
 {
     struct http_server *s = arg;
-    while (atomic_load_explicit(&s->watching, memory_order_relaxed)) {
+    for (unsigned i = 0; atomic_load_explicit(&s->watching, memory_order_relaxed); i++) {
         clock_sleep_ns(UINT64_C(1000000) * WATCH_PERIOD_MS);
         watch_once(s);
-        connections_check(s);
+        if (i % CONNECTIONS_PERIODS == 0)
+            connections_check(s);
+        if (i % FILES_PERIODS == 0)
+            look_at_files(s);
     }
     return NULL;
 }

@@ -6,19 +6,33 @@
 
 #include "http/params.h"
 
-/* The path of an absolute target: what follows the authority. */
-static str strip_authority(str s)
+/* Bytes of "http://" in front of an absolute target, 0 when it is none. */
+static size_t scheme_size(str s)
 {
     static const char *const SCHEMES[] = {"http://", "https://"};
     for (size_t i = 0; i < COUNT_OF(SCHEMES); i++) {
         size_t n = strlen(SCHEMES[i]);
-        if (s.len < n || strncasecmp(s.ptr, SCHEMES[i], n) != 0)
-            continue;
-        while (n < s.len && s.ptr[n] != '/' && s.ptr[n] != '?')
-            n++;
-        return n < s.len && s.ptr[n] == '/' ? (str){s.ptr + n, s.len - n} : STR("/");
+        if (s.len >= n && strncasecmp(s.ptr, SCHEMES[i], n) == 0)
+            return n;
     }
-    return s;
+    return 0;
+}
+
+str target_authority(str target)
+{
+    size_t start = scheme_size(target), n = start;
+    while (start > 0 && n < target.len && target.ptr[n] != '/' && target.ptr[n] != '?')
+        n++;
+    return (str){target.ptr + start, n - start};
+}
+
+/* The path of an absolute target: what follows the authority. */
+static str strip_authority(str s)
+{
+    size_t start = scheme_size(s), n = start + target_authority(s).len;
+    if (start == 0)
+        return s;
+    return n < s.len && s.ptr[n] == '/' ? (str){s.ptr + n, s.len - n} : STR("/");
 }
 
 static bool is_control(unsigned char c)

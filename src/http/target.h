@@ -20,4 +20,7 @@ enum target_verdict {
  * '?', not decoded, aliasing `target`. */
 enum target_verdict target_parse(str target, struct buf *path, str *query);
 
+/* The "host:port" of an absolute target, "" when it is none. */
+str target_authority(str target);
+
 #endif

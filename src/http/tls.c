@@ -1,5 +1,5 @@
-/* tls.c -- see tls.h. The library asks for a certificate at every handshake; there the session
- * learns, too, what to ask of the client. */
+/* tls.c -- see tls.h. A new session learns versions, suites and what to ask of the client; the
+ * library asks for a certificate at every handshake. */
 #include "http/tls.h"
 
 #include <arpa/inet.h>
@@ -8,18 +8,16 @@
 #include <gnutls/x509.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
 enum {
     PEM_BYTES_MAX = 1 << 20,
+    PRIORITIES_BYTES_MAX = 64 << 10,
     CHAIN_MAX = 16,   /* certificates of a chain */
     SAN_MAX = 256,    /* bytes of a name compared */
     RETIRED_MAX = 16, /* identities kept for handshakes that began with them */
-    LOOK_MS = 1000,
 };
 
 struct identity {
@@ -30,6 +28,8 @@ struct identity {
     int client_auth;
     char **sans;
     size_t san_count;
+    struct arena arena; /* of `priorities` */
+    const char *priorities;
 };
 
 struct file_stamp {
@@ -41,10 +41,7 @@ static struct {
     struct mutex lock; /* guards all; rank: leaf */
     struct identity *now, *retired[RETIRED_MAX];
     size_t next_retired;
-    struct arena arena; /* of `config` */
-    struct tls_server_config config;
     struct file_stamp stamps[3];
-    uint64_t looked_mono_ns;
 } tls;
 
 static pthread_once_t tls_once = PTHREAD_ONCE_INIT;
@@ -69,6 +66,7 @@ static void identity_free(struct identity *id)
     for (size_t i = 0; i < id->san_count; i++)
         mem_free(id->sans[i]);
     mem_free(id->sans);
+    arena_fini(&id->arena);
     mem_free(id);
 }
 
@@ -172,10 +170,27 @@ static err load_ca(struct identity *id, const struct tls_server_config *t, struc
     return e;
 }
 
+/* What cannot be had together (suites of a version that is off) is told at once. */
+static err check_priorities(const char *text, struct diag *d)
+{
+    gnutls_priority_t cache;
+    int rc = gnutls_priority_init(&cache, text, NULL);
+    if (rc != 0)
+        return diag_set(d, ERR_INVALID, "TLS versions, cipher suites and curves: %s",
+                        gnutls_strerror(rc));
+    gnutls_priority_deinit(cache);
+    return OK;
+}
+
 static err identity_load(const struct tls_server_config *t, struct identity **out, struct diag *d)
 {
     struct identity *id = mem_zalloc(1, sizeof(*id));
-    err e = load_chain(id, t, d);
+    arena_init(&id->arena, PRIORITIES_BYTES_MAX);
+    err e = tls_priorities(t, &id->arena, &id->priorities, d);
+    if (e == OK)
+        e = check_priorities(id->priorities, d);
+    if (e == OK)
+        e = load_chain(id, t, d);
     if (e == OK)
         e = load_key(id, t, d);
     if (e == OK)
@@ -231,37 +246,6 @@ static void put_in_force(struct identity *id)
     tls.now = id;
 }
 
-static str keep(str s)
-{
-    char *copy = arena_alloc(&tls.arena, s.len + 1);
-    if (copy == NULL)
-        return (str){"", 0};
-    if (s.len > 0)
-        memcpy(copy, s.ptr, s.len);
-    copy[s.len] = '\0';
-    return (str){copy, s.len};
-}
-
-static void keep_config(const struct tls_server_config *t)
-{
-    arena_fini(&tls.arena);
-    arena_init(&tls.arena, 4 * PEM_BYTES_MAX);
-    tls.config = *t;
-    tls.config.cert_file = keep(t->cert_file);
-    tls.config.key_file = keep(t->key_file);
-    tls.config.client_ca_file = keep(t->client_ca_file);
-    tls.config.cert = keep(t->cert);
-    tls.config.key = keep(t->key);
-    tls.config.client_ca = keep(t->client_ca);
-    size_t count = t->client_allowed_sans.count;
-    tls.config.client_allowed_sans = (struct texts){ARENA_ARRAY(&tls.arena, str, count + 1), 0};
-    if (tls.config.client_allowed_sans.items == NULL)
-        return;
-    tls.config.client_allowed_sans.count = count;
-    for (size_t i = 0; i < count; i++)
-        tls.config.client_allowed_sans.items[i] = keep(t->client_allowed_sans.items[i]);
-}
-
 err tls_use(const struct tls_server_config *t, struct diag *d)
 {
     struct identity *id;
@@ -270,38 +254,21 @@ err tls_use(const struct tls_server_config *t, struct diag *d)
     stamps_of(t, stamps);
     TRY(identity_load(t, &id, d));
     mutex_lock(&tls.lock);
-    put_in_force(id);
-    if (t != &tls.config)
-        keep_config(t);
     memcpy(tls.stamps, stamps, sizeof(stamps));
+    put_in_force(id);
     mutex_unlock(&tls.lock);
     return OK;
 }
 
-void tls_refresh(void)
+bool tls_changed(const struct tls_server_config *t)
 {
-    struct diag d = {.text = ""};
     struct file_stamp stamps[3];
-    struct identity *id = NULL;
     (void)pthread_once(&tls_once, tls_init);
-    uint64_t now = clock_mono_ns();
+    stamps_of(t, stamps);
     mutex_lock(&tls.lock);
-    bool look = tls.now != NULL && now - tls.looked_mono_ns > (uint64_t)LOOK_MS * 1000000;
-    if (look) {
-        tls.looked_mono_ns = now;
-        stamps_of(&tls.config, stamps);
-        if (!stamps_eq(stamps, tls.stamps)) {
-            memcpy(tls.stamps, stamps, sizeof(stamps));
-            if (identity_load(&tls.config, &id, &d) == OK)
-                put_in_force(id);
-            else
-                log_error("renewed TLS files are wrong; the old ones stay in force",
-                          LOG_CSTR("reason", d.text));
-        }
-    }
+    bool changed = !stamps_eq(stamps, tls.stamps);
     mutex_unlock(&tls.lock);
-    if (id != NULL)
-        log_info("TLS files read again");
+    return changed;
 }
 
 void tls_forget(void)
@@ -314,8 +281,6 @@ void tls_forget(void)
         identity_free(tls.retired[i]);
         tls.retired[i] = NULL;
     }
-    arena_fini(&tls.arena);
-    tls.config = (struct tls_server_config){0};
     mutex_unlock(&tls.lock);
 }
 
@@ -348,6 +313,8 @@ static int verify_chain(const struct identity *id, gnutls_session_t session)
 {
     unsigned count = 0, status = 0;
     const gnutls_datum_t *raw = gnutls_certificate_get_peers(session, &count);
+    if (raw == NULL && id->client_auth == CLIENT_AUTH_VERIFY_IF_GIVEN)
+        return 0;
     gnutls_x509_crt_t chain[CHAIN_MAX];
     unsigned loaded = 0;
     bool good = raw != NULL && count > 0 && count <= CHAIN_MAX;
@@ -387,27 +354,45 @@ static int retrieve(gnutls_session_t session, const gnutls_datum_t *names, int n
                     const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
                     gnutls_pcert_st **chain, unsigned *chain_count, gnutls_privkey_t *key)
 {
+    (void)session;
     (void)names;
     (void)name_count;
     (void)algorithms;
     (void)algorithm_count;
-    tls_refresh();
     mutex_lock(&tls.lock);
     struct identity *id = tls.now;
     if (id != NULL) {
         *chain = id->chain;
         *chain_count = id->chain_count;
         *key = id->key;
-        bool needed = id->client_auth == CLIENT_AUTH_REQUIRE_ANY ||
-                      id->client_auth == CLIENT_AUTH_REQUIRE_AND_VERIFY;
-        if (id->client_auth != CLIENT_AUTH_NONE) {
-            gnutls_certificate_server_set_request(session, needed ? GNUTLS_CERT_REQUIRE
-                                                                  : GNUTLS_CERT_REQUEST);
-            gnutls_session_set_verify_function(session, verify_client);
-        }
     }
     mutex_unlock(&tls.lock);
     return id != NULL ? 0 : -1;
+}
+
+/* What is asked of the client must be known before its first message is answered. */
+static void ask_client(const struct identity *id, gnutls_session_t session)
+{
+    bool needed = id->client_auth == CLIENT_AUTH_REQUIRE_ANY ||
+                  id->client_auth == CLIENT_AUTH_REQUIRE_AND_VERIFY;
+    if (id->client_auth == CLIENT_AUTH_NONE)
+        return;
+    gnutls_certificate_server_set_request(session,
+                                          needed ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
+    gnutls_session_set_verify_function(session, verify_client);
+}
+
+void tls_begin(void *session)
+{
+    static const gnutls_datum_t HTTP = {(unsigned char *)(uintptr_t) "http/1.1", 8};
+    gnutls_session_t s = session;
+    mutex_lock(&tls.lock);
+    if (tls.now != NULL) {
+        (void)gnutls_priority_set_direct(s, tls.now->priorities, NULL);
+        ask_client(tls.now, s);
+    }
+    mutex_unlock(&tls.lock);
+    (void)gnutls_alpn_set_protocols(s, &HTTP, 1, 0);
 }
 
 void *tls_retrieve_callback(void)
@@ -425,7 +410,8 @@ struct name_map {
     const char *go, *gnutls;
 };
 
-/* Go's suites for TLS 1.2 and before; those of 1.3 cannot be chosen, as in Go. */
+/* Go's suites. GnuTLS combines key exchanges with ciphers, whichever were named together; the
+ * ciphers hold for TLS 1.3 too. */
 static const struct name_map SUITES[] = {
     {"TLS_RSA_WITH_AES_128_CBC_SHA", "+RSA:+AES-128-CBC:+SHA1"},
     {"TLS_RSA_WITH_AES_256_CBC_SHA", "+RSA:+AES-256-CBC:+SHA1"},
@@ -465,6 +451,15 @@ static err put_names(const struct texts *names, const struct name_map *map, size
     return OK;
 }
 
+static bool has_aead(const struct texts *suites)
+{
+    for (size_t i = 0; i < suites->count; i++)
+        if (memmem(suites->items[i].ptr, suites->items[i].len, "GCM", 3) != NULL ||
+            memmem(suites->items[i].ptr, suites->items[i].len, "CHACHA", 6) != NULL)
+            return true;
+    return false;
+}
+
 err tls_priorities(const struct tls_server_config *t, struct arena *a, const char **out,
                    struct diag *d)
 {
@@ -475,10 +470,11 @@ err tls_priorities(const struct tls_server_config *t, struct arena *a, const cha
     buf_printf(&b, "NORMAL:-VERS-ALL");
     for (int v = t->max_version; v >= t->min_version; v--)
         buf_printf(&b, ":%s", VERSIONS[v]);
-    if (suites) /* the suites of TLS 1.3 stay */
-        buf_printf(&b, ":-KX-ALL:-CIPHER-ALL:-MAC-ALL:+AEAD:+AES-128-GCM:+AES-256-GCM:"
-                       "+CHACHA20-POLY1305");
+    if (suites)
+        buf_printf(&b, ":-KX-ALL:-CIPHER-ALL:-MAC-ALL:+AEAD");
     err e = put_names(&t->cipher_suites, SUITES, COUNT_OF(SUITES), "cipher suite", &b, d);
+    if (suites && e == OK && !has_aead(&t->cipher_suites)) /* TLS 1.3 knows no others */
+        buf_printf(&b, ":+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305");
     if (curves)
         buf_printf(&b, ":-GROUP-ALL");
     if (e == OK)

@@ -3,6 +3,8 @@
 #ifndef HTTP_TLS_H
 #define HTTP_TLS_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "config/web_config.h"
@@ -11,9 +13,11 @@
  *   ERR_IO, ERR_INVALID  `d` says which file and why; what was in force stays */
 MUST_USE err tls_use(const struct tls_server_config *t, struct diag *d);
 
-/* Files changed since tls_use() (a renewed certificate) are read again; one that is wrong leaves
- * what was and is logged. Cheap: looks at most once a second. */
-void tls_refresh(void);
+/* Have the files changed since tls_use() (a renewed certificate)? */
+bool tls_changed(const struct tls_server_config *t);
+
+/* A connection begins: its gnutls_session_t learns what is in force. */
+void tls_begin(void *session);
 
 /* Forget everything; no handshake may be under way. */
 void tls_forget(void);

@@ -7,6 +7,7 @@
 #include "http/params.h"
 #include "http/search.h"
 #include "http/server.h"
+#include "http/site.h"
 #include "http/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,6 +24,8 @@ static void check_target(str text)
         ASSERT(strstr(p, "/../") == NULL && strstr(p, "/./") == NULL);
     }
     ASSERT(query.len <= text.len);
+    str authority = target_authority(text);
+    ASSERT(authority.len == 0 || memchr(authority.ptr, '/', authority.len) == NULL);
     buf_fini(&path);
 }
 
@@ -35,6 +38,21 @@ static void check_params(str content_type, str body)
     ASSERT(p.text.len <= 2 * body.len);
     (void)params_nth(&p, STR("query"), 0);
     params_fini(&p);
+}
+
+static void check_site(str text)
+{
+    struct site s;
+    struct diag d;
+    if (site_init(&s, text, STR(":1"), STR(""), STR("box"), &d) != OK)
+        return;
+    bool browser = site_knows(&s, text, true);
+    ASSERT(!browser || site_knows(&s, text, false));
+    struct site_call call = {.host = STR("a"), .origin = text};
+    ASSERT(text.len == 0 || !site_may_change(&s, &call, NULL) ||
+           memmem(text.ptr, text.len, "://a", 4) != NULL ||
+           memmem(text.ptr, text.len, "://A", 4) != NULL ||
+           memchr(text.ptr, '@', text.len) != NULL);
 }
 
 static void check_search(str text)
@@ -58,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     str text = size > 0 ? slice_text((slice){data, size}) : (str){"", 0}, boundary;
     check_target(text);
+    check_site(text);
     check_params(STR("application/x-www-form-urlencoded"), text);
     check_params(STR("multipart/form-data; boundary=b"), text);
     check_params(text, STR("a=b"));

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "http/auth.h"
 #include "http/digest.h"
@@ -120,10 +119,12 @@ static void test_auth__tokens_have_scopes(void **state)
     auth_close(a);
 }
 
-/* Wait until the files may be looked at again. */
-static void wait_for_look(void)
+static err refresh(struct auth *a)
 {
-    clock_sleep_ns(UINT64_C(1000000) * (AUTH_CHECK_MS + 20));
+    struct diag d = {.text = ""};
+    err e = auth_refresh(a, &d);
+    assert_int_equal(e == OK, d.text[0] == '\0');
+    return e;
 }
 
 static void test_auth__changed_files_are_read_again(void **state)
@@ -133,11 +134,15 @@ static void test_auth__changed_files_are_read_again(void **state)
     const char *right = "Basic YWxpY2U6c2VjcmV0";
     assert_int_equal(verify(a, right), AUTH_ALLOWED);
     put(tokens, "tokens: [\n");
-    wait_for_look();
+    assert_int_equal(refresh(a), ERR_INVALID);
+    assert_int_equal(refresh(a), ERR_INVALID); /* still wrong, counted once */
+    assert_int_equal(auth_counters_of(a).reloads_failed, 1);
+    assert_false(auth_counters_of(a).last_reload_ok);
     assert_int_equal(check(a, "Bearer test", SCOPE_READ), AUTH_ALLOWED); /* wrong: old stays */
     put(tokens, "tokens:\n  - {name: g, sha256: " SUM ", scopes: [write]}\n");
     put(web, "basic_auth_users: {carol: " HASH "}\n");
-    wait_for_look();
+    assert_int_equal(refresh(a), OK);
+    assert_true(auth_counters_of(a).last_reload_ok);
     assert_int_equal(check(a, "Bearer test", SCOPE_READ), AUTH_REFUSED);
     assert_int_equal(verify(a, right), AUTH_UNKNOWN); /* known or not: the user is gone */
     auth_close(a);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "config/web_config.h"
 #include "http/api.h"
 #include "http/openapi.h"
 
@@ -58,9 +59,28 @@ static void test_openapi__versions(void **state)
     buf_fini(&new);
 }
 
+static void test_routes__each_says_who_may(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct http_route *routes = api_routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *p = routes[i].path;
+        bool admin = strstr(p, "/admin/") != NULL || strstr(p, "/cancel") != NULL ||
+                     strcmp(p, "/-/reload") == 0 || strcmp(p, "/-/quit") == 0;
+        if (routes[i].scope == 0 || (routes[i].scope == SCOPE_ADMIN) != admin)
+            fail_msg("%s", p);
+        bool health = strcmp(p, "/-/healthy") == 0 || strcmp(p, "/-/ready") == 0;
+        assert_int_equal(routes[i].scope == SCOPE_HEALTH, health);
+        assert_int_equal(routes[i].vital, health || strcmp(p, "/metrics") == 0);
+        assert_false(routes[i].vital && routes[i].on_pool); /* the listener for these has none */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_openapi__has_every_route),
+                                       cmocka_unit_test(test_routes__each_says_who_may),
                                        cmocka_unit_test(test_openapi__versions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

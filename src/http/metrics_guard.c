@@ -1,0 +1,48 @@
+/* metrics_guard.c -- /metrics: what was refused and why, and the state of the web configuration. */
+#include <inttypes.h>
+
+#include "http/api.h"
+#include "http/auth.h"
+
+static void put_type(struct buf *b, const char *name, const char *type, const char *help)
+{
+    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static uint64_t load(const _Atomic uint64_t *v)
+{
+    return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+static void put_refusals(struct api *api, struct buf *b)
+{
+    const struct http_counters *c = http_counters_of(api->server);
+    const struct http_counters *health =
+        api->health_server != NULL ? http_counters_of(api->health_server) : NULL;
+    put_type(b, "varve_http_refused_total", "counter",
+             "Requests and connections that were not served, by reason.");
+    for (unsigned i = 0; i < HTTP_REFUSALS; i++)
+        buf_printf(b, "varve_http_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+                   http_refusal_name((enum http_refusal)i),
+                   load(&c->refused[i]) + (health != NULL ? load(&health->refused[i]) : 0));
+    put_type(b, "varve_http_clients_gone_total", "counter",
+             "Requests ended because their client had left.");
+    buf_printf(b, "varve_http_clients_gone_total %" PRIu64 "\n", load(&c->clients_gone));
+}
+
+void metrics_guard(struct api *api, struct buf *b)
+{
+    put_refusals(api, b);
+    if (api->auth == NULL)
+        return;
+    struct auth_counters c = auth_counters_of(api->auth);
+    put_type(b, "varve_web_config_last_reload_successful", "gauge",
+             "1 when web configuration, tokens and certificate in force are those of the files.");
+    buf_printf(b, "varve_web_config_last_reload_successful %d\n", c.last_reload_ok ? 1 : 0);
+    put_type(b, "varve_web_config_reload_failures_total", "counter",
+             "Changed files of the web configuration that were wrong.");
+    buf_printf(b, "varve_web_config_reload_failures_total %" PRIu64 "\n", c.reloads_failed);
+    put_type(b, "varve_web_password_checks_total", "counter",
+             "Passwords compared with a bcrypt hash; right ones are remembered.");
+    buf_printf(b, "varve_web_password_checks_total %" PRIu64 "\n", c.verifications);
+}
