@@ -30,6 +30,7 @@ enum {
 struct serve_flags {
     const char *config_file, *data_path, *listen, *features, *log_level, *log_format, *wal_sync;
     const char *external_url, *route_prefix, *page_title, *cors_origin;
+    int64_t slow_query_ms;
     int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
         future_ms, read_timeout_ms;
     uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes;
@@ -150,6 +151,8 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
          FLAG_BYTES, &f->query_bytes, false},
         {"query.lookback-delta", "duration", "How old a sample may be to count as current.",
          FLAG_DURATION, &f->lookback_ms, false},
+        {"query.log-slow-queries", "duration", "Log queries that take longer; 0s: none.",
+         FLAG_DURATION, &f->slow_query_ms, false},
         {"enable-feature", "names", "Comma-separated features to switch on.", FLAG_TEXT,
          &f->features, false},
         {"log.level", "level", "debug, info, warn or error.", FLAG_TEXT, &f->log_level, false},
@@ -405,6 +408,7 @@ static void describe(const struct flag *flags, size_t count)
     api.retention_bytes = options.retention_bytes;
     api.query_timeout_ms = options.query_timeout_ms;
     api.lookback_ms = options.lookback_ms;
+    api.insight.slow_ms = options.slow_query_ms;
     api.samples_max = options.samples_max;
     api.query_bytes_max = options.query_bytes;
     api.read_samples_max = options.read_samples_max;
@@ -443,6 +447,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     notifications_set(&api.notifications, NOTE_STOPPING, true);
     http_server_close(api.server, DRAIN_MS);
     web_guard_close(&guard);
+    insight_stop(&api.insight);
     notifications_fini(&api.notifications);
     insight_fini(&api.insight);
     receiver_close(api.receiver);
@@ -484,6 +489,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     }
     api.db = db;
     api.env.store = db;
+    insight_start(&api.insight, db);
     atomic_store_explicit(&api.ready, true, memory_order_release);
     notifications_set(&api.notifications, NOTE_STARTING, false);
     log_info("server is ready to receive web requests", LOG_CSTR("address", options.listen),

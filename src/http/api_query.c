@@ -166,12 +166,6 @@ static void put_series(struct buf *b, const struct query_series *s, bool vector,
     buf_put_u8(b, '}');
 }
 
-static void put_seconds(struct buf *b, const char *key, uint64_t ns)
-{
-    buf_printf(b, "\"%s\":", key);
-    json_number(b, (double)ns / 1e9);
-}
-
 static void put_by_step(struct buf *b, const struct query_answer *a, const char *key,
                         const uint64_t *counts)
 {
@@ -187,27 +181,13 @@ static void put_by_step(struct buf *b, const struct query_answer *a, const char 
 static void put_stats(struct buf *b, const struct query_answer *a)
 {
     const struct query_stats *s = &query_result(a->query)->stats;
-    buf_put_str(b, STR(",\"stats\":{\"timings\":{"));
-    put_seconds(b, "evalTotalTime", s->exec_ns);
     buf_put_u8(b, ',');
-    put_seconds(b, "resultSortTime", s->sort_ns);
-    buf_put_u8(b, ',');
-    put_seconds(b, "queryPreparationTime", s->prepare_ns);
-    buf_put_u8(b, ',');
-    put_seconds(b, "innerEvalTime", s->exec_ns - MIN(s->sort_ns, s->exec_ns));
-    buf_put_u8(b, ',');
-    put_seconds(b, "execQueueTime", a->queue_ns);
-    buf_put_u8(b, ',');
-    put_seconds(b, "execTotalTime", s->prepare_ns + s->exec_ns);
-    buf_printf(b,
-               "},\"samples\":{\"totalQueryableSamples\":%llu,\"samplesRead\":%llu,"
-               "\"peakSamples\":%llu",
-               (unsigned long long)s->samples_queryable, (unsigned long long)s->samples_read,
-               (unsigned long long)s->samples_peak);
-    if (s->step_count > 0) {
-        put_by_step(b, a, "totalQueryableSamplesPerStep", s->samples_queryable_by_step);
-        put_by_step(b, a, "samplesReadPerStep", s->samples_read_by_step);
-    }
+    query_stats_json(b, s, a->queue_ns);
+    if (s->step_count == 0)
+        return;
+    b->len -= 2; /* braces of samples and stats */
+    put_by_step(b, a, "totalQueryableSamplesPerStep", s->samples_queryable_by_step);
+    put_by_step(b, a, "samplesReadPerStep", s->samples_read_by_step);
     buf_put_str(b, STR("}}"));
 }
 
@@ -338,6 +318,29 @@ static bool check_range_type(struct http_request *r, const struct query *q)
     return false;
 }
 
+/* Tell those who count and log queries. */
+static void note_end(struct http_request *r, const struct query_options *o,
+                     const struct query_answer *a, err status, const char *error)
+{
+    const struct active_query *active = query_track_of(r);
+    struct query_event e = {.kind = o->step_ms > 0 ? "query_range" : "query",
+                            .text = a->text,
+                            .expr = query_expr(a->query),
+                            .start_ms = o->start_ms,
+                            .end_ms = o->end_ms,
+                            .step_ms = o->step_ms,
+                            .duration_ns = a->executed_ns - a->arrived_ns,
+                            .queue_ns = a->queue_ns,
+                            .stats = query_result(a->query)->stats,
+                            .status = status,
+                            .error = error,
+                            .method = http_method(r) == HTTP_POST ? STR("POST") : STR("GET"),
+                            .path = a->path};
+    if (active != NULL)
+        e.origin = active->info.origin;
+    insight_query(&api_of(r)->insight, &e);
+}
+
 static void run(struct http_request *r, const struct query_options *o, struct query_answer *a)
 {
     struct api *api = api_of(r);
@@ -358,6 +361,7 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
         return;
     e = query_exec(a->query, &d);
     a->executed_ns = clock_mono_ns();
+    note_end(r, o, a, e, d.text);
     (void)atomic_fetch_add_explicit(&api->query_samples, query_result(a->query)->stats.samples_read,
                                     memory_order_relaxed);
     if (e != OK) {

@@ -537,6 +537,7 @@ static err collect_selector(struct http_request *r, struct federation *f, str te
         .canceled = http_canceled(r),
         .deadline_mono_ns = http_start_mono_ns(r) + (uint64_t)api->query_timeout_ms * 1000000,
     };
+    insight_selector(&api_of(r)->insight, matchers, count);
     err e = collect(f, api->db, &args, d);
     promql_selector_fini(matchers, count);
     return e == ERR_INVALID ? ERR_CORRUPT : e;

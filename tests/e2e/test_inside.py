@@ -148,4 +148,83 @@ status, failed = s.api("query", query="big + on () big", time=T, trace="true")
 equal((status, failed["errorType"]), (422, "execution"), "an error with a trace")
 check("execute" in [n["operation"] for _, n in walk(failed["trace"])], "the trace of a failed query")
 
+step("top queries: by count, duration, samples and memory; of the last ones; normalised")
+busy = Server(flags=["--query.log-slow-queries=100ms"])
+busy.write([({"__name__": f"m{n}", "job": "j"}, [(T * 1000, 1)]) for n in range(5)])
+
+
+def top(server=busy, **params):
+    status, answer = server.api("status/top_queries", **params)
+    equal((status, answer["status"]), (200, "success"), f"top queries {params}")
+    return answer
+
+
+for _ in range(5):
+    check(busy.request("GET", f"/api/v1/query?query=sum(m1)%20by(job)&time={T}", headers=GRAFANA)[0] == 200, "query")
+    busy.query("  sum by (job)( m1 )", T)
+busy.api("query_range", query="m0", start=T, end=T + 100, step=10)
+busy.api("query", query="m0 + on () {job='j'}", time=T)
+busy.api("query", query="m0 +", time=T)
+answer = top()
+equal([(q["query"], q["count"], q["timeRangeSeconds"]) for q in answer["topByCount"]],
+      [("sum by (job) (m1)", 10, 0), ("m0", 1, 100), ('m0 + on () {job="j"}', 1, 0)], "top by count")
+for key in ("topByAvgDuration", "topBySumDuration", "topBySumSamples", "topByAvgMemoryUsage"):
+    equal(len(answer[key]), 3, key)
+    weights = [q[{"topByAvgDuration": "avgDurationSeconds", "topBySumDuration": "sumDurationSeconds",
+                  "topBySumSamples": "sumSamples", "topByAvgMemoryUsage": "avgMemoryBytes"}[key]] for q in answer[key]]
+    equal(weights, sorted(weights, reverse=True), f"order of {key}")
+equal(answer["topByCount"][2]["failedCount"], 1, "failures")
+equal([q["query"] for q in top(topN=1)["topByCount"]], ["sum by (job) (m1)"], "topN")
+equal((top()["maxLifetime"], top(maxLifetime="1h")["maxLifetime"]), ("10m", "1h"), "maxLifetime")
+time.sleep(0.05)
+equal(top(maxLifetime="0.001")["topByCount"], [], "nothing is so young")
+for bad in ({"topN": 0}, {"topN": "x"}, {"maxLifetime": "x"}):
+    equal(busy.api("status/top_queries", **bad)[0], 400, f"refused {bad}")
+busy.request("GET", f"/api/v1/query?query=m3&time={T}", headers=GRAFANA)
+q = next(q for q in top()["topByCount"] if q["query"] == "m3")
+equal((q["dashboardUid"], q["panelId"], q["userAgent"]), ("d<1>", "7", "Grafana/13.2"), "who asked last")
+
+step("usage of metrics: counted by query, unused ones too; selectors without a name")
+
+
+def usage(server=busy, **params):
+    status, answer = server.api("status/metric_names_stats", **params)
+    equal((status, answer["status"]), (200, "success"), f"metric_names_stats {params}")
+    return answer, {m["metricName"]: m["requestsCount"] for m in answer["records"]}
+
+
+answer, counts = usage()
+equal(counts, {"m0": 2 + 1, "m1": 10 + 1, "m2": 1, "m3": 1 + 1, "m4": 1}, "requests by metric")
+equal([m["requestsCount"] for m in answer["records"]], sorted(counts.values()), "fewest first")
+check(abs(answer["records"][0]["lastRequestTimestamp"] - time.time()) < 60, "last request")
+busy.write([({"__name__": "unused"}, [(T * 1000, 1)])])
+equal(usage(le=0)[1], {"unused": 0}, "unused metrics")
+equal(usage(limit=2)[1], {"unused": 0, "m2": 1}, "limit")
+equal(set(usage(match_pattern="[34]")[1]), {"m3", "m4"}, "pattern")
+busy.request("GET", "/federate?match[]=unused")
+equal(usage(match_pattern="^unused$")[1], {"unused": 1}, "federation asks for metrics too")
+for bad in ({"limit": 0}, {"le": "x"}, {"le": "-1"}, {"match_pattern": "("}):
+    equal(busy.api("status/metric_names_stats", **bad)[0], 400, f"refused {bad}")
+
+step("statistics survive a restart; reset forgets")
+before = top()["topByCount"], usage()[1]
+equal(busy.stop(), 0, "exit status")
+busy = Server(data=busy.data, flags=["--query.log-slow-queries=100ms"])
+equal((top(busy)["topByCount"], usage(busy)[1]), before, "after a restart")
+equal(busy.api("admin/status/metric_names_stats/reset", method="POST")[0], 204, "reset")
+equal(set(usage(busy)[1].values()), {0}, "after a reset")
+
+step("slow queries are logged with who asked")
+slow = {"query": "sum_over_time((sum_over_time(vector(1)[3h:1s]))[3h:1s])", "time": T}
+check("slow query" not in busy.log(), "no slow query yet")
+begun = time.time()
+busy.request("GET", "/api/v1/query?" + urllib.parse.urlencode(slow), headers=GRAFANA)
+took = time.time() - begun
+check(took > 0.12, f"the slow query took {took:.3f} s only")
+line = until("the log has the slow query", lambda: next((x for x in busy.log().splitlines() if "slow query" in x), None))
+for text in ("level=warn", "sum_over_time", "duration_s=", "client=127.0.0.1", "dashboardUid=", "panelId=7",
+             'panelTitle=CPU', "kind=query"):
+    check(text in line, f"{text} in {line}")
+equal(busy.stop(), 0, "exit status")
+
 equal(s.stop(), 0, "exit status")
