@@ -261,8 +261,8 @@ static void put_line(struct federation *f, struct buf *b, const struct item *m)
     buf_put_str(b, STR("} "));
     put_number(b, m->value, open);
     buf_put_u8(b, ' ');
-    if (open)
-        put_number(b, (double)m->ts_ms / 1000, true);
+    if (open) /* no exponent, which upstream has and Python's parser reads as 1.79 s */
+        b->len += number_format_f((double)m->ts_ms / 1000, (char *)buf_reserve(b, NUMBER_SIZE_MAX));
     else
         b->len += number_format_i64(m->ts_ms, (char *)buf_reserve(b, 24));
     buf_put_u8(b, '\n');
