@@ -128,6 +128,12 @@ bool expo_take(struct expo *p, slice key, struct expo_entry *e);
 void expo_take_metadata(struct expo *p, slice key, enum expo_kind kind, enum metric_type type,
                         str name);
 
+/* Which format an answer of this Content-Type has, else one of the media type `fallback` ("": none).
+ * *warned: the fallback was taken; `d` says why.
+ *   ERR_INVALID  none that is known; `d` has Prometheus' words */
+MUST_USE err expo_format_of(str content_type, str fallback, enum expo_format *out, bool *warned,
+                            struct diag *d);
+
 /* A label's value as OpenMetrics writes floats ("1" is "1.0") when it is the le of a histogram or
  * the quantile of a summary; else as it is. Text in `a`; {NULL, 0} over its budget. */
 str expo_label_value(enum metric_type type, str name, str value, struct arena *a);
