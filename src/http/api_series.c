@@ -168,6 +168,7 @@ static err find_series(struct http_request *r, const struct api_selectors *s,
         return ERR_LIMIT;
     for (size_t i = 0; i < s->count && !f->cut && !is_empty(range); i++) {
         struct db_select_args args = select_args(r, s, i, range);
+        args.enough = f->limit > 0 ? f->limit + 1 : 0; /* one more tells that there are more */
         TRY(collect(r, &args, f, d));
     }
     if (f->count > 0)

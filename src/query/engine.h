@@ -48,6 +48,9 @@ struct query_source {
     err (*read)(struct series_reader *r, size_t i, struct series_columns *out, struct diag *d);
     /* Counters of a reader, for progress and traces; NULL: not counted. */
     struct series_reader_stats (*reader_stats)(const struct series_reader *r);
+    /* The same for who needs only the newest sample in the range; NULL: read(). */
+    err (*read_newest)(struct series_reader *r, size_t i, struct series_columns *out,
+                       struct diag *d);
 };
 
 /* The storage engine; `store` is a struct db. */

@@ -130,6 +130,8 @@ static err open_selector(struct pipe *p)
     if (p->source->counts_only)
         first -= p->x->options->lookback_ms; /* lane_counts() wants to know what came before */
     TRY(exec_select(p->x, plan_vector(p->source), first + 1, last, &p->selected));
+    p->newest_only = g->count == 1 && (p->leaf == LEAF_INSTANT || p->leaf == LEAF_TIMESTAMP) &&
+                     !p->wants_starts && !p->source->counts_only;
     p->series_count = p->selected->count;
     return OK;
 }

@@ -36,6 +36,7 @@ struct pipe {
     bool drops_name;                          /* the rows are without metric name */
     bool has_metadata;                        /* pipe_labels() has seen __type__ or __unit__ */
     bool wants_starts;                        /* start time stamps of samples count */
+    bool newest_only;                         /* no sample but the newest of a series counts */
     struct map_stage stages[PIPE_STAGES_MAX]; /* in order of application */
     size_t stage_count;
     /* Where series come from: */

@@ -67,10 +67,14 @@ static err inner_columns(struct lane *l, size_t i, struct series_columns *out)
 static err read_series(struct lane *l, size_t i, struct series_columns *out)
 {
     struct exec *x = l->pipe->x;
+    const struct query_source *source = x->env->source;
+    bool newest = l->pipe->newest_only && source->read_newest != NULL;
+    err (*read)(struct series_reader *, size_t, struct series_columns *, struct diag *) =
+        newest ? source->read_newest : source->read;
     if (LIKELY(x->trace == NULL))
-        return x->env->source->read(l->reader, i, out, &l->diag);
+        return read(l->reader, i, out, &l->diag);
     uint64_t start_ns = clock_mono_ns();
-    err e = x->env->source->read(l->reader, i, out, &l->diag);
+    err e = read(l->reader, i, out, &l->diag);
     l->read_ns += clock_mono_ns() - start_ns;
     return e;
 }

@@ -17,4 +17,5 @@ const struct query_source QUERY_SOURCE_DB = {
     .reader_close = series_reader_close,
     .read = series_read,
     .reader_stats = series_reader_stats_of,
+    .read_newest = series_read_newest,
 };

@@ -37,11 +37,13 @@ static inline void put_bits(struct xor_state *s, uint8_t *buf, uint64_t v, unsig
 void xor_append(struct xor_state *s, double v, uint8_t *buf)
 {
     uint64_t bits = f64_bits(v), diff = bits ^ s->last;
+    s->stale = false;
     if (diff == 0) {
         put_bits(s, buf, 0, 1);
         return;
     }
     if (UNLIKELY(bits == STALE_NAN_BITS)) {
+        s->stale = true;
         put_bits(s, buf, STALE_CODE, NEW_HEAD_BITS);
         return;
     }

@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "model/sample.h"
 #include "storage/codec.h"
 
 struct xor_state {      /* zero is the empty stream; fields are private but for `len_bytes` */
@@ -25,7 +26,7 @@ struct xor_state {      /* zero is the empty stream; fields are private but for 
     uint8_t acc_bits;   /* 0..63 */
     uint8_t lead;       /* leading zeros of the window, 0..31 */
     uint8_t trail;      /* trailing zeros of the window, 0..63 */
-    uint8_t unused;
+    bool stale;         /* the newest value is a stale marker */
 };
 _Static_assert(sizeof(struct xor_state) == 24, "fits into a series' cache line");
 
@@ -45,7 +46,14 @@ static inline bool xor_append_same(struct xor_state *s, double v)
 {
     bool same = f64_bits(v) == s->last && s->acc_bits < 63;
     s->acc_bits = (uint8_t)(s->acc_bits + same); /* its code is a 0 bit, which is there already */
+    s->stale = s->stale && !same;
     return same;
+}
+
+/* The newest value of a stream that is not empty, without its bytes. */
+static inline double xor_newest(const struct xor_state *s)
+{
+    return f64_from_bits(s->stale ? STALE_NAN_BITS : s->last);
 }
 
 /* Write the waiting bits behind s->len_bytes, filled up with zeros to a byte; `s` is unchanged.

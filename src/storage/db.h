@@ -166,7 +166,9 @@ struct db_select_args {
         *matchers; /* all must match; at least one must not match "" for a bounded answer */
     size_t matcher_count;
     int64_t min_ms, max_ms;
-    size_t series_max;           /* more is ERR_LIMIT; 0: no limit */
+    size_t series_max; /* more is ERR_LIMIT; 0: no limit */
+    size_t enough;     /* any so many series will do, for their labels alone: their samples may lack
+                          parts; 0: all are wanted */
     const atomic_bool *canceled; /* polled, relaxed; NULL: never */
     uint64_t deadline_mono_ns;   /* 0: none */
 };
@@ -222,6 +224,12 @@ void series_reader_close(struct series_reader *r);
 MUST_USE err series_read(struct series_reader *r, size_t i, struct series_columns *out,
                          struct diag *d);
 
+/* The newest sample of series `i` up to the end of the selection's range, for who needs no other:
+ * as series_read(), but there may be more before it or none, and start time stamps may be missing.
+ * Where the sample is the series' newest of all, little else is decoded. */
+MUST_USE err series_read_newest(struct series_reader *r, size_t i, struct series_columns *out,
+                                struct diag *d);
+
 /* Counters of a reader: samples decoded, chunks and bytes read; time columns found decoded, and
  * decoded. */
 struct series_reader_stats {
@@ -265,7 +273,8 @@ MUST_USE err db_retain(struct db *db);
 /* ---- What other layers keep ---- */
 
 /* Keep `bytes` under `name` (a-z and _) in the data directory, durably, in place of what was there.
- * For what may be lost, such as statistics. One caller at a time for a name.   ERR_IO, ERR_NOSPACE */
+ * For what may be lost, such as statistics. One caller at a time for a name.   ERR_IO, ERR_NOSPACE
+ */
 MUST_USE err db_keep(struct db *db, const char *name, slice bytes);
 /* Append what is kept under `name`, at most `size_max` bytes.
  *   ERR_NOTFOUND  nothing      ERR_CORRUPT  damaged or larger: set aside      ERR_IO */

@@ -94,10 +94,17 @@ static void warn_missing(struct selection *s)
 
 /* ---- Finding ---- */
 
-static bool found_reserve(struct selection *s, struct found *f, size_t count)
+/* Does the caller want no more than it has? */
+static bool is_enough(const struct db_select_args *args, size_t count)
 {
-    f->ids = arena_alloc(s->a, (count + 1) * sizeof(*f->ids));
-    f->hashes = arena_alloc(s->a, (count + 1) * sizeof(*f->hashes));
+    return args->enough > 0 && count >= args->enough;
+}
+
+static bool found_reserve(struct joiner *j, struct found *f, size_t count)
+{
+    size_t hashes = j->args->enough > 0 ? MIN(count, j->args->enough) : count;
+    f->ids = arena_alloc(j->s->a, (count + 1) * sizeof(*f->ids));
+    f->hashes = arena_alloc(j->s->a, (hashes + 1) * sizeof(*f->hashes));
     return f->ids != NULL && f->hashes != NULL;
 }
 
@@ -139,10 +146,10 @@ static err block_series_of(struct joiner *j, const struct select_source *src,
     const struct block_meta *m = block_meta_of(src->block);
     bool inside = m->min_ms >= s->min_ms && m->max_ms - 1 <= s->max_ms;
     size_t count = postings_count(p);
-    if (!found_reserve(s, f, count))
+    if (!found_reserve(j, f, count))
         return budget_error(d);
     postings_ids(p, f->ids);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !is_enough(j->args, f->count); i++) {
         bool keep;
         if (i % CHECK_EVERY == 0)
             TRY(select_check(j->args));
@@ -177,25 +184,32 @@ static err find_in_block(struct joiner *j, struct select_source *src, struct fou
 static err find_in_window(struct joiner *j, struct head_window *w, const uint32_t *ids,
                           size_t count, struct found *f)
 {
-    if (!found_reserve(j->s, f, count))
+    if (!found_reserve(j, f, count))
         return budget_error(j->d);
-    for (size_t i = 0; i < count; i++) {
-        if (i % CHECK_EVERY == 0)
-            TRY(select_check(j->args));
-        if (!head_has(w, ids[i]))
-            continue;
-        f->ids[f->count] = ids[i];
-        f->hashes[f->count++] = registry_hash(j->s->db->registry, ids[i]);
+    for (size_t i = 0; i < count && !is_enough(j->args, f->count); i += CHECK_EVERY) {
+        TRY(select_check(j->args));
+        uint32_t *to = f->ids + f->count;
+        size_t kept = head_filter(w, ids + i, MIN(count - i, (size_t)CHECK_EVERY), to);
+        if (j->args->enough > 0)
+            kept = MIN(kept, j->args->enough - f->count);
+        registry_hashes(j->s->db->registry, to, kept, f->hashes + f->count);
+        f->count += kept;
     }
     return OK;
 }
 
-static err find_in_heads(struct joiner *j, const uint32_t *ids, size_t count)
+/* Look into the sources, the newest first: their labels are the cheapest, if so many are enough. */
+static err find_in_sources(struct joiner *j, const uint32_t *ids, size_t count)
 {
     struct selection *s = j->s;
-    for (size_t i = 0; i < s->source_count; i++)
+    for (size_t i = s->source_count; i-- > 0;) {
         if (s->sources[i].window != NULL)
             TRY(find_in_window(j, s->sources[i].window, ids, count, &j->found[i]));
+        else
+            TRY(find_in_block(j, &s->sources[i], &j->found[i]));
+        if (is_enough(j->args, j->found[i].count))
+            break;
+    }
     return OK;
 }
 
@@ -286,11 +300,10 @@ static err find_all(struct joiner *j, const uint32_t *ids, size_t count)
     j->found = ARENA_ARRAY(s->a, struct found, s->source_count + 1);
     if (j->found == NULL)
         return budget_error(j->d);
-    for (size_t i = 0; i < s->source_count; i++)
-        if (s->sources[i].block != NULL)
-            TRY(find_in_block(j, &s->sources[i], &j->found[i]));
-    TRY(find_in_heads(j, ids, count));
+    TRY(find_in_sources(j, ids, count));
     TRY(join(j));
+    if (is_enough(j->args, s->series_count))
+        s->series_count = j->args->enough;
     size_t max = j->args->series_max;
     if (max > 0 && s->series_count > max)
         return diag_set(j->d, ERR_LIMIT, "the query selects %zu series, the limit is %zu",
@@ -410,7 +423,8 @@ static err labels_of(struct selection *s, const struct select_series *sel, struc
     const struct select_source *src = &s->sources[last->source];
     if (src->window != NULL)
         return head_labels(s, last->id, out);
-    struct diag d = {0};
+    struct diag d;
+    d.text[0] = '\0';
     err e = block_series_labels(src->cursor, last->id, s->a, out, &d);
     if (e == ERR_CORRUPT)
         db_quarantine(s->db, src->block, d.text);

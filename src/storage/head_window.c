@@ -401,7 +401,7 @@ static uint64_t column_name(uint32_t shard, struct time_pos at)
 
 /* Copy one series; where its parts lie is known by their lengths until all are copied. */
 static void copy_line(struct head_copy *c, uint32_t id, const struct head_line *line,
-                      struct head_chunk *out)
+                      bool with_bytes, struct head_chunk *out)
 {
     *out = (struct head_chunk){.series = id, .max_ms = INT64_MIN};
     if (line == NULL || !line->used)
@@ -410,7 +410,8 @@ static void copy_line(struct head_copy *c, uint32_t id, const struct head_line *
     out->column = column_name(head_shard_of(id), line->at);
     out->xor = line->xor ;
     out->max_ms = line->last_ts_ms;
-    copy_stream(c, line, out);
+    if (with_bytes)
+        copy_stream(c, line, out);
     if (line->side != NULL)
         copy_side(c, line->side, out);
 }
@@ -433,7 +434,8 @@ static void link_chunks(struct head_copy *c)
     }
 }
 
-void head_read(struct head_window *w, const uint32_t *ids, size_t count, struct head_copy *c)
+static void copy_all(struct head_window *w, const uint32_t *ids, size_t count, bool with_bytes,
+                     struct head_copy *c)
 {
     c->chunks = grown(c->chunks, 0, count, &c->cap, sizeof(*c->chunks));
     c->count = count;
@@ -443,12 +445,22 @@ void head_read(struct head_window *w, const uint32_t *ids, size_t count, struct 
         size_t end = MIN(count, i + READ_CHUNK);
         rwlock_read(&s->lock);
         do {
-            copy_line(c, ids[i], line_of(w, ids[i]), &c->chunks[i]);
+            copy_line(c, ids[i], line_of(w, ids[i]), with_bytes, &c->chunks[i]);
             i++;
         } while (i < end && &w->shards[head_shard_of(ids[i])] == s);
         rwlock_unlock(&s->lock);
     }
     link_chunks(c);
+}
+
+void head_read(struct head_window *w, const uint32_t *ids, size_t count, struct head_copy *c)
+{
+    copy_all(w, ids, count, true, c);
+}
+
+void head_peek(struct head_window *w, const uint32_t *ids, size_t count, struct head_copy *c)
+{
+    copy_all(w, ids, count, false, c);
 }
 
 bool head_has(struct head_window *w, uint32_t series)
@@ -459,6 +471,23 @@ bool head_has(struct head_window *w, uint32_t series)
     bool has = line != NULL && line->used;
     rwlock_unlock(&s->lock);
     return has;
+}
+
+size_t head_filter(struct head_window *w, const uint32_t *ids, size_t count, uint32_t *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count;) {
+        struct shard *s = &w->shards[head_shard_of(ids[i])];
+        size_t end = MIN(count, i + READ_CHUNK);
+        rwlock_read(&s->lock);
+        do {
+            const struct head_line *line = line_of(w, ids[i]);
+            out[kept] = ids[i++];
+            kept += line != NULL && line->used;
+        } while (i < end && &w->shards[head_shard_of(ids[i])] == s);
+        rwlock_unlock(&s->lock);
+    }
+    return kept;
 }
 
 void head_times(struct head_window *w, uint64_t column, uint32_t count, int64_t *out)

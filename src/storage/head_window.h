@@ -99,8 +99,16 @@ void head_copy_fini(struct head_copy *c);
  * at a time: memory for all is held. */
 void head_read(struct head_window *w, const uint32_t *ids, size_t count, struct head_copy *c);
 
+/* The same without the streams' bytes: of a stream's values only the newest can be told
+ * (xor_newest()). */
+void head_peek(struct head_window *w, const uint32_t *ids, size_t count, struct head_copy *c);
+
 /* Does the window hold any sample of the series? Takes the shard's read lock. */
 bool head_has(struct head_window *w, uint32_t series);
+
+/* Write those of ids[0..count) that head_has() to `out`; returns how many. Sorted ids take the
+ * fewest locks. */
+size_t head_filter(struct head_window *w, const uint32_t *ids, size_t count, uint32_t *out);
 
 /* Write the `count` times of `column`, both from one head_chunk of this window, ascending;
  * `out` has room for count + HEAD_PAD. */

@@ -53,6 +53,11 @@ struct series_reader {
     struct head_copy copies[DB_WINDOWS_MAX];
     uint32_t slots[DB_WINDOWS_MAX][READER_BATCH_MAX]; /* series of the batch -> chunk */
     size_t batch_from, batch_to, expected; /* expected: the series after the last one read */
+    bool batch_peeked;                     /* the copies are head_peek()'s */
+    bool newer;                        /* samples behind the range were met: peeking does not pay */
+    int64_t newest_ts[1 + READER_PAD]; /* of the sample that reader_newest() found last ... */
+    const int64_t *newest_at;          /* ... and where its time is kept under newest_id */
+    uint64_t newest_id;
     struct head_decoder decoder;
     struct segment *segments;
     struct segment_key *keys;
@@ -92,6 +97,13 @@ const struct head_chunk *reader_head_chunk(const struct series_reader *r, size_t
 /* Values, histograms and starts of a block's chunk, appended to `run`; not the times. */
 MUST_USE err reader_chunk_values(struct series_reader *r, uint32_t source,
                                  const struct block_chunk *ch, struct run *run, struct diag *d);
+
+/* ---- reader_newest.c ---- */
+
+/* From the segments of a series, whose parts are plain: its newest sample alone. *found is false
+ * when it is behind the range, no float, or may be several: then all has to be read. */
+MUST_USE err reader_newest(struct series_reader *r, struct series_columns *out, bool *found,
+                           struct diag *d);
 
 /* ---- reader_merge.c ---- */
 

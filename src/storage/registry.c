@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "storage/registry_priv.h"
+#include "storage/registry_select.h"
 
 enum {
     RESOLVE_CHUNK = 64, /* aliases whose cache lines are fetched together */
@@ -403,6 +404,14 @@ err registry_labels_copy(struct registry *r, uint32_t series, struct arena *a, s
 hash128 registry_hash(const struct registry *r, uint32_t series)
 {
     return registry_line(r, series)->meta->hash;
+}
+
+void registry_hashes(const struct registry *r, const uint32_t *ids, size_t count, hash128 *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        registry_fetch_series(r, ids, i, count);
+        out[i] = registry_line(r, ids[i])->meta->hash;
+    }
 }
 
 /* ---- Usage ---- */

@@ -98,6 +98,8 @@ MUST_USE err registry_labels_copy(struct registry *r, uint32_t series, struct ar
 
 /* labels_hash(labels, labels_seed), stored. */
 hash128 registry_hash(const struct registry *r, uint32_t series);
+/* The same of many. */
+void registry_hashes(const struct registry *r, const uint32_t *ids, size_t count, hash128 *out);
 
 /* A series' labels as ids of (name, value) pairs, in label order: equal ids mean equal names and
  * values while a pin is held. For sorting by labels without comparing strings of every series. */

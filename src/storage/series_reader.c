@@ -98,14 +98,19 @@ static void read_batch(struct series_reader *r, size_t w, uint32_t source)
         if (k != SELECT_NONE)
             ids[n++] = s->parts[k].id;
     }
-    head_read(s->sources[source].window, ids, n, &r->copies[w]);
+    if (r->batch_peeked)
+        head_peek(s->sources[source].window, ids, n, &r->copies[w]);
+    else
+        head_read(s->sources[source].window, ids, n, &r->copies[w]);
 }
 
-/* Have the head's samples of series `i` at hand; reading on makes batches grow. */
-static void want_batch(struct series_reader *r, size_t i)
+/* Have the head's samples of series `i` at hand, or with `peek` what head_peek() tells of them;
+ * reading on makes batches grow. */
+static void want_batch(struct series_reader *r, size_t i, bool peek)
 {
-    if (i >= r->batch_from && i < r->batch_to)
+    if (i >= r->batch_from && i < r->batch_to && (peek || !r->batch_peeked))
         return;
+    r->batch_peeked = peek;
     size_t size = 1;
     if (i == r->expected)
         size = MIN(MAX((r->batch_to - r->batch_from) * 2, (size_t)16), (size_t)READER_BATCH_MAX);
@@ -311,7 +316,7 @@ static err read_one(struct series_reader *r, size_t i, struct series_columns *ou
 {
     bool plain;
     struct time_column column;
-    want_batch(r, i);
+    want_batch(r, i, false);
     TRY(gather(r, i, &plain, d));
     if (!plain)
         return read_merged(r, i, out, d);
@@ -321,6 +326,19 @@ static err read_one(struct series_reader *r, size_t i, struct series_columns *ou
     TRY(read_values(r, column.count, d));
     hand_out(&r->out, column.id, column.id != 0 ? column.ts_ms : r->out.ts_ms, out);
     return OK;
+}
+
+static err read_one_newest(struct series_reader *r, size_t i, struct series_columns *out,
+                           struct diag *d)
+{
+    bool plain, found = false;
+    if (!r->newer) {
+        want_batch(r, i, true);
+        TRY(gather(r, i, &plain, d));
+        if (plain)
+            TRY(reader_newest(r, out, &found, d));
+    }
+    return found ? OK : read_one(r, i, out, d);
 }
 
 /* Set aside the blocks of the series that turned out to be damaged. */
@@ -334,11 +352,16 @@ static void quarantine_parts(struct series_reader *r, size_t i, const char *why)
     }
 }
 
-err series_read(struct series_reader *r, size_t i, struct series_columns *out, struct diag *d)
+typedef err (*read_fn)(struct series_reader *r, size_t i, struct series_columns *out,
+                       struct diag *d);
+
+static err read_by(read_fn fn, struct series_reader *r, size_t i, struct series_columns *out,
+                   struct diag *d)
 {
-    struct diag own = {0};
+    struct diag own;
+    own.text[0] = '\0'; /* all of it would be a kilobyte for each series */
     arena_reset(&r->histograms);
-    err e = read_one(r, i, out, &own);
+    err e = fn(r, i, out, &own);
     r->expected = i + 1;
     if (e == OK) {
         r->stats.samples += out->count;
@@ -349,4 +372,15 @@ err series_read(struct series_reader *r, size_t i, struct series_columns *out, s
     if (e == ERR_LIMIT)
         return diag_set(d, e, "the query's memory limit is reached while reading samples");
     return diag_set(d, e, "%s", own.text[0] != '\0' ? own.text : err_name(e));
+}
+
+err series_read(struct series_reader *r, size_t i, struct series_columns *out, struct diag *d)
+{
+    return read_by(read_one, r, i, out, d);
+}
+
+err series_read_newest(struct series_reader *r, size_t i, struct series_columns *out,
+                       struct diag *d)
+{
+    return read_by(read_one_newest, r, i, out, d);
 }

@@ -89,7 +89,8 @@ check(count > 80, f"{count} golden answers")
 
 step("status: config, flags, features, own metrics")
 yaml = s.api("status/config")[1]["data"]["yaml"]
-equal(yaml, "global:\n  scrape_interval: 1m\n  evaluation_interval: 1m\n", "configuration")
+check(yaml.startswith("global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n"), "defaults are printed")
+check("\nruntime:\n  gogc: 75\n" in yaml and "\notlp:\n" in yaml, "all of them")
 flags = s.api("status/flags")[1]["data"]
 check(list(flags) == sorted(flags) and flags["web.page-title"] == "x", "flags")
 features = s.api("features")[1]["data"]

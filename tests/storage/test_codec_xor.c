@@ -83,6 +83,12 @@ static void test_xor__snapshot_survives_later_appends(void **state)
     class_fill(CLASS_SPECIAL, 11, v, N);
     for (uint32_t i = 0; i < N; i++) {
         xor_append(&w.state, v[i], w.buf);
+        assert_true(f64_bits(xor_newest(&w.state)) == f64_bits(v[i]));
+        if (i % 7 == 0) { /* what an unchanged value does to it */
+            struct xor_state same = w.state;
+            if (xor_append_same(&same, v[i]))
+                assert_true(f64_bits(xor_newest(&same)) == f64_bits(v[i]));
+        }
         snapshots[i] = w.state;
     }
     for (uint32_t i = 0; i < N; i += 13) {
@@ -119,6 +125,10 @@ static void test_xor__stale_marker_keeps_the_window(void **state)
     xor_append(&w.state, v[0], w.buf);
     xor_append(&w.state, v[1], w.buf);
     xor_append(&w.state, stale, w.buf);
+    assert_true(f64_bits(xor_newest(&w.state)) == STALE_NAN_BITS);
+    struct xor_state again = w.state;
+    if (xor_append_same(&again, v[1]))
+        assert_true(xor_newest(&again) == v[1]);
     xor_append(&w.state, v[2], w.buf);
     marked = w.state;
     assert_int_equal(marked.len_bytes * 8 + marked.acc_bits,

@@ -468,6 +468,69 @@ static void read_series(struct db_model *m, struct answer *an, size_t i, struct 
         fail_msg("model seed %" PRIu64 ": read: %s %s", m->seed, err_name(e), d.text);
 }
 
+/* The newest sample up to the end of the range, where there is one in the range. Start time stamps
+ * may be missing. */
+static void check_newest(struct db_model *m, struct series_reader *r, size_t i,
+                         const struct model_series *s, const struct db_select_args *args)
+{
+    struct series_columns c;
+    CHECK(m, series_read_newest(r, i, &c, NULL) == OK);
+    size_t end = place_of(s, args->max_ms);
+    end += end < s->count && s->v[end].ts_ms == args->max_ms;
+    while (c.count > 0 && c.ts_ms[c.count - 1] > args->max_ms)
+        c.count--;
+    if (end == 0 || s->v[end - 1].ts_ms < args->min_ms) {
+        CHECK(m, c.count == 0 || c.ts_ms[c.count - 1] < args->min_ms);
+        return;
+    }
+    struct model_sample want = s->v[end - 1];
+    CHECK(m, c.count > 0);
+    want.start_ms = c.start_ts_ms != NULL ? want.start_ms : 0;
+    CHECK(m, same_sample(&c, c.count - 1, &want));
+}
+
+/* The same selection once more, series in order or in any order, between readings of all samples.
+ */
+static void check_newest_of_all(struct db_model *m, struct answer *an,
+                                const struct db_select_args *args)
+{
+    struct series_reader *r;
+    bool ordered = db_model_random(m, 2) == 0;
+    size_t count = selection_count(an->s);
+    CHECK(m, series_reader_open(an->s, &an->a, &r) == OK);
+    for (size_t n = 0; n < count; n++) {
+        size_t i = ordered ? n : db_model_random(m, count);
+        struct labels ls;
+        struct series_columns c;
+        CHECK(m, selection_labels(an->s, i, &ls) == OK);
+        check_newest(m, r, i, &m->series[find_series(ls)], args);
+        if (db_model_random(m, 4) == 0)
+            CHECK(m, series_read(r, i, &c, NULL) == OK);
+    }
+    series_reader_close(r);
+}
+
+/* Some series are enough: so many of those that match, each once. */
+static void check_enough(struct db_model *m, struct db *db, const struct db_select_args *all,
+                         size_t all_count)
+{
+    struct answer an;
+    struct db_select_args args = *all;
+    bool seen[MODEL_SERIES] = {false};
+    args.enough = 1 + db_model_random(m, 8);
+    ask(m, db, &args, &an);
+    CHECK(m, selection_count(an.s) == MIN(all_count, args.enough));
+    for (size_t i = 0; i < selection_count(an.s); i++) {
+        struct labels ls;
+        CHECK(m, selection_labels(an.s, i, &ls) == OK);
+        int k = find_series(ls);
+        CHECK(m, k >= 0 && !seen[k]);
+        CHECK(m, matchers_match(args.matchers, args.matcher_count, ls));
+        seen[k] = true;
+    }
+    answer_fini(&an);
+}
+
 static void check_answer(struct db_model *m, struct answer *an, const struct db_select_args *args)
 {
     bool seen[MODEL_SERIES] = {false};
@@ -722,6 +785,8 @@ void db_model_check_query(struct db_model *m, struct db *db)
     struct answer an;
     ask(m, db, &args, &an);
     check_answer(m, &an, &args);
+    check_newest_of_all(m, &an, &args);
+    check_enough(m, db, &args, selection_count(an.s));
     answer_fini(&an);
     check_names(m, db, &args);
     for (size_t i = 0; i < count; i++)
