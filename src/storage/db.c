@@ -93,6 +93,7 @@ static struct db *db_new(const struct db_options *o)
     db->alias_seed = hash_random_seed();
     db->exemplars = exemplar_store_new(EXEMPLARS_MAX);
     db->metadata = metadata_store_new();
+    db->changes = change_log_open();
     db->state.clock_ms = INT64_MIN;
     mutex_init(&db->view_lock);
     mutex_init(&db->inline_lock);
@@ -140,6 +141,7 @@ static void db_free(struct db *db)
     registry_close(db->registry);
     exemplar_store_free(db->exemplars);
     metadata_store_free(db->metadata);
+    change_log_close(db->changes);
     lock_file_close(&db->lock);
     db_free_locks(db);
     mem_free(db->quarantined);

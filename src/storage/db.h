@@ -166,6 +166,8 @@ struct db_select_args {
         *matchers; /* all must match; at least one must not match "" for a bounded answer */
     size_t matcher_count;
     int64_t min_ms, max_ms;
+    int64_t skip_ms; /* samples in the first of the range that nobody will look at: series are found
+                      * by them as ever, readers may leave them out */
     size_t series_max; /* more is ERR_LIMIT; 0: no limit */
     size_t enough;     /* any so many series will do, for their labels alone: their samples may lack
                           parts; 0: all are wanted */
@@ -236,6 +238,19 @@ struct series_reader_stats {
     uint64_t samples, chunks, bytes, column_hits, column_misses;
 };
 struct series_reader_stats series_reader_stats_of(const struct series_reader *r);
+
+/* ---- Changes ---- */
+
+/* Whoever keeps what it has read asks for the generation before it selects. What it read is current
+ * as long as db_unchanged() covers it: every sample written, deleted or moved (to other blocks:
+ * then series come in another order) is noted before that is acknowledged. Exact to some 16 s,
+ * rounded to the safe side. */
+uint64_t db_generation(const struct db *db);
+
+/* The longest stretch of [min_ms, max_ms] in which nothing was changed since `generation`; false:
+ * none, or the range is longer than 49 days. */
+bool db_unchanged(const struct db *db, uint64_t generation, int64_t min_ms, int64_t max_ms,
+                  int64_t *from_ms, int64_t *to_ms);
 
 /* ---- Names and values, from the indexes alone ---- */
 

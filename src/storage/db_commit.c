@@ -126,6 +126,22 @@ static void group_add(struct committer *c, const struct pending *p)
     c->group[c->group_count++] = *p;
 }
 
+/* Tell which times have samples they had not. They are visible, and not acknowledged yet. */
+static void note_group(struct db *db)
+{
+    struct committer *c = db->committer;
+    struct change_note n;
+    change_note_begin(db->changes, &n);
+    for (size_t i = 0; i < c->group_count; i++) {
+        const struct pending *p = &c->group[i];
+        const uint8_t *verdicts = c->verdicts.ptr + p->verdicts_pos;
+        for (size_t k = 0; p->writes && k < p->batch->row_count; k++)
+            if (p->plain || admit_writes(verdicts[k]))
+                change_note_time(&n, p->batch->rows[k].ts_ms);
+    }
+    change_note_end(&n);
+}
+
 /* Apply the durable group and answer, or undo it and refuse. */
 static void group_end(struct db *db, err e, size_t mark)
 {
@@ -137,6 +153,7 @@ static void group_end(struct db *db, err e, size_t mark)
         for (size_t i = 0; i < c->group_count; i++)
             batch_apply(db, open, &c->group[i]);
         view_put(v);
+        note_group(db);
         counter_add(&db->counters.commit_groups, 1);
     } else {
         admission_rollback(c->admission, mark);

@@ -94,8 +94,10 @@ err db_delete(struct db *db, const struct db_select_args *args)
     err e = target_find(db, &all, &t);
     if (e == OK && head_has_any(db, &t))
         e = db_cut(db);
-    if (e == OK)
+    if (e == OK) {
         e = delete_in_blocks(db, &all);
+        change_log_note(db->changes, args->min_ms, args->max_ms);
+    }
     if (e == OK)
         e = db_on_commit_thread(db, forget_newest, &t);
     target_fini(db, &t);

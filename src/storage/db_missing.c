@@ -22,6 +22,7 @@ void db_note_quarantined(struct db *db, const char *name, int64_t min_ms, int64_
         q->max_ms = max_ms;
     }
     mutex_unlock(&db->view_lock);
+    change_log_note(db->changes, min_ms, max_ms); /* answers have a warning more */
 }
 
 void db_quarantine(struct db *db, struct block *b, const char *why)
@@ -52,18 +53,20 @@ void db_note_unopened(struct db *db, ulid u, int64_t min_ms, int64_t max_ms)
     db->unopened = mem_resize(db->unopened, db->unopened_count + 1, sizeof(*db->unopened));
     db->unopened[db->unopened_count++] = (struct unopened){u, min_ms, max_ms};
     mutex_unlock(&db->view_lock);
+    change_log_note(db->changes, min_ms, max_ms);
 }
 
-static void forget_unopened(struct db *db, ulid u)
+static void forget_unopened(struct db *db, const struct unopened *missing)
 {
     mutex_lock(&db->view_lock);
     for (size_t i = 0; i < db->unopened_count; i++) {
-        if (!ulid_eq(db->unopened[i].ulid, u))
+        if (!ulid_eq(db->unopened[i].ulid, missing->ulid))
             continue;
         db->unopened[i] = db->unopened[--db->unopened_count];
         break;
     }
     mutex_unlock(&db->view_lock);
+    change_log_note(db->changes, missing->min_ms, missing->max_ms);
 }
 
 static void open_again(struct db *db, const struct unopened *missing)
@@ -89,7 +92,7 @@ static void open_again(struct db *db, const struct unopened *missing)
         e = OK;
     }
     if (e == OK)
-        forget_unopened(db, missing->ulid);
+        forget_unopened(db, missing);
     buf_fini(&dir);
 }
 

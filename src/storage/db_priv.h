@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "storage/admission.h"
 #include "storage/block.h"
+#include "storage/change_log.h"
 #include "storage/db.h"
 #include "storage/exemplar_store.h"
 #include "storage/head_window.h"
@@ -116,6 +117,7 @@ struct db {
     struct registry *registry;
     struct exemplar_store *exemplars;
     struct metadata_store *metadata;
+    struct change_log *changes;
     struct wal *wal; /* the commit thread's; wal_stats() any */
     uint64_t alias_seed;
     uint64_t head_bytes_max;

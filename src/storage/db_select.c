@@ -360,6 +360,7 @@ err db_select(struct db *db, const struct db_select_args *args, struct arena *a,
     s->a = a;
     s->min_ms = args->min_ms;
     s->max_ms = args->max_ms;
+    s->read_min_ms = args->min_ms + args->skip_ms;
     mutex_init(&s->labels_lock);
     struct joiner j = {.s = s, .args = args, .d = d};
     uint32_t *ids = NULL;

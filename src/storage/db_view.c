@@ -102,6 +102,29 @@ static struct view *view_edited(const struct view *old, const struct view_edit *
     return v;
 }
 
+static void note_blocks(struct change_note *n, struct block *const *blocks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct block_meta *m = block_meta_of(blocks[i]);
+        change_note_range(n, m->min_ms, m->max_ms - 1);
+    }
+}
+
+/* The same samples in other places come in another order of series, by which sums differ in their
+ * last bits: that is a change too. */
+static void note_edit(struct db *db, const struct view_edit *edit)
+{
+    struct change_note n;
+    struct head_totals t = {.min_ms = 0, .max_ms = -1};
+    if (edit->remove_window != NULL)
+        head_totals_of(edit->remove_window->head, &t);
+    change_note_begin(db->changes, &n);
+    note_blocks(&n, edit->add_blocks, edit->add_count);
+    note_blocks(&n, edit->remove_blocks, edit->remove_count);
+    change_note_range(&n, t.min_ms, t.max_ms);
+    change_note_end(&n);
+}
+
 size_t view_change(struct db *db, const struct view_edit *edit)
 {
     struct block **gone = mem_alloc((edit->remove_count + 1) * sizeof(struct block *));
@@ -113,6 +136,7 @@ size_t view_change(struct db *db, const struct view_edit *edit)
             gone[gone_count++] = edit->remove_blocks[i];
     db->view = view_edited(old, edit);
     mutex_unlock(&db->view_lock);
+    note_edit(db, edit);
     for (size_t i = 0; i < gone_count; i++)
         block_close(gone[i]);
     mem_free(gone);
@@ -151,4 +175,15 @@ ulid db_next_ulid(struct db *db)
     }
     view_put(v);
     return next;
+}
+
+uint64_t db_generation(const struct db *db)
+{
+    return change_log_generation(db->changes);
+}
+
+bool db_unchanged(const struct db *db, uint64_t generation, int64_t min_ms, int64_t max_ms,
+                  int64_t *from_ms, int64_t *to_ms)
+{
+    return change_log_unchanged(db->changes, generation, min_ms, max_ms, from_ms, to_ms);
 }

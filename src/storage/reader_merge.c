@@ -38,7 +38,9 @@ static err load_block(struct series_reader *r, const struct select_part *p, stru
 {
     struct block_cursor *c = r->cursors[p->source];
     struct block_series series;
-    TRY(block_series_read(c, p->id, r->s->min_ms, r->s->max_ms, &series, d));
+    if (!block_overlaps(r->s->sources[p->source].block, r->s->read_min_ms, r->s->max_ms))
+        return OK;
+    TRY(block_series_read(c, p->id, r->s->read_min_ms, r->s->max_ms, &series, d));
     for (size_t k = 0; k < series.chunk_count; k++) {
         const struct block_chunk *ch = &series.chunks[k];
         TRY(run_reserve(r, &r->part, r->part.count + ch->count));

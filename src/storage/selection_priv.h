@@ -30,6 +30,7 @@ struct selection {
     struct view *view;
     struct registry_pin pin;
     int64_t min_ms, max_ms;
+    int64_t read_min_ms; /* min_ms or later: what readers begin with */
     struct select_source *sources;
     size_t source_count;
     struct select_part *parts;

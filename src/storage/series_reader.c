@@ -164,7 +164,9 @@ static err gather_block(struct series_reader *r, const struct select_part *p, bo
     struct block_cursor *c = cursor_of(r, p->source);
     struct block_series series;
     size_t deletions;
-    TRY(block_series_read(c, p->id, r->s->min_ms, r->s->max_ms, &series, d));
+    if (!block_overlaps(r->s->sources[p->source].block, r->s->read_min_ms, r->s->max_ms))
+        return OK;
+    TRY(block_series_read(c, p->id, r->s->read_min_ms, r->s->max_ms, &series, d));
     for (size_t k = 0; k < series.chunk_count; k++) {
         const struct block_chunk *ch = &series.chunks[k];
         add_segment(r, &(struct segment){{ch->column, p->source, ch->count}, ch, NULL});
@@ -318,6 +320,13 @@ static err read_one(struct series_reader *r, size_t i, struct series_columns *ou
     struct time_column column;
     want_batch(r, i, false);
     TRY(gather(r, i, &plain, d));
+    if (plain && r->segment_count == 0) { /* all of it in what is skipped */
+        TRY(run_reserve(r, &r->out, 1));
+        r->out.count = 0;
+        r->out.any_start = r->out.any_histogram = false;
+        hand_out(&r->out, 0, r->out.ts_ms, out);
+        return OK;
+    }
     if (!plain)
         return read_merged(r, i, out, d);
     TRY(reader_times(r, &column, d));
