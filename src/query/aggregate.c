@@ -112,6 +112,8 @@ static err order_by_group(struct exec *x, const struct grouping *gr, size_t seri
     return OK;
 }
 
+/* What is decided here depends on numbers of series and steps, and decides the order of additions:
+ * the whole query's steps count, and who compares orders is told. */
 static err make_slots(struct exec *x, const struct grouping *gr, size_t series, size_t fold_size,
                       struct slots *s)
 {
@@ -121,6 +123,7 @@ static err make_slots(struct exec *x, const struct grouping *gr, size_t series, 
     TRY(number_slots(x, gr, series, s));
     bool spread = (uint64_t)s->count * fold_size > FOLD_BYTES_SPREAD &&
                   s->count > FOLD_SPREAD_FACTOR * (uint64_t)gr->groups.count;
+    x->order = x->order * 31 + spread + 1;
     if (!spread)
         return OK;
     TRY(order_by_group(x, gr, series, s));
@@ -289,7 +292,8 @@ static err fold_pipe(struct exec *x, const struct plan *p, const struct grid *g,
 {
     const struct fold *f = fold_find(p->expr->aggregate.op);
     struct slots s;
-    TRY(make_slots(x, gr, pipe->series_count, fold_bytes(f, g->count), &s));
+    size_t steps = x->whole != NULL ? x->whole->count : g->count;
+    TRY(make_slots(x, gr, pipe->series_count, fold_bytes(f, steps), &s));
     struct vec memory; /* of rows and accumulators */
     vec_init(x, &memory, x->lanes);
     struct fold_sink fs = {.sink = {fold_place, fold_take, false},

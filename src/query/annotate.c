@@ -159,6 +159,16 @@ void annotate_monotonicity(struct annotations *a, size_t pos, str metric,
     buf_fini(&b);
 }
 
+bool annotations_count(struct annotations *a)
+{
+    mutex_lock(&a->lock);
+    bool counts = a->left_out > 0;
+    for (size_t i = 0; i < a->count; i++)
+        counts = counts || a->items[i].counted || a->items[i].fix;
+    mutex_unlock(&a->lock);
+    return counts;
+}
+
 const char *annotation_quote(struct buf *b, str name)
 {
     buf_reset(b);

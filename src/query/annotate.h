@@ -53,6 +53,9 @@ struct monotonicity_fix {
 void annotate_monotonicity(struct annotations *a, size_t pos, str metric,
                            const struct monotonicity_fix *fix);
 
+/* Is there one that tells how often it was raised, or when: that is about all steps together? */
+bool annotations_count(struct annotations *a);
+
 /* Append `name` quoted as Go's %q, for a message; the text lives in `b` until it changes. */
 const char *annotation_quote(struct buf *b, str name);
 

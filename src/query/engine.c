@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "query/durations.h"
-#include "query/exec_priv.h"
+#include "query/engine_priv.h"
 #include "query/parser.h"
 #include "query/step_stats.h"
 
@@ -15,26 +15,6 @@ enum {
     MEMORY_BYTES_SAMPLE = 16,      /* ... this for each sample of the limit */
 };
 static const int64_t TIME_MS_MAX = INT64_MAX / 8; /* far from where sums of times overflow */
-
-struct query {
-    struct query_env env;
-    struct query_options options;
-    struct arena arena; /* text, tree, plan, texts of the result */
-    str text;
-    struct expr *tree;
-    struct plan *plan;
-    struct grid grid;
-    struct exec exec;
-    bool executed;
-    struct value value;
-    struct query_result result;
-    /* Handing out: */
-    size_t next;
-    int64_t *ts_ms; /* of the grid, or of one series with gaps */
-    int64_t *grid_ts_ms;
-    double *values;
-    const struct histogram **hists;
-};
 
 /* ---- prepare ---- */
 
@@ -125,7 +105,7 @@ enum value_type query_expr_type(const struct query *q)
 
 /* ---- execute ---- */
 
-static void exec_open(struct query *q, struct diag *d)
+void query_exec_open(struct query *q, struct diag *d)
 {
     struct exec *x = &q->exec;
     *x = (struct exec){.env = &q->env,
@@ -143,16 +123,26 @@ static void exec_open(struct query *q, struct diag *d)
         x->trace = trace_open(&q->arena);
 }
 
-/* A scalar of a range query as one row. */
-static err scalar_to_row(struct query *q)
+void query_exec_close(struct query *q)
 {
-    struct value *v = &q->value;
+    if (q->value.type != VALUE_NONE)
+        value_fini(&q->exec, &q->value);
+    q->value = (struct value){0};
+    exec_close_selections(&q->exec);
+    arena_fini(&q->exec.arena);
+    arena_fini(&q->exec.select_arena);
+    annotations_fini(&q->exec.annotations);
+}
+
+/* A scalar of a range query as one row. */
+static err scalar_to_row(struct query *q, const struct grid *g, struct value *v)
+{
     double *scalar = v->scalar;
     struct vec vec;
-    TRY(vec_make(&q->exec, &q->grid, 1, &vec));
-    memcpy(vec.rows[0].values, scalar, q->grid.count * sizeof(double));
+    TRY(vec_make(&q->exec, g, 1, &vec));
+    memcpy(vec.rows[0].values, scalar, g->count * sizeof(double));
     *v = (struct value){.type = VALUE_VECTOR, .vec = vec};
-    return vec_hold(&q->exec, &q->grid, &v->vec);
+    return vec_hold(&q->exec, g, &v->vec);
 }
 
 static int compare_rows(const void *pa, const void *pb)
@@ -167,61 +157,64 @@ static int compare_raw(const void *pa, const void *pb)
     return labels_cmp(a->labels, b->labels);
 }
 
-static err sort_matrix(struct query *q)
+static err sort_matrix(struct query *q, struct value *v)
 {
     uint64_t start_ns = clock_mono_ns();
     struct trace_node *node = trace_begin(q->exec.trace, "sort", STR(""));
-    struct value *v = &q->value;
     err e;
     if (v->type == VALUE_VECTOR)
         e = exec_sort(&q->exec, v->vec.rows, v->vec.count, sizeof(*v->vec.rows), compare_rows);
     else
         e = exec_sort(&q->exec, v->raw, v->raw_count, sizeof(*v->raw), compare_raw);
     trace_end(q->exec.trace, node);
-    q->result.stats.sort_ns = clock_mono_ns() - start_ns;
+    q->result.stats.sort_ns += clock_mono_ns() - start_ns;
     return e;
 }
 
-static err finish_vector(struct query *q)
+static err finish_vector(struct query *q, const struct grid *g, struct vec *v)
 {
-    struct vec *v = &q->value.vec;
-    TRY(exec_remove_names(&q->exec, &q->grid, v));
-    vec_compact(v, &q->grid);
+    TRY(exec_remove_names(&q->exec, g, v));
+    vec_compact(v, g);
     return OK;
 }
 
-static err evaluate(struct query *q)
+err query_evaluate(struct query *q, const struct grid *g, struct value *out)
 {
     struct exec *x = &q->exec;
     bool range = q->options.step_ms > 0;
-    enum value_type type = q->tree->type;
-    if (range && type != VALUE_SCALAR && type != VALUE_VECTOR)
-        return diag_set(x->diag, ERR_INVALID,
-                        "invalid expression type \"%s\" for range query, must be Scalar or instant "
-                        "Vector",
-                        value_type_text(type));
     TRY(exec_check(x, x->diag));
     if (q->options.step_stats) {
-        x->step_stats = step_stats_open(x, q->grid.count);
+        x->step_stats = step_stats_open(x, g->count);
         if (x->step_stats == NULL)
             return exec_memory_error(x, x->diag);
     }
-    TRY(exec_eval(x, q->plan, &q->grid, &q->value));
-    if (range && q->value.type == VALUE_SCALAR)
-        TRY(scalar_to_row(q));
-    if (q->value.type == VALUE_VECTOR)
-        TRY(finish_vector(q));
+    TRY(exec_eval(x, q->plan, g, out));
+    if (range && out->type == VALUE_SCALAR)
+        TRY(scalar_to_row(q, g, out));
+    if (out->type == VALUE_VECTOR)
+        TRY(finish_vector(q, g, &out->vec));
     TRY(exec_check(x, x->diag));
-    if (range || q->value.type == VALUE_MATRIX)
-        return sort_matrix(q);
-    return OK;
+    return range || out->type == VALUE_MATRIX ? sort_matrix(q, out) : OK;
+}
+
+static err evaluate(struct query *q, struct diag *d)
+{
+    enum value_type type = q->tree->type;
+    if (q->options.step_ms > 0 && type != VALUE_SCALAR && type != VALUE_VECTOR)
+        return diag_set(d, ERR_INVALID,
+                        "invalid expression type \"%s\" for range query, must be Scalar or instant "
+                        "Vector",
+                        value_type_text(type));
+    if (q->env.cache != NULL)
+        return query_evaluate_cached(q, d);
+    return query_evaluate(q, &q->grid, &q->value);
 }
 
 /* What handing out needs: room for one series. */
 static err make_room(struct query *q)
 {
     size_t n = q->grid.count + ROW_PAD;
-    if (q->value.type != VALUE_VECTOR)
+    if (q->value.type != VALUE_VECTOR && q->kept == NULL)
         return OK;
     q->grid_ts_ms = arena_alloc(&q->arena, n * sizeof(int64_t));
     q->ts_ms = arena_alloc(&q->arena, n * sizeof(int64_t));
@@ -238,8 +231,15 @@ static void fill_result(struct query *q)
 {
     struct query_result *r = &q->result;
     const struct value *v = &q->value;
-    r->type = v->type == VALUE_VECTOR && q->options.step_ms > 0 ? VALUE_MATRIX : v->type;
     r->ts_ms = q->options.start_ms;
+    if (q->kept != NULL) {
+        r->type = VALUE_MATRIX;
+        q->rows = q->kept->rows;
+        r->series_count = q->kept->row_count;
+        return;
+    }
+    q->rows = v->vec.rows;
+    r->type = v->type == VALUE_VECTOR && q->options.step_ms > 0 ? VALUE_MATRIX : v->type;
     r->string = v->string;
     if (v->type == VALUE_SCALAR)
         r->scalar = v->scalar[0];
@@ -251,6 +251,17 @@ static err fill_annotations(struct query *q)
 {
     struct query_result *r = &q->result;
     str *warnings, *infos;
+    if (q->kept != NULL) {
+        *r = (struct query_result){.type = r->type,
+                                   .ts_ms = r->ts_ms,
+                                   .series_count = r->series_count,
+                                   .warnings = q->kept->warnings,
+                                   .infos = q->kept->infos,
+                                   .warning_count = q->kept->warning_count,
+                                   .info_count = q->kept->info_count,
+                                   .stats = r->stats};
+        return OK;
+    }
     TRY(annotations_list(&q->exec.annotations, &q->arena, &warnings, &r->warning_count, &infos,
                          &r->info_count));
     r->warnings = warnings;
@@ -299,8 +310,8 @@ err query_exec(struct query *q, struct diag *d)
     ASSERT(!q->executed);
     q->executed = true;
     uint64_t start_ns = clock_mono_ns();
-    exec_open(q, d);
-    err e = evaluate(q);
+    query_exec_open(q, d);
+    err e = evaluate(q, d);
     if (e == OK)
         e = make_room(q);
     if (e == OK)
@@ -321,14 +332,9 @@ void query_close(struct query *q)
 {
     if (q == NULL)
         return;
-    if (q->executed) {
-        if (q->value.type != VALUE_NONE)
-            value_fini(&q->exec, &q->value);
-        exec_close_selections(&q->exec);
-        arena_fini(&q->exec.arena);
-        arena_fini(&q->exec.select_arena);
-        annotations_fini(&q->exec.annotations);
-    }
+    if (q->executed)
+        query_exec_close(q);
+    kept_unref(q->kept);
     expr_fini(q->tree);
     arena_fini(&q->arena);
     mem_free(q);
@@ -345,7 +351,7 @@ static void next_raw(struct query *q, struct query_series *out)
 /* A row without gaps is handed out as it is, another one packed. */
 static void next_row(struct query *q, struct query_series *out)
 {
-    const struct row *r = &q->value.vec.rows[q->next];
+    const struct row *r = &q->rows[q->next];
     size_t steps = q->grid.count, n = 0;
     *out = (struct query_series){r->labels, q->grid_ts_ms, r->values, r->hists, steps};
     if (row_present(r->values, r->hists, steps) == steps)
@@ -366,7 +372,7 @@ bool query_next_series(struct query *q, struct query_series *out)
 {
     if (q->next >= q->result.series_count)
         return false;
-    if (q->value.type == VALUE_VECTOR)
+    if (q->rows != NULL)
         next_row(q, out);
     else
         next_raw(q, out);

@@ -48,18 +48,26 @@ struct query_source {
     err (*read)(struct series_reader *r, size_t i, struct series_columns *out, struct diag *d);
     /* Counters of a reader, for progress and traces; NULL: not counted. */
     struct series_reader_stats (*reader_stats)(const struct series_reader *r);
-    /* The same for who needs only the newest sample in the range; NULL: read(). */
+    /* read() for who needs only the newest sample in the range; NULL: read() itself. */
     err (*read_newest)(struct series_reader *r, size_t i, struct series_columns *out,
                        struct diag *d);
+    /* For the result cache; NULL: answers from this source are not kept. */
+    hash128 (*hash)(const struct selection *s, size_t i);
+    uint64_t (*generation)(void *store);
+    bool (*unchanged)(void *store, uint64_t generation, int64_t min_ms, int64_t max_ms,
+                      int64_t *from_ms, int64_t *to_ms);
 };
 
 /* The storage engine; `store` is a struct db. */
 extern const struct query_source QUERY_SOURCE_DB;
 
+struct result_cache;
+
 struct query_env { /* what queries share; borrowed for the life of each */
     const struct query_source *source;
     void *store;
-    struct pool *pool; /* workers to borrow; NULL: the calling thread does it all */
+    struct pool *pool;          /* workers to borrow; NULL: the calling thread does it all */
+    struct result_cache *cache; /* NULL: none */
 };
 
 /* How far a query is, for others to look at while it runs. Relaxed; zero-initialised. */
@@ -77,6 +85,7 @@ struct query_options { /* zero-initialised but for the times is Prometheus' defa
     bool experimental_functions, fill_modifiers, extended_range_selectors; /* features */
     bool delayed_name_removal, type_and_unit_labels, use_start_timestamps;
     bool step_stats;                 /* count samples at every step */
+    bool no_cache;                   /* look at the samples of every step, and keep nothing */
     bool trace;                      /* note where the time goes: query_trace() */
     uint64_t samples_max;            /* points held at once; 0: the default (--query.max-samples) */
     size_t memory_bytes_max;         /* of all the query allocates; 0: derived from samples_max */
@@ -117,6 +126,7 @@ struct query_stats {
     uint64_t chunks_read, bytes_read;
     uint64_t samples_peak; /* most points held at once */
     uint64_t series_selected;
+    uint64_t steps_cached; /* taken from the result cache */
     uint64_t memory_bytes_peak;
     uint64_t prepare_ns, exec_ns, sort_ns; /* wall time; sort is part of exec */
     uint64_t parse_ns;                     /* part of prepare */

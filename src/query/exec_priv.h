@@ -98,7 +98,7 @@ struct value {
 
 struct selected { /* a selection of the store, shared by equal selectors, closed with the query */
     const struct expr_vector *vector;
-    int64_t min_ms, max_ms;
+    int64_t min_ms, max_ms, skip_ms;
     struct selection *selection;
     struct labels *labels; /* of every series; items NULL: not asked for yet */
     size_t count;
@@ -126,6 +126,11 @@ struct exec { /* one run of a query */
     struct diag *diag;
     uint64_t hash_seed;
     unsigned lanes;
+    /* Where only some steps of a query are evaluated and values depend on the order of series: all
+     * its steps. Series are selected for them, so that they come in the order they would. */
+    const struct grid *whole;
+    bool rows_join;   /* rows of one metric name may become one: their order depends on the steps */
+    uint64_t order;   /* hash of what was decided by numbers of series and steps: aggregate.c */
     uint64_t visited; /* by the main thread: exec_visit_main() */
     atomic_uint_least64_t points_held, points_peak, bytes_held, bytes_peak;
     uint64_t samples_queryable, samples_read, series_selected;
@@ -222,9 +227,13 @@ static inline bool row_has(const struct row *r, size_t k)
 
 /* select.c */
 
-/* Find the series of a selector with samples in [min_ms, max_ms]; equal requests share. */
-MUST_USE err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms,
-                         int64_t max_ms, struct selected **out);
+struct select_range {
+    int64_t min_ms, max_ms;
+    int64_t skip_ms; /* in the first of it samples only tell which series there are */
+};
+/* Find the series of a selector with samples in a range; equal requests share. */
+MUST_USE err exec_select(struct exec *x, const struct expr_vector *v,
+                         const struct select_range *range, struct selected **out);
 /* Does a series of a selector have __type__ or __unit__? */
 MUST_USE err exec_probe_metadata(struct exec *x, const struct expr_vector *v, int64_t min_ms,
                                  int64_t max_ms, bool *found);

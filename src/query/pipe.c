@@ -84,10 +84,12 @@ static err names_are_safe(struct exec *x, const struct plan *leaf, const struct 
     if (*out || !selects_one_name(source))
         return OK;
     struct plan_time t = plan_time_extended(source, x->options->lookback_ms);
+    g = x->whole != NULL ? x->whole : g;
     int64_t first = plan_time_at(&t, g->start_ms) - t.range_ms;
     int64_t last = plan_time_at(&t, grid_time(g, g->count - 1));
     TRY(exec_probe_metadata(x, plan_vector(source), first + 1, last, &metadata));
     *out = !metadata;
+    x->rows_join = x->rows_join || metadata;
     return OK;
 }
 
@@ -123,13 +125,15 @@ err pipe_folds(struct exec *x, const struct plan *p, const struct grid *g, enum 
 static err open_selector(struct pipe *p)
 {
     const struct plan_time *t = &p->time;
-    const struct grid *g = p->grid;
-    int64_t first = plan_time_at(t, g->start_ms);
-    int64_t last = plan_time_at(t, grid_time(g, g->count - 1));
+    const struct grid *whole = p->x->whole != NULL ? p->x->whole : p->grid;
+    int64_t first = plan_time_at(t, whole->start_ms);
+    int64_t last = plan_time_at(t, grid_time(whole, whole->count - 1));
+    int64_t skip = plan_time_at(t, p->grid->start_ms) - first;
     first -= t->range_ms;
     if (p->source->counts_only)
         first -= p->x->options->lookback_ms; /* lane_counts() wants to know what came before */
-    TRY(exec_select(p->x, plan_vector(p->source), first + 1, last, &p->selected));
+    TRY(exec_select(p->x, plan_vector(p->source), &(struct select_range){first + 1, last, skip},
+                    &p->selected));
     p->newest_only = g->count == 1 && (p->leaf == LEAF_INSTANT || p->leaf == LEAF_TIMESTAMP) &&
                      !p->wants_starts && !p->source->counts_only;
     p->series_count = p->selected->count;

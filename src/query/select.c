@@ -50,6 +50,7 @@ static err select_series(struct exec *x, struct selected *s)
                                   .matcher_count = s->vector->matcher_count,
                                   .min_ms = s->min_ms,
                                   .max_ms = s->max_ms,
+                                  .skip_ms = s->skip_ms,
                                   .canceled = x->options->canceled,
                                   .deadline_mono_ns = x->options->deadline_mono_ns};
     err e = x->env->source->select(x->env->store, &args, &x->select_arena, &s->selection, x->diag);
@@ -110,12 +111,13 @@ static void trace_reuse(struct exec *x, const struct selected *s)
     trace_end(x->trace, n);
 }
 
-err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms, int64_t max_ms,
+err exec_select(struct exec *x, const struct expr_vector *v, const struct select_range *range,
                 struct selected **out)
 {
     static_assert(sizeof(atomic_bool) == sizeof(bool), "the store polls the same flag");
     for (struct selected *s = x->selections; s != NULL; s = s->next) {
-        if (s->min_ms == min_ms && s->max_ms == max_ms && same_matchers(s->vector, v)) {
+        if (s->min_ms == range->min_ms && s->max_ms == range->max_ms &&
+            s->skip_ms == range->skip_ms && same_matchers(s->vector, v)) {
             trace_reuse(x, s);
             *out = s;
             return OK;
@@ -125,8 +127,9 @@ err exec_select(struct exec *x, const struct expr_vector *v, int64_t min_ms, int
     if (s == NULL)
         return exec_memory_error(x, x->diag);
     s->vector = v;
-    s->min_ms = min_ms;
-    s->max_ms = max_ms;
+    s->min_ms = range->min_ms;
+    s->max_ms = range->max_ms;
+    s->skip_ms = range->skip_ms;
     find_name(s);
     TRY(open_selection(x, s));
     *out = s;
@@ -312,7 +315,7 @@ err exec_raw(struct exec *x, const struct plan *p, const struct grid *g, struct 
     struct plan_time t = plan_time_extended(p, x->options->lookback_ms);
     int64_t max_ms = plan_time_at(&t, g->start_ms), min_ms = max_ms - t.range_ms;
     struct selected *s;
-    TRY(exec_select(x, plan_vector(p), min_ms + 1, max_ms, &s));
+    TRY(exec_select(x, plan_vector(p), &(struct select_range){min_ms + 1, max_ms, 0}, &s));
     *out = (struct value){.type = VALUE_MATRIX};
     out->raw = ARENA_ARRAY(&x->arena, struct raw_row, s->count + 1);
     if (out->raw == NULL)
