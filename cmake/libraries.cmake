@@ -31,6 +31,8 @@ varve_lib(LMDB lmdb.h lmdb)
 varve_lib(ROARING roaring/roaring.h roaring)
 varve_lib(SNAPPY snappy-c.h snappy)
 varve_lib(XXHASH xxhash.h xxhash)
+add_library(ext_RESOLV INTERFACE)
+target_link_libraries(ext_RESOLV INTERFACE resolv)
 add_library(ext_THREADS INTERFACE)
 target_link_libraries(ext_THREADS INTERFACE Threads::Threads m)
 

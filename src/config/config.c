@@ -421,6 +421,23 @@ void config_job_yaml(const struct scrape_config *job, struct buf *out)
     print_struct(&SCRAPE_SCHEMA, job, out);
 }
 
+hash128 config_job_digest(const struct scrape_config *job)
+{
+    return print_digest(&SCRAPE_SCHEMA, job);
+}
+
+hash128 config_sd_digest(const struct sd_config *sd)
+{
+    struct sd_config one = *sd;
+    struct sd_configs list = {&one, 1};
+    return print_digest(&SD_SCHEMA, &list);
+}
+
+void config_redacted_url(str url, struct buf *out)
+{
+    print_redacted_url(url, out);
+}
+
 /* ---- Target groups ---- */
 
 static const struct decode_field GROUPS_FIELD[] = {

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "config/prometheus_config.h"
 
 enum config_part { /* sections that need someone who acts on them; bits */
@@ -38,11 +39,19 @@ void config_yaml(const struct config *c, struct buf *out);
 /* The same of one job, as /api/v1/scrape_pools/config shows it. */
 void config_job_yaml(const struct scrape_config *job, struct buf *out);
 
+/* Hashes of all that a job or a section of discovery says, secrets included: equal when a reload
+ * did not change it. */
+hash128 config_job_digest(const struct scrape_config *job);
+hash128 config_sd_digest(const struct sd_config *sd);
+
 /* One relabelling rule as the JSON of /api/v1/targets/relabel_steps has it, appended. */
 void config_rule_json(const struct relabel_config *rule, struct buf *out);
 
 /* "replace", "keep", ... of an enum relabel_action; static. */
 const char *config_action_name(int action);
+
+/* Append `url` with its password as xxxxx. */
+void config_redacted_url(str url, struct buf *out);
 
 /* Read the target groups of a file of file_sd or an answer of http_sd (JSON is YAML).
  *   ERR_INVALID, ERR_LIMIT  `d`: what is wrong, and where */

@@ -229,7 +229,7 @@ static bool print_connect_headers(const void *place, struct yaml_out *out)
     print_map_begin(out);
     for (size_t i = 0; i < m->count; i++) {
         print_text(out, m->items[i].name);
-        print_secrets(out, m->items[i].values.count);
+        print_secrets(out, m->items[i].values);
     }
     print_map_end(out);
     return true;
@@ -386,7 +386,7 @@ static bool print_secret_list(const void *place, struct yaml_out *out)
 {
     const struct texts *list = place;
     if (list->count > 0 && out != NULL)
-        print_secrets(out, list->count);
+        print_secrets(out, *list);
     return list->count > 0;
 }
 

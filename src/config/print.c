@@ -12,7 +12,7 @@
 
 struct yaml_out {
     yaml_emitter_t emitter;
-    struct buf *out;
+    bool reveal; /* secrets as they are: for digests, never for eyes */
 };
 
 static int write_out(void *arg, unsigned char *bytes, size_t size)
@@ -195,11 +195,11 @@ void print_texts(struct yaml_out *o, struct texts list)
     print_list_end(o);
 }
 
-void print_secrets(struct yaml_out *o, size_t count)
+void print_secrets(struct yaml_out *o, struct texts list)
 {
     print_list_begin(o);
-    for (size_t i = 0; i < count; i++)
-        print_text(o, STR("<secret>"));
+    for (size_t i = 0; i < list.count; i++)
+        print_text(o, o->reveal ? list.items[i] : STR("<secret>"));
     print_list_end(o);
 }
 
@@ -254,7 +254,10 @@ static void put_number(struct yaml_out *o, double v)
 static void put_url(struct yaml_out *o, str url)
 {
     struct buf shown = {0};
-    print_redacted_url(url, &shown);
+    if (o->reveal)
+        buf_put_str(&shown, url);
+    else
+        print_redacted_url(url, &shown);
     print_text(o, buf_str(&shown));
     buf_fini(&shown);
 }
@@ -304,7 +307,7 @@ static void put_value(struct yaml_out *o, const struct decode_field *f, const vo
         print_text(o, *(const str *)p);
         break;
     case DECODE_SECRET:
-        print_text(o, ((const str *)p)->len > 0 ? STR("<secret>") : STR(""));
+        print_text(o, o->reveal || ((const str *)p)->len == 0 ? *(const str *)p : STR("<secret>"));
         break;
     case DECODE_URL:
         put_url(o, *(const str *)p);
@@ -359,10 +362,10 @@ void print_fields(struct yaml_out *o, const struct decode_schema *schema, const 
     }
 }
 
-void print_document(void (*put)(const void *arg, struct yaml_out *out), const void *arg,
-                    struct buf *out)
+static void print_any(void (*put)(const void *arg, struct yaml_out *out), const void *arg,
+                      bool reveal, struct buf *out)
 {
-    struct yaml_out o;
+    struct yaml_out o = {.reveal = reveal};
     yaml_event_t ev;
     if (yaml_emitter_initialize(&o.emitter) == 0)
         return;
@@ -390,5 +393,16 @@ static void put_job(const void *arg, struct yaml_out *o)
 void print_struct(const struct decode_schema *schema, const void *s, struct buf *out)
 {
     struct print_job job = {schema, s};
-    print_document(put_job, &job, out);
+    print_any(put_job, &job, false, out);
+}
+
+hash128 print_digest(const struct decode_schema *schema, const void *s)
+{
+    struct print_job job = {schema, s};
+    struct buf text = {0};
+    print_any(put_job, &job, true, &text);
+    hash128 digest = hash128_of(buf_slice(&text), 0);
+    explicit_bzero(text.ptr, text.len);
+    buf_fini(&text);
+    return digest;
 }

@@ -4,6 +4,7 @@
 #define CONFIG_PRINT_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "config/decode.h"
 
 struct yaml_out; /* an open document */
@@ -11,9 +12,8 @@ struct yaml_out; /* an open document */
 /* Append `s` as one document. */
 void print_struct(const struct decode_schema *schema, const void *s, struct buf *out);
 
-/* As print_struct() for what only a function knows: `put` writes one node. */
-void print_document(void (*put)(const void *arg, struct yaml_out *out), const void *arg,
-                    struct buf *out);
+/* Hash of all that `s` says, secrets included: equal when nothing was changed. */
+hash128 print_digest(const struct decode_schema *schema, const void *s);
 
 /* Write one node. For functions `print` of DECODE_CUSTOM fields: these write one node and
  * return true, or return false when there is nothing to print; `out` is NULL when only that is
@@ -29,7 +29,7 @@ void print_int(struct yaml_out *out, int64_t v);
 void print_duration(struct yaml_out *out, int64_t ms);
 void print_texts(struct yaml_out *out, struct texts list);
 void print_pairs(struct yaml_out *out, const struct pairs *pairs); /* in the order of names */
-void print_secrets(struct yaml_out *out, size_t count);            /* a list of <secret> */
+void print_secrets(struct yaml_out *out, struct texts list); /* as many <secret> */
 void print_fields(struct yaml_out *out, const struct decode_schema *schema, const void *s);
 
 /* "10MB" in the words of alecthomas/units: 10MiB. */

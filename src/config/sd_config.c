@@ -50,8 +50,7 @@ const struct decode_schema TARGET_GROUP_SCHEMA = {
     .fields = GROUP_FIELDS,
     .field_count = COUNT_OF(GROUP_FIELDS),
     .size = sizeof(struct target_group),
-    .type = "struct { Targets []string \"yaml:\\\"targets\\\"\"; Labels model.LabelSet "
-            "\"yaml:\\\"labels\\\"\" }",
+    .type = "targetgroup.Group",
 };
 
 /* ---- File ---- */
@@ -467,6 +466,8 @@ static err read_sd(struct decode *c, const struct yaml *n, void *place)
             config_note_unsupported(c, n, k->key);
         return OK;
     }
+    if (k->kind == SD_CONSUL || k->kind == SD_DOCKER || k->kind == SD_KUBERNETES)
+        config_note_unsupported(c, n, k->key);
     uint8_t *items = arena_zalloc(c->arena, count + 1, k->schema->size);
     if (items == NULL)
         return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
