@@ -2,7 +2,8 @@
  *
  * Upstream looks at the members of a group one by one: what comes after a histogram that does not
  * fit is not looked at, and a group that begins with a float never adds histograms. Cells keep
- * enough to tell the same of a group that was folded in parts, joined in order. */
+ * enough to tell the same of a group that was folded in parts, joined in order: a part that begins
+ * with a float may follow one that does not, so its histograms are added all the same. */
 #include <math.h>
 
 #include "query/aggregate.h"
@@ -10,10 +11,11 @@
 enum { NO_SERIES = UINT32_MAX };
 
 struct hist_cell {
-    struct histogram_sum sum; /* value NULL: the group has no histogram, or began with a float */
+    struct histogram_sum sum; /* value NULL: no histogram */
     double count;             /* in `sum`, which is the mean when `running` */
     uint32_t first, misfit;   /* series of the first histogram and of one with other buckets */
     unsigned hints;           /* 1 << enum histogram_reset, of all in `sum` */
+    bool begins_with_float;
     bool has_float, has_hist, running, reconciled;
 };
 
@@ -29,7 +31,7 @@ static bool make_cells(struct accumulator *acc, size_t steps, struct arena *a)
     acc->cells = ARENA_ARRAY(a, struct hist_cell, steps);
     for (size_t k = 0; acc->cells != NULL && k < steps; k++) {
         acc->cells[k].misfit = NO_SERIES;
-        acc->cells[k].has_float = float_at(acc, k);
+        acc->cells[k].has_float = acc->cells[k].begins_with_float = float_at(acc, k);
     }
     return acc->cells != NULL;
 }
@@ -100,10 +102,6 @@ static err cell_take(struct hist_cell *c, const struct histogram *h, uint32_t se
 {
     if (c->misfit != NO_SERIES)
         return OK;
-    if (c->has_float && !c->has_hist) /* begins with a float: comes to nothing */
-        c->has_hist = true;
-    if (c->has_hist && c->sum.value == NULL)
-        return OK;
     if (!c->has_hist) {
         c->has_hist = true;
         c->first = series;
@@ -134,9 +132,13 @@ bool fold_hist_add(enum agg_op op, struct accumulator *acc, const struct histogr
 
 void fold_hist_floats(struct accumulator *acc, const double *values, size_t steps)
 {
-    for (size_t k = 0; k < steps; k++)
-        if (!is_absent(values[k]) && acc->cells[k].misfit == NO_SERIES)
-            acc->cells[k].has_float = true;
+    for (size_t k = 0; k < steps; k++) {
+        struct hist_cell *c = &acc->cells[k];
+        if (is_absent(values[k]) || c->misfit != NO_SERIES)
+            continue;
+        c->begins_with_float = c->begins_with_float || !c->has_hist;
+        c->has_float = true;
+    }
 }
 
 /* ---- parts of a group ---- */
@@ -166,24 +168,30 @@ static err join_averages(struct hist_cell *c, struct hist_cell *from, struct are
 /* Add a part that came after `c`. */
 static err cell_join(struct hist_cell *c, struct hist_cell *from, bool average, struct arena *a)
 {
-    if (c->misfit != NO_SERIES)
-        return OK;
     if (!c->has_float && !c->has_hist) {
         *c = *from;
         return OK;
     }
-    bool began_with_float = c->sum.value == NULL && c->has_float;
-    c->has_float = c->has_float || from->has_float;
-    c->has_hist = c->has_hist || from->has_hist;
-    if (began_with_float || from->sum.value == NULL)
+    if (c->misfit != NO_SERIES || from->sum.value == NULL || c->sum.value == NULL) {
+        if (c->misfit == NO_SERIES)
+            c->has_float = c->has_float || from->has_float;
+        if (c->sum.value == NULL) /* it begins with a float, so these come to nothing */
+            c->has_hist = c->has_hist || from->has_hist;
         return OK;
+    }
     struct histogram_notes notes = {0};
     err e = average ? join_averages(c, from, a, &notes)
                     : histogram_sum_join(&c->sum, &from->sum, a, &notes);
+    if (e == ERR_INVALID) { /* the first histogram of the part does not fit */
+        c->misfit = from->first;
+        c->has_float = c->has_float || from->begins_with_float;
+        return OK;
+    }
     c->hints |= from->hints;
     c->reconciled = c->reconciled || from->reconciled || notes.bounds_reconciled;
-    c->misfit = e == ERR_INVALID ? from->first : from->misfit;
-    return e == ERR_INVALID ? OK : e;
+    c->misfit = from->misfit;
+    c->has_float = c->has_float || from->has_float;
+    return e;
 }
 
 bool fold_hist_merge(enum agg_op op, struct accumulator *acc, struct accumulator *from,
@@ -205,10 +213,11 @@ bool fold_hist_merge(enum agg_op op, struct accumulator *acc, struct accumulator
 static err cell_tell(const struct hist_cell *c, const struct hist_finish *f, bool *gives)
 {
     struct annotations *a = &f->x->annotations;
+    bool adds = !c->begins_with_float;
     *gives = false;
-    if (c->reconciled)
+    if (c->reconciled && adds)
         annotate_info(a, f->pos, ANNOTATE_RECONCILED "aggregation");
-    if (c->misfit != NO_SERIES) {
+    if (c->misfit != NO_SERIES && adds) {
         struct labels ls;
         struct buf quoted = {0};
         TRY(f->labels_of(f->source, c->misfit, &ls));

@@ -204,19 +204,6 @@ static bool same_text(str engine, str reference)
     return false;
 }
 
-static bool is_ignored(str text)
-{
-    char a[2048];
-    snprintf(a, sizeof(a), STR_FMT, STR_ARG(text));
-    return strstr(a, "conflicting counter resets during histogram") != NULL ||
-           /* the engine forgets buckets that only histogram_count() and its kin would look at */
-           strstr(a, "mismatched custom buckets were reconciled during aggregation") != NULL ||
-           /* a group that holds floats too is dropped whichever of both is told */
-           strstr(a, "vector contains a mix of histograms with exponential and") != NULL ||
-           strstr(a, "encountered a mix of histograms and floats for aggregation") != NULL ||
-           (!COMPLETE && strstr(a, "bucket label \"le\" is missing") != NULL);
-}
-
 static bool compare_notes(struct run *r, const struct query_result *res,
                           const struct ref_query *ref)
 {
@@ -226,7 +213,7 @@ static bool compare_notes(struct run *r, const struct query_result *res,
     bool gaps = ref->step_ms >= 30000 && memchr(ref->text.ptr, ':', ref->text.len) != NULL;
     for (size_t i = 0; i < total; i++) {
         str text = i < res->warning_count ? res->warnings[i] : res->infos[i - res->warning_count];
-        bool found = gaps || is_ignored(text);
+        bool found = gaps;
         for (size_t k = 0; k < count && !found; k++)
             found = same_text(text, notes[k].text);
         if (!found) {
@@ -235,7 +222,7 @@ static bool compare_notes(struct run *r, const struct query_result *res,
         }
     }
     for (size_t k = 0; k < count; k++) {
-        bool found = notes[k].may || is_ignored(notes[k].text);
+        bool found = notes[k].may;
         for (size_t i = 0; i < total && !found; i++)
             found = same_text(i < res->warning_count ? res->warnings[i]
                                                      : res->infos[i - res->warning_count],

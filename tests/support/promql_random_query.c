@@ -343,18 +343,6 @@ static void label_call(struct gen *g, int depth)
                           ", \"x\", \",\", \"x\", \"nope\", \"x\")"));
 }
 
-/* At what time info series are looked at below other times is not written down: none of these. */
-static void info_argument(struct gen *g, int depth)
-{
-    size_t start = g->b->len;
-    vector(g, depth);
-    const char *text = buf_cstr(g->b) + start;
-    if (strchr(text, '@') == NULL && strstr(text, "offset") == NULL)
-        return;
-    g->b->len = start;
-    name(g);
-}
-
 static void odd_call(struct gen *g, int depth)
 {
     switch (rng_below(g->r, 6)) {
@@ -376,7 +364,7 @@ static void odd_call(struct gen *g, int depth)
         return;
     case 3:
         put(g, "info(");
-        info_argument(g, depth - 1);
+        vector(g, depth - 1);
         put(g, PICK(g, ")", ", {version=\"1\"})", ", {zone=~\".*\"})", ", {__name__=~\".*_info\"})",
                     ", {__name__=\"b_info\", version=~\".+\"})"));
         return;

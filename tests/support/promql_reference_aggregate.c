@@ -34,27 +34,15 @@ static void info_ignored(const struct group *g, size_t pos)
 
 /* ---- sum and avg ---- */
 
-/* Upstream tells the metric of the member at which it finds out: any of them. */
-static bool check_kinds(const struct group *g)
+static void warn_kinds(const struct group *g, const struct ref_sample *misfit)
 {
-    bool custom = false, exponential = false;
-    for (size_t i = 0; i < g->count; i++) {
-        custom = custom || ref_hist_is_custom(g->members[i]->hist);
-        exponential = exponential || !ref_hist_is_custom(g->members[i]->hist);
-    }
-    if (!custom || !exponential)
-        return true;
-    ref_note_may(g->q, true);
-    for (size_t i = 0; i < g->count; i++)
-        ref_warn(g->q, g->pos,
-                 "vector contains a mix of histograms with exponential and custom buckets schemas "
-                 "for metric name %s",
-                 ref_name(g->q, g->members[i]->labels));
-    ref_note_may(g->q, false);
-    return false;
+    ref_warn(g->q, g->pos,
+             "vector contains a mix of histograms with exponential and custom buckets schemas for "
+             "metric name %s",
+             ref_name(g->q, misfit->labels));
 }
 
-static void tell_sum(const struct group *g, bool reconciled)
+static void tell_hints(const struct group *g)
 {
     bool reset = false, not_reset = false;
     for (size_t i = 0; i < g->count; i++) {
@@ -63,16 +51,13 @@ static void tell_sum(const struct group *g, bool reconciled)
     }
     if (reset && not_reset)
         ref_warn(g->q, g->pos, "conflicting counter resets during histogram aggregation");
-    if (reconciled)
-        ref_info(g->q, g->pos, "mismatched custom buckets were reconciled during aggregation");
 }
 
-static bool sum_hists(const struct group *g, struct ref_sample *out)
+/* Of histograms alone, whose buckets are of one kind. */
+static struct ref_hist *sum_hists(const struct group *g)
 {
     struct ref_hist *sum = ref_hist_copy(g->q, g->members[0]->hist);
     bool running = false, reconciled = false;
-    if (!check_kinds(g))
-        return false;
     for (size_t i = 1; i < g->count; i++) {
         struct ref_hist *more = ref_hist_copy(g->q, g->members[i]->hist);
         struct ref_hist *to = ref_hist_copy(g->q, sum);
@@ -97,8 +82,37 @@ static bool sum_hists(const struct group *g, struct ref_sample *out)
         ref_hist_scale(sum, (double)g->count, true);
     ref_hist_settle(sum);
     ref_hist_compact(sum);
-    tell_sum(g, reconciled);
-    out->hist = sum;
+    if (reconciled)
+        ref_info(g->q, g->pos, "mismatched custom buckets were reconciled during aggregation");
+    return sum;
+}
+
+/* A group that begins with a histogram: what comes after one whose buckets are of the other kind is
+ * not looked at. */
+static bool sum_from_hist(const struct group *g, struct ref_sample *out)
+{
+    struct group hists = *g;
+    const struct ref_hist *first = g->members[0]->hist;
+    bool floats = false, fits = true;
+    hists.members = ARENA_ARRAY(g->q->arena, const struct ref_sample *, g->count);
+    hists.count = 0;
+    for (size_t i = 0; i < g->count && fits; i++) {
+        const struct ref_sample *m = g->members[i];
+        floats = floats || m->hist == NULL;
+        if (m->hist == NULL)
+            continue;
+        fits = ref_hist_is_custom(m->hist) == ref_hist_is_custom(first);
+        if (fits)
+            hists.members[hists.count++] = m;
+        else
+            warn_kinds(g, m);
+    }
+    out->hist = sum_hists(&hists);
+    if (floats)
+        warn_mixed(g);
+    if (floats || !fits)
+        return false;
+    tell_hints(&hists);
     return true;
 }
 
@@ -106,12 +120,12 @@ static bool sum_or_average(const struct group *g, struct ref_sample *out)
 {
     double *v = ARENA_ARRAY(g->q->arena, double, g->count), sum, c = 0;
     size_t n = floats_of(g, v);
-    if (n > 0 && n < g->count) {
+    if (g->members[0]->hist != NULL)
+        return sum_from_hist(g, out);
+    if (n < g->count) {
         warn_mixed(g);
         return false;
     }
-    if (n == 0)
-        return sum_hists(g, out);
     sum = v[0];
     for (size_t i = 1; i < n; i++)
         ref_inc(v[i], &sum, &c);

@@ -441,7 +441,9 @@ bool ref_hist_equal(const struct ref_hist *a, const struct ref_hist *b)
 
 /* ---- showing ---- */
 
-size_t ref_hist_spans(struct ref_query *q, const struct ref_hist *h, struct ref_span **out)
+/* `shown`: as it is printed, where a zero bucket of less than nothing is one too. */
+static size_t spans_of(struct ref_query *q, const struct ref_hist *h, bool shown,
+                       struct ref_span **out)
 {
     const struct ref_side *neg = &h->side[REF_NEGATIVE], *pos = &h->side[REF_POSITIVE];
     struct ref_span *s = ARENA_ARRAY(q->arena, struct ref_span, neg->count + pos->count + 2);
@@ -454,7 +456,7 @@ size_t ref_hist_spans(struct ref_query *q, const struct ref_hist *h, struct ref_
             upper = -h->zero_threshold;
         s[n++] = (struct ref_span){lower, upper, neg->items[i].count, true, false};
     }
-    if (h->zero_count != 0)
+    if (shown ? h->zero_count != 0 : h->zero_count > 0)
         s[n++] =
             (struct ref_span){-h->zero_threshold, h->zero_threshold, h->zero_count, true, true};
     for (size_t i = 0; i < pos->count; i++) {
@@ -467,6 +469,11 @@ size_t ref_hist_spans(struct ref_query *q, const struct ref_hist *h, struct ref_
     }
     *out = s;
     return n;
+}
+
+size_t ref_hist_spans(struct ref_query *q, const struct ref_hist *h, struct ref_span **out)
+{
+    return spans_of(q, h, false, out);
 }
 
 static void put_g(struct buf *b, double v)
@@ -483,7 +490,7 @@ void ref_hist_format(const struct ref_hist *h, struct buf *out)
     struct ref_hist whole = *h;
     struct ref_span *s;
     whole.zero_threshold = 0; /* buckets are printed uncut, but for the zero bucket */
-    size_t n = ref_hist_spans(&q, &whole, &s);
+    size_t n = spans_of(&q, &whole, true, &s);
     buf_printf(out, "{count:");
     put_g(out, h->count);
     buf_printf(out, ", sum:");

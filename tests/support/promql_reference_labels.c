@@ -305,13 +305,36 @@ static bool same_identity(struct labels a, struct labels b)
     return true;
 }
 
+/* Info series are those of the time that the first selector of the argument looks at. */
+static bool info_time(const struct expr *e, struct expr_time *out)
+{
+    e = ref_unwrap(e);
+    if (e->kind == EXPR_VECTOR || e->kind == EXPR_MATRIX) {
+        *out = e->kind == EXPR_VECTOR ? e->vector.time : e->matrix.selector->vector.time;
+        return true;
+    }
+    for (size_t i = 0; expr_child(e, i) != NULL; i++) {
+        if (!info_time(expr_child(e, i), out))
+            continue;
+        if (e->kind == EXPR_SUBQUERY && out->at == AT_NONE) {
+            const struct expr_time *t = &e->subquery.time;
+            out->at = t->at;
+            out->at_ms = t->at_ms;
+            out->offset_ms += t->offset_ms;
+        }
+        return true;
+    }
+    return false;
+}
+
 /* Info series with a sample at `t`; their values are the samples' times. Only those whose
  * identifying labels some base series has are looked at. */
 static struct ref_vector info_series(struct ref_query *q, const struct info_args *a,
-                                     struct ref_vector base, const bool *ignored, int64_t t)
+                                     struct expr_time time, struct ref_vector base,
+                                     const bool *ignored, int64_t t)
 {
     struct ref_vector out = ref_room(q, fake_store_count(q->store));
-    struct expr_vector all = {0};
+    struct expr_vector all = {.time = time};
     struct ref_vector v = ref_select(q, &all, t, REF_TIMES);
     for (size_t i = 0; i < v.count; i++) {
         struct labels ls = v.items[i].labels;
@@ -396,7 +419,9 @@ struct ref_vector ref_info_call(struct ref_query *q, const struct expr_call *c, 
     for (size_t i = 0; i < base.count; i++)
         ignored[i] =
             info_name_matches(&a, labels_get(base.items[i].labels, LABEL_NAME), c->arg_count < 2);
-    struct ref_vector info = info_series(q, &a, base, ignored, t);
+    struct expr_time time = {0};
+    (void)info_time(c->args[0], &time);
+    struct ref_vector info = info_series(q, &a, time, base, ignored, t);
     if (base.count > 0)
         info_newest(q, &info);
     for (size_t i = 0; i < base.count; i++) {
