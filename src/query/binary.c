@@ -565,7 +565,7 @@ static err match_and_compute(struct matching *m, struct grid *good, struct vec *
     m->grid = good;
     TRY(compute(m, out));
     vec_compact(out, good);
-    TRY(vec_merge_equal(m->x, good, out));
+    TRY(vec_merge_result(m->x, good, out));
     return m->fault.step < SIZE_MAX ? fault_error(m) : OK;
 }
 

@@ -136,6 +136,7 @@ struct exec { /* one run of a query */
     uint64_t samples_queryable, samples_read, series_selected;
     uint64_t chunks_read, bytes_read;
     struct trace *trace;           /* NULL: nobody asked */
+    bool equal_rows;               /* vec_merge_result() left some, perhaps */
     struct step_stats *step_stats; /* NULL: nobody asked, or not over the query's own steps */
 };
 
@@ -204,6 +205,9 @@ void vec_compact(struct vec *v, const struct grid *g);
 /* Join rows with equal labels; two points at one step are "vector cannot contain metrics with the
  * same labelset". */
 MUST_USE err vec_merge_equal(struct exec *x, const struct grid *g, struct vec *v);
+/* The same after operators and functions of instants. With delayed name removal upstream looks at
+ * a single step at the very end only: until then equal rows stay. */
+MUST_USE err vec_merge_result(struct exec *x, const struct grid *g, struct vec *v);
 /* Drop the metric name of every row (at once or, with delayed name removal, by marking), and
  * join rows that became equal. */
 MUST_USE err vec_drop_names(struct exec *x, const struct grid *g, struct vec *v);

@@ -121,7 +121,7 @@ static err finish(struct exec *x, const struct grid *g, bool may_equal, const st
     out->one_name = in->one_name && !may_equal; /* the label of quantiles may be __type__ */
     vec_compact(out, g);
     if (may_equal)
-        TRY(vec_merge_equal(x, g, out));
+        TRY(vec_merge_result(x, g, out));
     TRY(vec_drop_names(x, g, out));
     return vec_hold(x, g, out);
 }

@@ -158,7 +158,7 @@ static err unite(struct exec *x, const struct grid *g, struct vec *lhs, struct v
     out->one_name = false;
     vec_compact(out, g);
     TRY(earliest_first(x, g, out));
-    return vec_merge_equal(x, g, out);
+    return vec_merge_result(x, g, out);
 }
 
 err set_operate(struct exec *x, const struct plan *p, const struct grid *g, struct vec *lhs,

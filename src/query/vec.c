@@ -175,6 +175,15 @@ err vec_merge_equal(struct exec *x, const struct grid *g, struct vec *v)
     return e;
 }
 
+err vec_merge_result(struct exec *x, const struct grid *g, struct vec *v)
+{
+    if (x->options->delayed_name_removal && g->count == 1) {
+        x->equal_rows = true;
+        return OK;
+    }
+    return vec_merge_equal(x, g, v);
+}
+
 bool is_metadata_label(str name)
 {
     return str_eq(name, LABEL_NAME) || str_eq(name, LABEL_TYPE) || str_eq(name, LABEL_UNIT);
@@ -232,7 +241,7 @@ err vec_drop_names(struct exec *x, const struct grid *g, struct vec *v)
 
 err exec_remove_names(struct exec *x, const struct grid *g, struct vec *v)
 {
-    bool any = false;
+    bool any = x->equal_rows;
     for (size_t i = 0; i < v->count; i++) {
         if (!v->rows[i].drop_name)
             continue;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/number.h"
@@ -114,6 +115,37 @@ static void test_equal__types_and_units_go_with_the_name(void **state)
     expect_steps("sum(-m)", 4, true, "{} -6 -8 -10 -12");
 }
 
+/* With delayed name removal a single step is looked at when all is done. */
+static void test_equal__equal_rows_may_pass_within_a_step(void **state)
+{
+    (void)state;
+    add("4", "a", "i", "x");
+    add("8", "b", "i", "x");
+    const char *both = "(a + on (i, __name__) fill_left(1) fill_right(2) b)"; /* {i="x"} twice */
+    char sum[100];
+    snprintf(sum, sizeof(sum), "sum(%s)", both);
+    struct query_env env = {&FAKE_SOURCE, store, NULL};
+    struct query_options o = {.delayed_name_removal = true, .fill_modifiers = true};
+    const struct {
+        const char *text;
+        int64_t step_ms;
+        err want;
+    } rows[] = {{sum, 0, OK}, {both, 0, ERR_INVALID}, {sum, 1000, ERR_INVALID}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct query *q;
+        struct query_series s;
+        o.step_ms = rows[i].step_ms;
+        o.end_ms = rows[i].step_ms; /* two steps */
+        assert_int_equal(query_prepare(&env, str_from(rows[i].text), &o, &q, NULL), OK);
+        assert_int_equal(query_exec(q, &(struct diag){0}), rows[i].want);
+        if (rows[i].want == OK) {
+            assert_true(query_next_series(q, &s));
+            assert_true(s.values[0] == 4 + 2 + 1 + 8);
+        }
+        query_close(q);
+    }
+}
+
 /* Ranges are joined as instants are: only points at one step are in conflict. */
 static void test_equal__ranges_join_where_steps_differ(void **state)
 {
@@ -186,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_equal__types_and_units_go_with_the_name, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_equal__equal_rows_may_pass_within_a_step, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_equal__ranges_join_where_steps_differ, set_up,
                                         tear_down),
