@@ -449,6 +449,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     web_guard_close(&guard);
     insight_stop(&api.insight);
     notifications_fini(&api.notifications);
+    external_labels_fini(&api.external);
     insight_fini(&api.insight);
     receiver_close(api.receiver);
     if (exec_pool != NULL)
@@ -466,6 +467,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     struct pool *exec_pool = NULL;
     mutex_init(&config_lock);
     insight_init(&api.insight);
+    external_labels_init(&api.external);
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
     err e = load_config(&config, &d);

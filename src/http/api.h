@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "http/external_labels.h"
 #include "http/insight.h"
 #include "http/notifications.h"
 #include "http/server.h"
@@ -47,7 +48,8 @@ struct api {
     struct web_urls urls;
     const char *page_title; /* of the UI */
     struct notifications notifications;
-    struct insight insight; /* what queries do and did */
+    struct external_labels external; /* to be set when a configuration is taken */
+    struct insight insight;          /* what queries do and did */
     const struct api_flag *flags;
     size_t flag_count;
     int64_t start_ms, retention_ms;

@@ -8,26 +8,15 @@
 #include "base/mem.h"
 #include "base/protobuf_put.h"
 #include "http/api.h"
-#include "ingest/protobuf.h"
+#include "http/read_request.h"
 #include "ingest/snappy.h"
 #include "model/prom_chunk.h"
 
 enum {
-    REQUEST_BYTES_MAX = 32 << 20, /* decompressed */
-    QUERIES_MAX = 1000,
-    MATCHERS_MAX = 10000,          /* of a request */
+    REQUEST_BYTES_MAX = 32 << 20,  /* decompressed */
     READ_BYTES_MAX = 1 << 30,      /* label sets and index of one request */
     SAMPLES_BYTES_MAX = 256 << 20, /* of a SAMPLES answer before compression */
     SCRATCH_BYTES_MAX = 256 << 20, /* layouts of one chunk of histograms */
-};
-
-enum response_type { RESPONSE_SAMPLES = 0, RESPONSE_CHUNKS = 1 };
-
-struct read_query {
-    struct matcher *matchers;
-    size_t matcher_count;
-    int64_t min_ms, max_ms;
-    bool labels_only; /* hint func="series" */
 };
 
 struct read_series {
@@ -39,9 +28,9 @@ struct read_answer {
     struct api *api;
     const atomic_bool *canceled;
     struct arena arena, scratch;
-    struct read_query *queries;
-    size_t query_count, matcher_count, query; /* the current one */
-    enum response_type type;
+    struct read_request request;
+    struct labels external;
+    size_t query;                /* the current one */
     struct selection *selection; /* of the current query; NULL: not begun */
     struct series_reader *reader;
     struct read_series *series; /* sorted by labels */
@@ -55,152 +44,14 @@ struct read_answer {
 
 /* ---- Request ---- */
 
-static err bad(struct diag *d)
-{
-    return diag_set(d, ERR_INVALID, "proto: malformed ReadRequest");
-}
-
-/* LabelMatcher {type=1, name=2, value=3}. */
-static err read_matcher(struct read_answer *a, struct read_query *q, slice message)
-{
-    uint64_t type = 0;
-    str name = {"", 0}, value = {"", 0};
-    struct pb p = pb_of(message);
-    while (pb_next(&p)) {
-        if (p.field == 1)
-            type = pb_varint(&p);
-        else if (p.field == 2)
-            name = pb_text(&p);
-        else if (p.field == 3)
-            value = pb_text(&p);
-        else
-            pb_skip(&p);
-    }
-    if (p.bad)
-        return bad(&a->d);
-    if (type > MATCH_NOT_REGEX)
-        return diag_set(&a->d, ERR_UNSUPPORTED, "invalid matcher type");
-    if (a->matcher_count++ == MATCHERS_MAX)
-        return diag_set(&a->d, ERR_INVALID, "too many matchers (limit %d)", MATCHERS_MAX);
-    str n = arena_str(&a->arena, name), v = arena_str(&a->arena, value);
-    size_t have = q->matcher_count;
-    struct matcher *m = q->matchers;
-    if ((have & (have - 1)) == 0) /* doubled at every power of two */
-        m = arena_grow(&a->arena, m, have, have == 0 ? 1 : 2 * have, sizeof(*m));
-    if (m == NULL || n.ptr == NULL || v.ptr == NULL)
-        return diag_set(&a->d, ERR_LIMIT, "request needs too much memory (limit %d bytes)",
-                        READ_BYTES_MAX);
-    q->matchers = m;
-    if (matcher_init(&m[have], (enum matcher_type)type, n, v, &a->d) != OK)
-        return ERR_UNSUPPORTED;
-    q->matcher_count++;
-    return OK;
-}
-
-/* ReadHints {step_ms=1, func=2, start_ms=3, end_ms=4, ...}: the range may only become narrower. */
-static err read_hints(struct read_answer *a, struct read_query *q, slice message)
-{
-    int64_t start_ms = 0, end_ms = 0;
-    struct pb p = pb_of(message);
-    while (pb_next(&p)) {
-        if (p.field == 2)
-            q->labels_only = str_eq(pb_text(&p), STR("series"));
-        else if (p.field == 3)
-            start_ms = (int64_t)pb_varint(&p);
-        else if (p.field == 4)
-            end_ms = (int64_t)pb_varint(&p);
-        else
-            pb_skip(&p);
-    }
-    if (p.bad)
-        return bad(&a->d);
-    if ((start_ms != 0 || end_ms != 0) && start_ms <= end_ms) {
-        q->min_ms = MAX(q->min_ms, start_ms);
-        q->max_ms = MIN(q->max_ms, end_ms);
-    }
-    return OK;
-}
-
-/* Query {start_timestamp_ms=1, end_timestamp_ms=2, matchers=3, hints=4}. */
-static err read_query(struct read_answer *a, slice message)
-{
-    if (a->query_count == QUERIES_MAX)
-        return diag_set(&a->d, ERR_INVALID, "too many queries (limit %d)", QUERIES_MAX);
-    struct read_query *q = &a->queries[a->query_count++];
-    slice hints = {0};
-    bool hinted = false;
-    struct pb p = pb_of(message);
-    while (pb_next(&p)) {
-        if (p.field == 1) {
-            q->min_ms = (int64_t)pb_varint(&p);
-        } else if (p.field == 2) {
-            q->max_ms = (int64_t)pb_varint(&p);
-        } else if (p.field == 3) {
-            TRY(read_matcher(a, q, pb_bytes(&p)));
-        } else if (p.field == 4) {
-            hints = pb_bytes(&p);
-            hinted = true;
-        } else {
-            pb_skip(&p);
-        }
-    }
-    if (p.bad)
-        return bad(&a->d);
-    return hinted ? read_hints(a, q, hints) : OK;
-}
-
-struct type_choice { /* the first type of the client's list that we have */
-    bool any, found;
-    enum response_type type;
-};
-
-static void offer(struct type_choice *c, uint64_t type)
-{
-    c->any = true;
-    if (c->found || type > RESPONSE_CHUNKS)
-        return;
-    c->found = true;
-    c->type = (enum response_type)type;
-}
-
-/* ReadRequest {queries=1, accepted_response_types=2}. */
-static err read_request(struct read_answer *a, slice message)
-{
-    struct type_choice c = {0};
-    struct pb p = pb_of(message);
-    a->queries = ARENA_ARRAY(&a->arena, struct read_query, QUERIES_MAX);
-    while (pb_next(&p)) {
-        if (p.field == 1) {
-            TRY(read_query(a, pb_bytes(&p)));
-        } else if (p.field == 2 && p.wire == PB_BYTES) {
-            struct pb packed = pb_of(pb_bytes(&p));
-            while (packed.pos < packed.end)
-                offer(&c, pb_raw_varint(&packed));
-            p.bad |= packed.bad;
-        } else if (p.field == 2) {
-            offer(&c, pb_varint(&p));
-        } else {
-            pb_skip(&p);
-        }
-    }
-    if (p.bad)
-        return bad(&a->d);
-    if (c.any && !c.found)
-        return diag_set(&a->d, ERR_INVALID,
-                        "server does not support any of the requested response types; supported: "
-                        "SAMPLES, STREAMED_XOR_CHUNKS");
-    a->type = c.type;
-    return OK;
-}
-
 static err decode(struct read_answer *a, slice body)
 {
     struct buf message = {0};
-    err e = snappy_decode(body, REQUEST_BYTES_MAX, &message, &a->d);
-    if (e == OK)
-        e = read_request(a, buf_slice(&message));
-    else
+    err e = external_labels_get(&a->api->external, &a->arena, &a->external);
+    if (e == OK && snappy_decode(body, REQUEST_BYTES_MAX, &message, &a->d) != OK)
         e = ERR_INVALID;
+    if (e == OK)
+        e = read_request_decode(buf_slice(&message), a->external, &a->arena, &a->request, &a->d);
     buf_fini(&message);
     return e;
 }
@@ -224,11 +75,25 @@ static void query_end(struct read_answer *a)
     a->in_series = false;
 }
 
+/* The i-th of the selection as the client will see it, if it asks for such a one. */
+static err add_series(struct read_answer *a, size_t i)
+{
+    struct read_series s = {.index = i};
+    TRY(selection_labels(a->selection, i, &s.labels));
+    if (a->external.count > 0) {
+        TRY(labels_merge(s.labels, a->external, &a->arena, &s.labels));
+        if (!read_query_matches(&a->request.queries[a->query], s.labels))
+            return OK;
+    }
+    a->series[a->series_count++] = s;
+    return OK;
+}
+
 static err query_begin(struct read_answer *a)
 {
-    const struct read_query *q = &a->queries[a->query];
-    struct db_select_args args = {.matchers = q->matchers,
-                                  .matcher_count = q->matcher_count,
+    const struct read_query *q = &a->request.queries[a->query];
+    struct db_select_args args = {.matchers = q->matchers.items,
+                                  .matcher_count = q->matchers.count,
                                   .min_ms = q->min_ms,
                                   .max_ms = q->max_ms,
                                   .canceled = a->canceled};
@@ -239,20 +104,17 @@ static err query_begin(struct read_answer *a)
     if (a->series == NULL)
         return diag_set(&a->d, ERR_LIMIT, "too many series for one request (limit %d bytes)",
                         READ_BYTES_MAX);
-    for (size_t i = 0; i < n; i++) {
-        a->series[i].index = i;
-        TRY(selection_labels(a->selection, i, &a->series[i].labels));
-    }
-    if (n > 0)
-        qsort(a->series, n, sizeof(*a->series), compare_series);
-    a->series_count = n;
+    for (size_t i = 0; i < n; i++)
+        TRY(add_series(a, i));
+    if (a->series_count > 0)
+        qsort(a->series, a->series_count, sizeof(*a->series), compare_series);
     return series_reader_open(a->selection, &a->arena, &a->reader);
 }
 
 /* The samples of the next series that lie in the range. */
 static err next_columns(struct read_answer *a, struct series_columns *out)
 {
-    const struct read_query *q = &a->queries[a->query];
+    const struct read_query *q = &a->request.queries[a->query];
     *out = (struct series_columns){0};
     if (q->labels_only) {
         a->next_series++;
@@ -294,7 +156,7 @@ static bool is_canceled(const struct read_answer *a)
 /* Go on to the next series with samples; false at the end of all queries or on an error. */
 static bool stream_series(struct read_answer *a)
 {
-    while (a->failed == OK && a->query < a->query_count) {
+    while (a->failed == OK && a->query < a->request.query_count) {
         if (is_canceled(a))
             a->failed = ERR_CANCELED;
         else if (a->selection == NULL)
@@ -308,7 +170,7 @@ static bool stream_series(struct read_answer *a)
         }
         struct series_columns c;
         a->failed = next_columns(a, &c);
-        if (a->failed == OK && (c.count > 0 || a->queries[a->query].labels_only)) {
+        if (a->failed == OK && (c.count > 0 || a->request.queries[a->query].labels_only)) {
             a->chunker = prom_chunker_of(c.ts_ms, c.values, c.histograms, c.count);
             a->in_series = true;
             return true;
@@ -489,7 +351,7 @@ static err put_result(struct read_answer *a, struct buf *b)
         if (max > 0 && samples > max)
             return diag_set(&a->d, ERR_INVALID, "exceeded sample limit (%llu)",
                             (unsigned long long)max);
-        if (c.count > 0 || a->queries[a->query].labels_only)
+        if (c.count > 0 || a->request.queries[a->query].labels_only)
             put_series(b, a->series[a->next_series - 1].labels, &c);
         if (b->len > SAMPLES_BYTES_MAX)
             return diag_set(&a->d, ERR_INVALID,
@@ -508,9 +370,7 @@ static void answer_free(void *state)
 {
     struct read_answer *a = state;
     query_end(a);
-    for (size_t i = 0; i < a->query_count; i++)
-        for (size_t m = 0; m < a->queries[i].matcher_count; m++)
-            matcher_fini(&a->queries[i].matchers[m]);
+    read_request_fini(&a->request);
     (void)atomic_fetch_sub_explicit(&a->api->read_active, 1, memory_order_relaxed);
     buf_fini(&a->frame);
     buf_fini(&a->data);
@@ -531,7 +391,7 @@ static void answer_samples(struct http_request *r, struct read_answer *a)
 {
     struct buf b = {0};
     err e = OK;
-    for (; a->query < a->query_count && e == OK; a->query++)
+    for (; a->query < a->request.query_count && e == OK; a->query++)
         e = put_result(a, &b);
     if (e != OK) {
         fail(r, a, e);
@@ -577,7 +437,7 @@ void api_read(struct http_request *r)
     if (e != OK) {
         fail(r, a, e);
         answer_free(a);
-    } else if (a->type == RESPONSE_CHUNKS) {
+    } else if (a->request.type == READ_CHUNKS) {
         answer_chunks(r, a);
     } else {
         answer_samples(r, a);

@@ -38,6 +38,7 @@ struct federation {
     size_t count, cap, next;
     enum format format;
     enum escaping escaping;
+    struct labels attached; /* to series that lack them: external labels, instance="" */
     struct buf scratch, family;
 };
 
@@ -256,8 +257,11 @@ static void put_line(struct federation *f, struct buf *b, const struct item *m)
         if (!str_eq(l->name, LABEL_NAME))
             put_label(b, escaped_name(l->name, f->escaping, &f->scratch), l->value, &any);
     }
-    if (labels_get(m->labels, STR("instance")).ptr == NULL) /* or the scraper would add its own */
-        put_label(b, STR("instance"), STR(""), &any);
+    for (size_t i = 0; i < f->attached.count; i++) {
+        const struct label *l = &f->attached.items[i];
+        if (labels_get(m->labels, l->name).ptr == NULL)
+            put_label(b, escaped_name(l->name, f->escaping, &f->scratch), l->value, &any);
+    }
     buf_put_str(b, STR("} "));
     put_number(b, m->value, open);
     buf_put_u8(b, ' ');
@@ -366,8 +370,11 @@ static void put_metric(struct federation *f, const struct item *m)
         if (!str_eq(l->name, LABEL_NAME))
             put_pair(b, escaped_name(l->name, f->escaping, &f->scratch), l->value);
     }
-    if (labels_get(m->labels, STR("instance")).ptr == NULL)
-        put_pair(b, STR("instance"), STR(""));
+    for (size_t i = 0; i < f->attached.count; i++) {
+        const struct label *l = &f->attached.items[i];
+        if (labels_get(m->labels, l->name).ptr == NULL)
+            put_pair(b, escaped_name(l->name, f->escaping, &f->scratch), l->value);
+    }
     if (m->histogram == NULL) {
         size_t untyped = pb_begin(b, 5);
         pb_put_double(b, 1, m->value);
@@ -543,13 +550,22 @@ static err collect_selector(struct http_request *r, struct federation *f, str te
     return e == ERR_INVALID ? ERR_CORRUPT : e;
 }
 
+/* The external labels, and an empty instance: or the scraper would add its own. */
+static err attach(struct federation *f, struct external_labels *external)
+{
+    static const struct label INSTANCE = {{"instance", 8}, {"", 0}};
+    struct labels ls;
+    TRY(external_labels_get(external, &f->arena, &ls));
+    return labels_merge(ls, (struct labels){&INSTANCE, 1}, &f->arena, &f->attached);
+}
+
 void federate(struct http_request *r)
 {
     struct federation *f = mem_zalloc(1, sizeof(*f));
     struct diag d = {.text = ""};
     int64_t now_ms = clock_wall_ms();
-    err e = OK;
     arena_init(&f->arena, FEDERATE_BYTES_MAX);
+    err e = attach(f, &api_of(r)->external);
     negotiate(http_header(r, "Accept"), f);
     for (size_t i = 0; e == OK; i++) {
         str text = http_param_nth(r, STR("match[]"), i);

@@ -228,6 +228,22 @@ err labels_copy(struct labels ls, struct arena *a, struct labels *out)
     return OK;
 }
 
+err labels_merge(struct labels a, struct labels b, struct arena *arena, struct labels *out)
+{
+    struct label *items = ARENA_ARRAY(arena, struct label, a.count + b.count);
+    size_t n = 0, i = 0, k = 0;
+    if (items == NULL)
+        return ERR_LIMIT;
+    while (i < a.count || k < b.count) {
+        int c = i == a.count ? 1 : k == b.count ? -1 : str_cmp(a.items[i].name, b.items[k].name);
+        items[n++] = c <= 0 ? a.items[i] : b.items[k];
+        i += c <= 0;
+        k += c >= 0;
+    }
+    *out = (struct labels){items, n};
+    return OK;
+}
+
 static void put_pair(struct buf *out, const struct label *l)
 {
     if (label_name_is_legacy(l->name))

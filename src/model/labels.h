@@ -64,6 +64,11 @@ hash128 labels_hash(struct labels ls, uint64_t seed);
 /* A copy of set and strings in `a`. ERR_LIMIT: arena budget. */
 MUST_USE err labels_copy(struct labels ls, struct arena *a, struct labels *out);
 
+/* The union of two sets; the value of `a` wins. Items are in `arena`, strings alias both sets.
+ *   ERR_LIMIT: arena budget */
+MUST_USE err labels_merge(struct labels a, struct labels b, struct arena *arena,
+                          struct labels *out);
+
 /* Append as Prometheus prints a set: `{a="b", c="d"}`; with __name__ first as `name{...}` by
  * labels_format_metric(), `{"na.me", a="b"}` when the name is not legacy-valid. Values are quoted
  * as Go's %q, and so are names that are not legacy-valid. */

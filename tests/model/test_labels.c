@@ -197,6 +197,26 @@ static void test_labels__legacy_names(void **state)
     assert_false(metric_name_is_legacy(STR("a-b")));
 }
 
+static void test_labels__merge_prefers_the_first(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct labels got;
+    arena_init(&a, 4096);
+    struct labels own = SET(L("a", "1"), L("c", "3")),
+                  more = SET(L("b", "2"), L("c", "x"), L("d", "4"));
+    assert_int_equal(labels_merge(own, more, &a, &got), OK);
+    assert_format(labels_format, got, "{a=\"1\", b=\"2\", c=\"3\", d=\"4\"}");
+    assert_int_equal(labels_merge(own, (struct labels){NULL, 0}, &a, &got), OK);
+    assert_format(labels_format, got, "{a=\"1\", c=\"3\"}");
+    assert_int_equal(labels_merge((struct labels){NULL, 0}, more, &a, &got), OK);
+    assert_format(labels_format, got, "{b=\"2\", c=\"x\", d=\"4\"}");
+    arena_fini(&a);
+    arena_init(&a, 16);
+    assert_int_equal(labels_merge(own, more, &a, &got), ERR_LIMIT);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_labels__encode_and_decode),
         cmocka_unit_test(test_labels__hash_of_large_sets),
         cmocka_unit_test(test_labels__copies_own_their_strings),
+        cmocka_unit_test(test_labels__merge_prefers_the_first),
         cmocka_unit_test(test_labels__legacy_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
