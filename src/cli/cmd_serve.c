@@ -18,6 +18,7 @@
 #include "cli/serve_web.h"
 #include "config/config.h"
 #include "http/api.h"
+#include "ingest/scrape_static.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 512,
@@ -46,6 +47,7 @@ static struct config *config;
 static struct mutex config_lock; /* guards `config`; rank: leaf */
 static struct regex *cors_origin;
 static struct web_guard guard;
+static bool scrape_starts, scrape_extra; /* features of scraping */
 
 const char *varve_version(void)
 {
@@ -204,16 +206,17 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         {"promql-delayed-name-removal", &o->delayed_name_removal},
         {"promql-per-step-stats", &api.per_step_stats},
         {"search-api", &api.search},
+        {"created-timestamp-zero-ingestion", &scrape_starts},
+        {"st-storage", &scrape_starts},
+        {"extra-scrape-metrics", &scrape_extra},
         {"type-and-unit-labels", type_and_unit},
         {"use-start-timestamps", &o->use_start_timestamps},
     };
     static const char *const ACCEPTED[] = {
         "auto-reload-config",
         "concurrent-rule-eval",
-        "created-timestamp-zero-ingestion",
         "delayed-compaction",
         "exemplar-storage",
-        "extra-scrape-metrics",
         "fast-startup",
         "histograms-st-encoding",
         "memory-snapshot-on-shutdown",
@@ -224,7 +227,6 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         "otlp-deltatocumulative",
         "otlp-native-delta-ingestion",
         "promql-duration-expr",
-        "st-storage",
         "st-synthesis",
         "use-uncached-io",
         "xor2-encoding",
@@ -255,7 +257,7 @@ static void request_stop(void)
 }
 
 /* Sections of the configuration file that this server acts on; what else is given is refused. */
-enum { CONFIG_PARTS = 0 };
+enum { CONFIG_PARTS = CONFIG_SCRAPE };
 
 static err load_config(struct config **out, struct diag *d)
 {
@@ -270,24 +272,34 @@ static err load_config(struct config **out, struct diag *d)
     return OK;
 }
 
+static void reload_failed(const struct diag *d)
+{
+    atomic_store_explicit(&api.reload_ok, false, memory_order_relaxed);
+    notifications_set(&api.notifications, NOTE_RELOAD_FAILED, true);
+    log_error("configuration not reloaded", LOG_CSTR("reason", d->text));
+}
+
 static err reload(struct diag *d)
 {
     struct config *fresh = NULL;
     err e = load_config(&fresh, d);
     if (e == OK && guard.auth != NULL)
         e = auth_refresh(guard.auth, d);
-    atomic_store_explicit(&api.reload_ok, e == OK, memory_order_relaxed);
-    notifications_set(&api.notifications, NOTE_RELOAD_FAILED, e != OK);
+    if (e == OK)
+        e = scraper_apply(api.scraper, fresh, d);
     if (e != OK) {
         config_unref(fresh);
-        log_error("configuration not reloaded", LOG_CSTR("reason", d->text));
+        reload_failed(d);
         return e;
     }
+    scraper_set_static(api.scraper, fresh);
     mutex_lock(&config_lock);
     struct config *old = config;
     config = fresh;
     mutex_unlock(&config_lock);
     config_unref(old);
+    atomic_store_explicit(&api.reload_ok, true, memory_order_relaxed);
+    notifications_set(&api.notifications, NOTE_RELOAD_FAILED, false);
     atomic_store_explicit(&api.reload_ms, clock_wall_ms(), memory_order_relaxed);
     log_info("configuration reloaded", LOG_CSTR("file", options.config_file));
     return OK;
@@ -451,6 +463,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     notifications_fini(&api.notifications);
     external_labels_fini(&api.external);
     insight_fini(&api.insight);
+    scraper_close(api.scraper);
     receiver_close(api.receiver);
     if (exec_pool != NULL)
         pool_close(exec_pool);
@@ -458,6 +471,20 @@ static void close_all(struct db *db, struct pool *exec_pool)
     config_unref(config);
     if (cors_origin != NULL)
         regex_close(cors_origin);
+}
+
+static err open_scraper(struct db *db, bool type_and_unit, struct diag *d)
+{
+    struct scraper_options o = {.db = db,
+                                .user_agent = STR("Varve/" VARVE_VERSION),
+                                .hostname = str_from(api.hostname),
+                                .type_and_unit_labels = type_and_unit,
+                                .start_timestamps = scrape_starts,
+                                .extra_metrics = scrape_extra};
+    TRY(scraper_open(&o, &api.scraper, d));
+    TRY(scraper_apply(api.scraper, config, d));
+    scraper_set_static(api.scraper, config);
+    return OK;
 }
 
 static int run(sigset_t *signals, bool type_and_unit)
@@ -484,6 +511,8 @@ static int run(sigset_t *signals, bool type_and_unit)
         o.accept_v1 = o.accept_v2 = options.remote_write;
         e = receiver_open(&o, &api.receiver);
     }
+    if (e == OK)
+        e = open_scraper(db, type_and_unit, &d);
     if (e != OK) {
         (void)fprintf(stderr, "varve serve: error: %s\n", d.text[0] != '\0' ? d.text : err_name(e));
         close_all(db, exec_pool);

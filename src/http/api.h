@@ -15,6 +15,7 @@
 #include "http/server.h"
 #include "http/web_urls.h"
 #include "ingest/remote_write.h"
+#include "ingest/scrape.h"
 #include "query/engine.h"
 #include "storage/db.h"
 
@@ -32,6 +33,7 @@ struct api_histogram {
 struct api {
     struct db *db;             /* set before `ready` */
     struct receiver *receiver; /* set before `ready` */
+    struct scraper *scraper;   /* set before `ready` */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
@@ -132,6 +134,8 @@ void features_json(const struct api *api, struct buf *b);
 void metrics_text(struct api *api, struct buf *b);
 /* metrics_guard.c: its part about what was refused. */
 void metrics_guard(struct api *api, struct buf *b);
+/* metrics_scrape.c: its part about scraping. */
+void metrics_scrape(struct api *api, struct buf *b);
 
 /* Handlers, a file a subject. */
 void api_query(struct http_request *r);

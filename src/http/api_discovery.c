@@ -1,13 +1,10 @@
-/* api_discovery.c -- targets, scrape pools, rules, alerts and Alertmanagers: the answers of a
- * server without scrape configurations and rules. Parameters are checked as if there were some. */
+/* api_discovery.c -- rules, alerts and Alertmanagers: the answers of a server without rules.
+ * Parameters are checked as if there were some. */
 #include <strings.h>
 
 #include "base/number.h"
 #include "base/utf8.h"
 #include "http/api.h"
-#include "query/parser.h"
-
-enum { SELECTOR_BYTES_MAX = 1 << 20 };
 
 static void answer(struct http_request *r, const char *data)
 {
@@ -19,79 +16,6 @@ static void answer(struct http_request *r, const char *data)
 static bool is_state(str state, const char *name)
 {
     return state.len == strlen(name) && strncasecmp(state.ptr, name, state.len) == 0;
-}
-
-void api_targets(struct http_request *r)
-{
-    str state = http_param(r, STR("state"));
-    bool any = state.len == 0 || is_state(state, "any");
-    bool dropped = any || is_state(state, "dropped");
-    struct buf *b = api_begin(r);
-    buf_printf(b, "{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":%s}",
-               dropped ? "{}" : "null");
-    api_end(b, NULL, 0, NULL, 0);
-}
-
-/* 400 when `text` is no selector. */
-static bool check_selector(struct http_request *r, str text)
-{
-    struct diag d = {.text = ""};
-    struct promql_options options = {.canceled = http_canceled(r)};
-    struct arena a;
-    struct matcher *matchers;
-    size_t count;
-    arena_init(&a, SELECTOR_BYTES_MAX);
-    bool ok = promql_parse_selector(text, &options, &a, &matchers, &count, &d) == OK;
-    if (ok)
-        promql_selector_fini(matchers, count);
-    else
-        api_fail(r, API_BAD_DATA, d.text);
-    arena_fini(&a);
-    return ok;
-}
-
-void api_targets_metadata(struct http_request *r)
-{
-    int64_t limit;
-    str selector = http_param(r, STR("match_target"));
-    if (api_param_number(r, "limit", &limit) && (selector.len == 0 || check_selector(r, selector)))
-        answer(r, "[]");
-}
-
-/* There is no pool: whichever is asked for is unknown. */
-static void fail_pool(struct http_request *r, str pool)
-{
-    struct buf b = {0};
-    buf_put_str(&b, STR("error retrieving scrape config: scrape pool "));
-    utf8_quote(&b, pool);
-    buf_put_str(&b, STR(" not found"));
-    api_fail(r, API_BAD_DATA, buf_cstr(&b));
-    buf_fini(&b);
-}
-
-void api_relabel_steps(struct http_request *r)
-{
-    str pool = http_param(r, STR("scrapePool"));
-    if (pool.len == 0)
-        api_fail(r, API_BAD_DATA, "no scrapePool parameter provided");
-    else if (http_param(r, STR("labels")).len == 0)
-        api_fail(r, API_BAD_DATA, "no labels parameter provided");
-    else
-        fail_pool(r, pool);
-}
-
-void api_scrape_pools(struct http_request *r)
-{
-    answer(r, "{\"scrapePools\":[]}");
-}
-
-void api_scrape_pool_config(struct http_request *r)
-{
-    str pool = http_param(r, STR("scrapePool"));
-    if (pool.len == 0)
-        api_fail(r, API_BAD_DATA, "no scrapePool parameter provided");
-    else
-        fail_pool(r, pool);
 }
 
 /* ---- Rules ---- */

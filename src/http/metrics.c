@@ -230,6 +230,7 @@ void metrics_text(struct api *api, struct buf *b)
         db_stats_of(api->db, &s);
         put_storage(b, &s);
         put_receiver(b, receiver_counters_of(api->receiver));
+        metrics_scrape(api, b);
     }
 }
 

@@ -575,7 +575,8 @@ static void make(struct scrape_append *a)
     add_reports(a);
     a->batch.rows = a->rows;
     a->batch.start_ts_ms = a->has_starts ? a->starts : NULL;
-    a->batch.in_order = a->in.end_of_life || !a->env->accept_out_of_order;
+    a->batch.in_order = a->in.end_of_life ||
+                        !atomic_load_explicit(&a->env->accept_out_of_order, memory_order_relaxed);
 }
 
 void scrape_append_begin(struct scrape_append *a, const struct scrape_input *in)

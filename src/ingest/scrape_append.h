@@ -37,7 +37,7 @@ struct scrape_env {
     struct keyed_hash hash; /* of lines */
     struct scrape_counters counters;
     bool type_and_unit_labels, start_timestamps, extra_metrics; /* features */
-    bool accept_out_of_order; /* storage.tsdb.out_of_order_time_window is set */
+    atomic_bool accept_out_of_order; /* storage.tsdb.out_of_order_time_window is set */
 };
 
 /* What is known about one target from its earlier pages. */

@@ -1,0 +1,469 @@
+#include "ingest/scrape_transfer.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { EVENTS_MAX = 128 };
+
+struct transfers {
+    CURLM *multi;
+    int epoll_fd, timer_fd, wake_fd;
+    uint64_t curl_due_mono_ns; /* 0: curl waits for nothing but sockets */
+    struct transfer *active;   /* list */
+    struct transfer *failed;   /* could not be started; singly linked by `next` */
+    size_t active_count;
+    size_t bodies_bytes; /* of active ones */
+    CURL *idle[TRANSFER_IDLE_HANDLES_MAX];
+    size_t idle_count;
+};
+
+/* ---- What curl waits for ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
+{
+    (void)easy;
+    struct transfers *t = user;
+    struct epoll_event ev = {.data.fd = fd};
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    ev.events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
+                (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
+    if (epoll_ctl(t->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
+        (void)epoll_ctl(t->epoll_fd, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+    (void)curl_multi_assign(t->multi, fd, t);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *user)
+{
+    (void)multi;
+    struct transfers *t = user;
+    t->curl_due_mono_ns = timeout_ms < 0 ? 0 : clock_mono_ns() + (uint64_t)timeout_ms * 1000000 + 1;
+    return 0;
+}
+
+static err watch(struct transfers *t, int fd)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+    return fd >= 0 && epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? OK : ERR_IO;
+}
+
+err transfers_open(unsigned connections_kept, struct transfers **out, struct diag *d)
+{
+    struct transfers *t = mem_zalloc(1, sizeof(*t));
+    http_library_init();
+    t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    t->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    t->multi = curl_multi_init();
+    if (t->epoll_fd < 0 || watch(t, t->timer_fd) != OK || watch(t, t->wake_fd) != OK ||
+        t->multi == NULL) {
+        transfers_close(t);
+        return diag_set(d, ERR_IO, "scraping: cannot open epoll, timer or libcurl");
+    }
+    (void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)connections_kept);
+    *out = t;
+    return OK;
+}
+
+/* ---- Answers ---- */
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+    struct transfer *x = user;
+    size_t n = size * count;
+    uint64_t max = x->body_bytes_max > 0 ? x->body_bytes_max : TRANSFER_BODY_BYTES_MAX;
+    x->too_large = x->body->len + n >= MIN(max, (uint64_t)TRANSFER_BODY_BYTES_MAX);
+    x->no_memory = x->owner->bodies_bytes + n > TRANSFER_BODIES_BYTES_MAX;
+    if (x->too_large || x->no_memory)
+        return 0; /* ends the transfer */
+    buf_put(x->body, data, n);
+    x->owner->bodies_bytes += n;
+    return n;
+}
+
+/* `line` up to its end of line, trimmed, as a C string. */
+static void copy_line(char *out, size_t size, str line)
+{
+    while (line.len > 0 && strchr(" \t\r\n", line.ptr[line.len - 1]) != NULL)
+        line.len--;
+    while (line.len > 0 && line.ptr[0] == ' ')
+        line = (str){line.ptr + 1, line.len - 1};
+    size_t n = MIN(line.len, size - 1);
+    memcpy(out, line.ptr, n);
+    out[n] = '\0';
+}
+
+/* Headers of the last answer stay: each begins with a status line. */
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+    static const char NAME[] = "content-type:";
+    struct transfer *x = user;
+    str line = {data, size * count};
+    if (str_starts(line, STR("HTTP/"))) {
+        const char *blank = memchr(line.ptr, ' ', line.len);
+        size_t used = blank != NULL ? (size_t)(blank - line.ptr) : line.len;
+        copy_line(x->status_text, sizeof(x->status_text), (str){line.ptr + used, line.len - used});
+        x->content_type[0] = '\0';
+        x->owner->bodies_bytes -= x->body->len;
+        buf_reset(x->body);
+    } else if (line.len > sizeof(NAME) - 1 && strncasecmp(line.ptr, NAME, sizeof(NAME) - 1) == 0) {
+        copy_line(x->content_type, sizeof(x->content_type),
+                  (str){line.ptr + sizeof(NAME) - 1, line.len - (sizeof(NAME) - 1)});
+    }
+    return line.len;
+}
+
+/* "Get "URL": " and the reason, as Go has it. */
+static void say(struct transfer *x, const char *reason)
+{
+    (void)snprintf(x->error, sizeof(x->error), "Get \"%s\": %s", x->url, reason);
+}
+
+static const char *system_reason(int code)
+{
+    switch (code) {
+    case ECONNREFUSED:
+        return "connection refused";
+    case EHOSTUNREACH:
+        return "no route to host";
+    case ENETUNREACH:
+        return "network is unreachable";
+    case ECONNRESET:
+        return "connection reset by peer";
+    case EACCES:
+        return "permission denied";
+    case ENOENT:
+        return "no such file or directory";
+    default:
+        return NULL;
+    }
+}
+
+/* "host:port" of the URL, with the port that goes without saying. */
+static void address_of(const char *url, char *out, size_t size)
+{
+    const char *host = strstr(url, "://");
+    host = host != NULL ? host + 3 : url;
+    size_t n = strcspn(host, "/?#");
+    const char *bracket = memchr(host, ']', n);
+    const char *after = bracket != NULL ? bracket : host;
+    bool port = memchr(after, ':', n - (size_t)(after - host)) != NULL;
+    (void)snprintf(out, size, "%.*s%s", (int)n, host,
+                   port                               ? ""
+                   : strncmp(url, "https://", 8) == 0 ? ":443"
+                                                      : ":80");
+}
+
+static void say_not_connected(struct transfer *x)
+{
+    long code = 0;
+    char address[300], text[1024];
+    (void)curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &code);
+    const char *reason = system_reason((int)code);
+    if (reason == NULL)
+        reason = x->curl_error[0] != '\0' ? x->curl_error : "connection failed";
+    if (x->unix_socket[0] != '\0') {
+        (void)snprintf(text, sizeof(text), "dial unix %s: connect: %s", x->unix_socket, reason);
+    } else {
+        address_of(x->url, address, sizeof(address));
+        (void)snprintf(text, sizeof(text), "dial tcp %s: connect: %s", address, reason);
+    }
+    say(x, text);
+}
+
+static void say_why(struct transfer *x, CURLcode code)
+{
+    char text[512];
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        say(x, "context deadline exceeded");
+        return;
+    case CURLE_COULDNT_CONNECT:
+        say_not_connected(x);
+        return;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        (void)snprintf(text, sizeof(text), "dial tcp: lookup: no such host (%s)", x->curl_error);
+        say(x, text);
+        return;
+    case CURLE_GOT_NOTHING:
+        say(x, "EOF");
+        return;
+    case CURLE_PARTIAL_FILE:
+        (void)snprintf(x->error, sizeof(x->error), "unexpected EOF");
+        return;
+    default:
+        say(x, x->curl_error[0] != '\0' ? x->curl_error : curl_easy_strerror(code));
+    }
+}
+
+/* Decide what has become of it. */
+static void judge(struct transfer *x, CURLcode code)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (x->too_large)
+        (void)snprintf(x->error, sizeof(x->error), "body size limit exceeded");
+    else if (x->no_memory)
+        (void)snprintf(x->error, sizeof(x->error),
+                       "answers of all targets together exceed %d bytes",
+                       TRANSFER_BODIES_BYTES_MAX);
+    else if (code != CURLE_OK)
+        say_why(x, code);
+    else if (status != 200 && strchr(x->status_text, ' ') == NULL) { /* HTTP/2 has no reason */
+        struct buf b = {0};
+        http_status_text((int)status, &b);
+        (void)snprintf(x->error, sizeof(x->error), "server returned HTTP status %s", buf_cstr(&b));
+        buf_fini(&b);
+    } else if (status != 200)
+        (void)snprintf(x->error, sizeof(x->error), "server returned HTTP status %s",
+                       x->status_text);
+}
+
+/* ---- Transfers ---- */
+
+static void give_handle(struct transfers *t, CURL *easy)
+{
+    if (t->idle_count == TRANSFER_IDLE_HANDLES_MAX) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    t->idle[t->idle_count++] = easy;
+}
+
+static void unlink_transfer(struct transfers *t, struct transfer *x)
+{
+    if (x->prev != NULL)
+        x->prev->next = x->next;
+    else
+        t->active = x->next;
+    if (x->next != NULL)
+        x->next->prev = x->prev;
+    t->active_count--;
+    t->bodies_bytes -= x->body->len;
+}
+
+static void release(struct transfers *t, struct transfer *x)
+{
+    unlink_transfer(t, x);
+    give_handle(t, x->easy);
+    http_transfer_end(&x->http);
+    x->easy = NULL;
+}
+
+static void set_options(struct transfer *x)
+{
+    CURL *easy = x->easy;
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_error);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)x->timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)x->timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, x->compressed ? "gzip" : "identity");
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    if (x->unix_socket[0] != '\0')
+        (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, x->unix_socket);
+}
+
+static void fail(struct transfers *t, struct transfer *x)
+{
+    if (x->easy != NULL)
+        give_handle(t, x->easy);
+    x->easy = NULL;
+    http_transfer_end(&x->http);
+    x->next = t->failed;
+    t->failed = x;
+    transfers_wake(t);
+}
+
+void transfers_begin(struct transfers *t, struct transfer *x)
+{
+    struct diag d = {.text = ""};
+    x->owner = t;
+    x->error[0] = x->content_type[0] = x->status_text[0] = x->curl_error[0] = '\0';
+    x->too_large = x->no_memory = false;
+    x->http = (struct http_transfer){.headers = NULL};
+    x->deadline_mono_ns = clock_mono_ns() + (uint64_t)x->timeout_ms * 1000000;
+    x->easy = t->idle_count > 0 ? t->idle[--t->idle_count] : curl_easy_init();
+    buf_reset(x->body);
+    if (x->easy == NULL) {
+        say(x, "no memory for the request");
+        fail(t, x);
+        return;
+    }
+    if (http_transfer_begin(x->client, x->easy, str_from(x->url), x->headers, x->timeout_ms,
+                            &x->http, &d) != OK) {
+        say(x, d.text);
+        fail(t, x);
+        return;
+    }
+    set_options(x);
+    x->prev = NULL;
+    x->next = t->active;
+    if (t->active != NULL)
+        t->active->prev = x;
+    t->active = x;
+    t->active_count++;
+    if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) {
+        unlink_transfer(t, x);
+        say(x, "the request cannot be started");
+        fail(t, x);
+    }
+}
+
+/* Does the answer lead to another place? Then the transfer goes on there. */
+static bool follows(struct transfers *t, struct transfer *x)
+{
+    struct diag d = {.text = ""};
+    bool again = false;
+    uint64_t now = clock_mono_ns();
+    if (http_transfer_redirect(x->client, x->easy, &x->http, &again, &d) != OK) {
+        say(x, d.text);
+        return false;
+    }
+    if (!again)
+        return false;
+    if (now >= x->deadline_mono_ns) {
+        say(x, "context deadline exceeded");
+        return false;
+    }
+    t->bodies_bytes -= x->body->len;
+    buf_reset(x->body);
+    (void)curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS,
+                           (long)((x->deadline_mono_ns - now) / 1000000 + 1));
+    return curl_multi_add_handle(t->multi, x->easy) == CURLM_OK;
+}
+
+static void finish_some(struct transfers *t)
+{
+    int left;
+    for (CURLMsg *m; (m = curl_multi_info_read(t->multi, &left)) != NULL;) {
+        struct transfer *x = NULL;
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = m->data.result;
+        (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
+        (void)curl_multi_remove_handle(t->multi, x->easy);
+        if (code == CURLE_OK && follows(t, x))
+            continue;
+        if (x->error[0] == '\0')
+            judge(x, code);
+        release(t, x);
+        x->done(x);
+    }
+    while (t->failed != NULL) {
+        struct transfer *x = t->failed;
+        t->failed = x->next;
+        x->done(x);
+    }
+}
+
+/* ---- Waiting ---- */
+
+static void set_timer(struct transfers *t, uint64_t until_mono_ns)
+{
+    uint64_t at = until_mono_ns;
+    if (t->curl_due_mono_ns != 0)
+        at = MIN(at, t->curl_due_mono_ns);
+    struct itimerspec spec = {
+        .it_value = {.tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000)}};
+    if (spec.it_value.tv_sec == 0 && spec.it_value.tv_nsec == 0)
+        spec.it_value.tv_nsec = 1; /* 0 would disarm */
+    (void)timerfd_settime(t->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+static void handle_event(struct transfers *t, const struct epoll_event *ev)
+{
+    int fd = ev->data.fd, running;
+    uint64_t count;
+    if (fd == t->timer_fd || fd == t->wake_fd) {
+        (void)!read(fd, &count, sizeof(count));
+        return;
+    }
+    int mask = (ev->events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP) ? CURL_CSELECT_IN : 0) |
+               (ev->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+               (ev->events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+    (void)curl_multi_socket_action(t->multi, fd, mask, &running);
+}
+
+void transfers_poll(struct transfers *t, uint64_t until_mono_ns)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int running;
+    set_timer(t, until_mono_ns);
+    int n = epoll_wait(t->epoll_fd, events, EVENTS_MAX, -1);
+    for (int i = 0; i < n; i++)
+        handle_event(t, &events[i]);
+    if (t->curl_due_mono_ns != 0 && clock_mono_ns() >= t->curl_due_mono_ns) {
+        t->curl_due_mono_ns = 0;
+        (void)curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    finish_some(t);
+}
+
+void transfers_wake(struct transfers *t)
+{
+    uint64_t one = 1;
+    (void)!write(t->wake_fd, &one, sizeof(one));
+}
+
+void transfer_prepare_client(struct http_client *c, int64_t timeout_ms)
+{
+    struct http_transfer t = {.headers = NULL};
+    struct pairs none = {NULL, 0};
+    struct diag d = {.text = ""};
+    CURL *easy = curl_easy_init();
+    if (easy == NULL)
+        return;
+    /* What goes wrong goes wrong again when the request is prepared, and is reported then. */
+    if (http_transfer_begin(c, easy, STR("http://localhost/"), none, timeout_ms, &t, &d) != OK)
+        log_debug("no token for scraping", LOG_CSTR("err", d.text));
+    http_transfer_end(&t);
+    curl_easy_cleanup(easy);
+}
+
+size_t transfers_active(const struct transfers *t)
+{
+    return t->active_count;
+}
+
+void transfers_close(struct transfers *t)
+{
+    if (t == NULL)
+        return;
+    while (t->active != NULL) {
+        (void)curl_multi_remove_handle(t->multi, t->active->easy);
+        release(t, t->active);
+    }
+    while (t->idle_count > 0)
+        curl_easy_cleanup(t->idle[--t->idle_count]);
+    if (t->multi != NULL)
+        (void)curl_multi_cleanup(t->multi);
+    const int fds[] = {t->epoll_fd, t->timer_fd, t->wake_fd};
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    mem_free(t);
+}
