@@ -422,6 +422,7 @@ static void describe(const struct flag *flags, size_t count)
     api.lookback_ms = options.lookback_ms;
     api.insight.slow_ms = options.slow_query_ms;
     api.samples_max = options.samples_max;
+    api.queries_max = MIN(MAX(options.concurrency, 1), 1024);
     api.query_bytes_max = options.query_bytes;
     api.read_samples_max = options.read_samples_max;
     api.read_active_max = options.read_active_max;

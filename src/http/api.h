@@ -24,12 +24,6 @@ struct api_flag { /* for status/flags */
     char value[256];
 };
 
-/* Histogram of durations in seconds, for /metrics. Buckets: see metrics.c. */
-enum { API_BUCKETS = 12 };
-struct api_histogram {
-    _Atomic uint64_t buckets[API_BUCKETS + 1], sum_ns;
-};
-
 struct api {
     struct db *db;             /* set before `ready` */
     struct receiver *receiver; /* set before `ready` */
@@ -61,7 +55,8 @@ struct api {
     void (*quit)(void);                   /* ask the process to stop */
     err (*reload)(struct diag *d);        /* read the configuration again */
     void (*config_yaml)(struct buf *out); /* append the configuration in force */
-    struct api_histogram write_seconds, query_seconds;
+    struct timing write_seconds;
+    uint64_t queries_max;                                         /* --query.max-concurrency */
     uint64_t read_samples_max, read_active_max, read_frame_bytes; /* --storage.remote.read-* */
     _Atomic uint64_t read_active, federation_errors;
     _Atomic uint64_t queries_failed, query_samples, config_reloads_failed;
@@ -125,10 +120,11 @@ bool api_has_selectors(struct http_request *r);
 bool api_selectors(struct http_request *r, bool required, struct api_selectors *out);
 void api_selectors_fini(struct api_selectors *s);
 
-void api_observe(struct api_histogram *h, uint64_t ns);
-
 /* api_features.c */
 void features_json(const struct api *api, struct buf *b);
+
+/* metrics_stages.c: the part of /metrics about times. */
+void metrics_stages(struct api *api, bool ready, struct buf *b);
 
 /* metrics.c: what /metrics says. */
 void metrics_text(struct api *api, struct buf *b);

@@ -24,7 +24,8 @@ struct query_answer { /* state of one streamed answer */
     int64_t start_ms, step_ms; /* of the query */
     bool begun, with_stats;
     uint64_t queue_ns, arrived_ns, executed_ns; /* waiting; monotonic */
-    str path, text;                             /* of the request, which outlives the answer */
+    struct insight *insight;
+    str path, text; /* of the request, which outlives the answer */
     int64_t end_ms;
     char stats_warning[128];
 };
@@ -270,6 +271,7 @@ static bool answer_next(void *state, struct buf *out)
 static void answer_close(void *state)
 {
     struct query_answer *a = state;
+    insight_answered(a->insight, clock_mono_ns() - a->executed_ns);
     query_close(a->query);
     arena_fini(&a->arena);
     mem_free(a);
@@ -388,6 +390,7 @@ static void serve(struct http_request *r, bool range)
     struct query_options o;
     struct query_answer a = {0};
     query_track_run(r);
+    a.insight = &api->insight;
     a.arrived_ns = http_start_mono_ns(r);
     a.path = http_path(r);
     a.text = http_param(r, STR("query"));
@@ -410,7 +413,6 @@ static void serve(struct http_request *r, bool range)
             run(r, &o, &a);
     }
     query_close(a.query);
-    api_observe(&api->query_seconds, clock_mono_ns() - http_start_mono_ns(r));
 }
 
 void api_query(struct http_request *r)

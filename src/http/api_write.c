@@ -42,5 +42,5 @@ void api_write_finish(struct http_request *r)
     put_count(r, "X-Prometheus-Remote-Write-Histograms-Written", reply.histograms);
     put_count(r, "X-Prometheus-Remote-Write-Exemplars-Written", reply.exemplars);
     buf_fini(&reply.text);
-    api_observe(&api_of(r)->write_seconds, clock_mono_ns() - http_start_mono_ns(r));
+    timing_add(&api_of(r)->write_seconds, clock_mono_ns() - http_start_mono_ns(r));
 }

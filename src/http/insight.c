@@ -21,6 +21,8 @@ void insight_init(struct insight *i)
     query_log_init(&i->log);
     i->top = top_open(TOP_RECORDS_MAX, TOP_BYTES_MAX);
     i->usage = usage_open(USAGE_BYTES_MAX, clock_wall_ms() / 1000);
+    for (unsigned s = 0; s < INSIGHT_STAGES; s++)
+        timing_recent_init(&i->stages[s].recent);
     mutex_init(&i->lock);
     cond_init(&i->wake);
 }
@@ -31,6 +33,8 @@ void insight_fini(struct insight *i)
     query_log_fini(&i->log);
     top_close(i->top);
     usage_close(i->usage);
+    for (unsigned s = 0; s < INSIGHT_STAGES; s++)
+        timing_recent_fini(&i->stages[s].recent);
     cond_fini(&i->wake);
     mutex_fini(&i->lock);
 }
@@ -208,8 +212,25 @@ static void count_query(struct insight *i, const struct query_event *e)
     buf_fini(&text);
 }
 
+static void stage_add(struct insight *i, enum insight_slice s, uint64_t ns, uint64_t now_ns)
+{
+    timing_add(&i->stages[s].all, ns);
+    timing_recent_add(&i->stages[s].recent, ns, now_ns);
+}
+
+void insight_answered(struct insight *i, uint64_t took_ns)
+{
+    stage_add(i, STAGE_ANSWER, took_ns, clock_mono_ns());
+}
+
 void insight_query(struct insight *i, const struct query_event *e)
 {
+    uint64_t now_ns = clock_mono_ns();
+    stage_add(i, STAGE_QUEUE, e->queue_ns, now_ns);
+    stage_add(i, STAGE_PARSE, e->stats.parse_ns, now_ns);
+    stage_add(i, STAGE_PREPARE, e->stats.prepare_ns, now_ns);
+    stage_add(i, STAGE_EXECUTE, e->stats.exec_ns - MIN(e->stats.sort_ns, e->stats.exec_ns), now_ns);
+    stage_add(i, STAGE_SORT, e->stats.sort_ns, now_ns);
     if (e->expr != NULL)
         count_query(i, e);
     query_log_write(&i->log, e);

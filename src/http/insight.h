@@ -13,11 +13,26 @@
 #include "query/usage.h"
 #include "storage/db.h"
 
+enum insight_slice {                /* of a query's life */
+                     STAGE_QUEUE,   /* waiting for a worker */
+                     STAGE_PARSE,   /* text to tree */
+                     STAGE_PREPARE, /* parsing and planning */
+                     STAGE_EXECUTE, /* evaluating, but for sorting */
+                     STAGE_SORT,    /* of the result */
+                     STAGE_ANSWER,  /* writing the answer, as fast as the client takes it */
+                     INSIGHT_STAGES
+};
+struct insight_stage {
+    struct timing all;
+    struct timing_recent recent;
+};
+
 struct insight {
     struct active_queries active;
     struct top_queries *top;
     struct metric_usage *usage;
     struct query_log log;
+    struct insight_stage stages[INSIGHT_STAGES];
     int64_t slow_ms; /* queries that take longer are logged; 0: none. Set before the first query */
     _Atomic uint64_t slow_queries;
     struct db *db;     /* once started */
@@ -38,6 +53,9 @@ void insight_stop(struct insight *i);
 
 /* A query has ended: count and log it. */
 void insight_query(struct insight *i, const struct query_event *e);
+
+/* The answer to a query has been written. */
+void insight_answered(struct insight *i, uint64_t took_ns);
 
 /* A request other than a query read the series of a selector. */
 void insight_selector(struct insight *i, const struct matcher *matchers, size_t count);

@@ -1,76 +1,17 @@
 /* metrics.c -- /metrics: the server's own counters and histograms in the Prometheus text format
  * (0.0.4). Names that Prometheus has for the same thing are kept; docs/metrics.md lists all. */
+#include <dirent.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/number.h"
 #include "http/api.h"
-
-/* Upper bounds in seconds; the last bucket is +Inf. */
-static const double BOUNDS[API_BUCKETS] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-                                           0.05,   0.1,   0.25,   0.5,   1,    10};
-
-void api_observe(struct api_histogram *h, uint64_t ns)
-{
-    unsigned i = 0;
-    while (i < API_BUCKETS && (double)ns / 1e9 > BOUNDS[i])
-        i++;
-    (void)atomic_fetch_add_explicit(&h->buckets[i], 1, memory_order_relaxed);
-    (void)atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
-}
+#include "http/metrics_put.h"
 
 static uint64_t load(const _Atomic uint64_t *v)
 {
     return atomic_load_explicit(v, memory_order_relaxed);
-}
-
-static void put_type(struct buf *b, const char *name, const char *type, const char *help)
-{
-    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void put_value(struct buf *b, const char *name, double v)
-{
-    buf_printf(b, "%s ", name);
-    char *p = (char *)buf_reserve(b, NUMBER_SIZE_MAX);
-    b->len += number_format_g(v, p);
-    buf_put_u8(b, '\n');
-}
-
-static void put_histogram(struct buf *b, const char *name, const char *help,
-                          const struct api_histogram *h)
-{
-    uint64_t total = 0;
-    char text[NUMBER_SIZE_MAX];
-    put_type(b, name, "histogram", help);
-    for (unsigned i = 0; i <= API_BUCKETS; i++) {
-        total += load(&h->buckets[i]);
-        str le = STR("+Inf");
-        if (i < API_BUCKETS)
-            le = (str){text, number_format_g(BOUNDS[i], text)};
-        buf_printf(b, "%s_bucket{le=\"" STR_FMT "\"} %" PRIu64 "\n", name, STR_ARG(le), total);
-    }
-    buf_printf(b, "%s_sum ", name);
-    b->len +=
-        number_format_g((double)load(&h->sum_ns) / 1e9, (char *)buf_reserve(b, NUMBER_SIZE_MAX));
-    buf_printf(b, "\n%s_count %" PRIu64 "\n", name, total);
-}
-
-struct metric {
-    const char *name, *type, *help;
-    double value;
-};
-
-static void put_all(struct buf *b, const struct metric *m, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        put_type(b, m[i].name, m[i].type, m[i].help);
-        put_value(b, m[i].name, m[i].value);
-    }
 }
 
 static void put_storage(struct buf *b, const struct db_stats *s)
@@ -79,9 +20,17 @@ static void put_storage(struct buf *b, const struct db_stats *s)
         {"prometheus_tsdb_head_series", "gauge", "Series in the head.", (double)s->head_series},
         {"prometheus_tsdb_head_chunks", "gauge", "Open columns in the head.",
          (double)s->head_chunks},
+        {"prometheus_tsdb_head_min_time", "gauge", "Oldest sample of the head (ms); 0: none.",
+         s->head_min_ms == INT64_MAX ? 0 : (double)s->head_min_ms},
+        {"prometheus_tsdb_head_max_time", "gauge", "Newest sample of the head (ms); 0: none.",
+         s->head_max_ms == INT64_MIN ? 0 : (double)s->head_max_ms},
+        {"prometheus_tsdb_head_min_time_seconds", "gauge", "The same in seconds.",
+         s->head_min_ms == INT64_MAX ? 0 : (double)s->head_min_ms / 1000},
+        {"prometheus_tsdb_head_max_time_seconds", "gauge", "The same in seconds.",
+         s->head_max_ms == INT64_MIN ? 0 : (double)s->head_max_ms / 1000},
         {"varve_head_bytes", "gauge", "Memory of the head.", (double)s->head_bytes},
-        {"varve_head_symbols_bytes", "gauge", "Memory of label names and values.",
-         (double)s->symbols_bytes},
+        {"prometheus_tsdb_symbol_table_size_bytes", "gauge",
+         "Memory of label names and values of the head.", (double)s->symbols_bytes},
         {"prometheus_tsdb_head_series_created_total", "counter", "Series created.",
          (double)s->series_created},
         {"prometheus_tsdb_head_series_removed_total", "counter", "Series forgotten by the head.",
@@ -106,6 +55,8 @@ static void put_storage(struct buf *b, const struct db_stats *s)
          (double)s->wal_torn_tails},
         {"prometheus_tsdb_wal_storage_size_bytes", "gauge", "Size of the log.",
          (double)s->wal_size_bytes},
+        {"prometheus_tsdb_wal_segment_current", "gauge", "Number of the log's newest segment.",
+         (double)s->wal_segment_last},
         {"prometheus_tsdb_blocks_loaded", "gauge", "Blocks being served.", (double)s->blocks},
         {"prometheus_tsdb_storage_blocks_bytes", "gauge", "Size of the blocks.",
          (double)s->blocks_bytes},
@@ -126,18 +77,18 @@ static void put_storage(struct buf *b, const struct db_stats *s)
         {"varve_last_full_scrub_timestamp_seconds", "gauge", "End of the last full scrub.",
          (double)s->last_scrub_ms / 1000},
         {"varve_read_only", "gauge", "1 while the log cannot be written.", s->read_only ? 1 : 0},
-        {"varve_start_duration_seconds", "gauge", "Time to open the store.",
-         (double)s->start_duration_ms / 1000},
+        {"prometheus_tsdb_data_replay_duration_seconds", "gauge",
+         "Time to open the store, the log's replay included.", (double)s->start_duration_ms / 1000},
     };
     static const char *const WHY[REFUSED_COUNT] = {"duplicate", "too_old", "too_new",
                                                    "exemplar_out_of_order", "out_of_order"};
-    put_all(b, METRICS, COUNT_OF(METRICS));
-    put_type(b, "prometheus_tsdb_head_samples_appended_total", "counter", "Samples stored.");
+    metric_put(b, METRICS, COUNT_OF(METRICS));
+    metric_family(b, "prometheus_tsdb_head_samples_appended_total", "counter", "Samples stored.");
     buf_printf(b,
                "prometheus_tsdb_head_samples_appended_total{type=\"float\"} %" PRIu64 "\n"
                "prometheus_tsdb_head_samples_appended_total{type=\"histogram\"} %" PRIu64 "\n",
                s->samples_appended, s->histograms_appended);
-    put_type(b, "varve_samples_refused_total", "counter", "Samples refused, by reason.");
+    metric_family(b, "varve_samples_refused_total", "counter", "Samples refused, by reason.");
     for (unsigned i = 0; i < REFUSED_COUNT; i++)
         buf_printf(b, "varve_samples_refused_total{reason=\"%s\"} %" PRIu64 "\n", WHY[i],
                    s->refused[i]);
@@ -158,21 +109,19 @@ static void put_http(struct buf *b, struct api *api)
         {"prometheus_engine_query_samples_total", "counter", "Samples read by queries.",
          (double)load(&api->query_samples)},
     };
-    put_all(b, METRICS, COUNT_OF(METRICS));
-    put_type(b, "varve_http_requests_total", "counter", "Answers by status class.");
+    metric_put(b, METRICS, COUNT_OF(METRICS));
+    metric_family(b, "varve_http_requests_total", "counter", "Answers by status class.");
     for (unsigned i = 1; i < COUNT_OF(c->by_class); i++)
         buf_printf(b, "varve_http_requests_total{code=\"%uxx\"} %" PRIu64 "\n", i,
                    load(&c->by_class[i]));
-    put_histogram(b, "varve_write_duration_seconds",
-                  "Remote write, from the request's first byte to its durable answer.",
-                  &api->write_seconds);
-    put_histogram(b, "prometheus_engine_query_duration_seconds", "Queries, queue included.",
-                  &api->query_seconds);
+    metric_family(b, "varve_write_duration_seconds", "histogram",
+                  "Remote write, from the request's first byte to its durable answer.");
+    metric_histogram(b, "varve_write_duration_seconds", "", &api->write_seconds);
 }
 
 static void put_receiver(struct buf *b, const struct receiver_counters *c)
 {
-    put_type(b, "varve_remote_write_requests_total", "counter", "Remote write by version.");
+    metric_family(b, "varve_remote_write_requests_total", "counter", "Remote write by version.");
     buf_printf(b,
                "varve_remote_write_requests_total{version=\"1.0\"} %" PRIu64 "\n"
                "varve_remote_write_requests_total{version=\"2.0\"} %" PRIu64 "\n",
@@ -183,41 +132,80 @@ static void put_receiver(struct buf *b, const struct receiver_counters *c)
         {"varve_remote_write_refused_total", "counter", "Requests answered with an error.",
          (double)load(&c->refused_requests)},
     };
-    put_all(b, METRICS, COUNT_OF(METRICS));
+    metric_put(b, METRICS, COUNT_OF(METRICS));
 }
 
-/* Resident bytes from /proc/self/statm; 0 when it cannot be read. */
-static double resident_bytes(void)
+/* Bytes of the address space, and those in memory, from /proc/self/statm; 0 when it cannot be read.
+ */
+static void memory_of(double bytes[2])
 {
     unsigned long total = 0, resident = 0;
     FILE *f = fopen("/proc/self/statm", "re");
+    bytes[0] = bytes[1] = 0;
     if (f == NULL)
-        return 0;
+        return;
     int n = fscanf(f, "%lu %lu", &total, &resident);
     (void)fclose(f);
-    return n == 2 ? (double)resident * (double)sysconf(_SC_PAGESIZE) : 0;
+    double page = (double)sysconf(_SC_PAGESIZE);
+    if (n == 2) {
+        bytes[0] = (double)total * page;
+        bytes[1] = (double)resident * page;
+    }
+}
+
+static double open_files(void)
+{
+    double n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    if (d == NULL)
+        return 0;
+    while (readdir(d) != NULL)
+        n++;
+    (void)closedir(d);
+    return MAX(n - 3, 0); /* ".", ".." and the one that reads them */
+}
+
+/* As the Go client: what is not limited is the largest number. */
+static double limit_of(int resource)
+{
+    struct rlimit l = {0};
+    (void)getrlimit((__rlimit_resource_t)resource, &l);
+    return (double)l.rlim_cur;
 }
 
 static void put_process(struct buf *b, const struct api *api)
 {
     struct rusage u = {0};
+    double pages[2];
+    memory_of(pages);
     (void)getrusage(RUSAGE_SELF, &u);
     double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
                  (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
     const struct metric METRICS[] = {
         {"process_cpu_seconds_total", "counter", "User and system CPU time.", cpu},
-        {"process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes()},
+        {"process_resident_memory_bytes", "gauge", "Resident memory.", pages[1]},
+        {"process_virtual_memory_bytes", "gauge", "Address space in use.", pages[0]},
+        {"process_virtual_memory_max_bytes", "gauge", "Address space allowed.",
+         limit_of(RLIMIT_AS)},
+        {"process_open_fds", "gauge", "Open files and sockets.", open_files()},
+        {"process_max_fds", "gauge", "How many may be open.", limit_of(RLIMIT_NOFILE)},
         {"process_start_time_seconds", "gauge", "Start of the process.",
          (double)api->start_ms / 1000},
+        {"prometheus_ready", "gauge", "1 when the store is open.",
+         atomic_load_explicit(&api->ready, memory_order_relaxed) ? 1 : 0},
+        {"prometheus_tsdb_retention_limit_bytes", "gauge", "--storage.tsdb.retention.size.",
+         (double)api->retention_bytes},
+        {"prometheus_tsdb_retention_limit_seconds", "gauge", "--storage.tsdb.retention.time.",
+         (double)api->retention_ms / 1000},
         {"prometheus_config_last_reload_successful", "gauge", "1 when the last reload worked.",
          atomic_load_explicit(&api->reload_ok, memory_order_relaxed) ? 1 : 0},
         {"prometheus_config_last_reload_success_timestamp_seconds", "gauge",
          "Time of the last successful reload.",
          (double)atomic_load_explicit(&api->reload_ms, memory_order_relaxed) / 1000},
     };
-    put_type(b, "prometheus_build_info", "gauge", "Always 1; the version is a label.");
+    metric_family(b, "prometheus_build_info", "gauge", "Always 1; the version is a label.");
     buf_printf(b, "prometheus_build_info{version=\"%s\"} 1\n", api->version);
-    put_all(b, METRICS, COUNT_OF(METRICS));
+    metric_put(b, METRICS, COUNT_OF(METRICS));
 }
 
 void metrics_text(struct api *api, struct buf *b)
@@ -225,7 +213,9 @@ void metrics_text(struct api *api, struct buf *b)
     put_process(b, api);
     put_http(b, api);
     metrics_guard(api, b);
-    if (atomic_load_explicit(&api->ready, memory_order_acquire)) {
+    bool ready = atomic_load_explicit(&api->ready, memory_order_acquire);
+    metrics_stages(api, ready, b);
+    if (ready) {
         struct db_stats s;
         db_stats_of(api->db, &s);
         put_storage(b, &s);

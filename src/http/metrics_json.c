@@ -7,7 +7,7 @@
 #include "http/json.h"
 
 struct sample {
-    str name, labels, le; /* labels as written, without braces and without le */
+    str name, labels, le; /* labels as written, without braces, without le or quantile */
     str value;
 };
 
@@ -120,7 +120,30 @@ static void end_histogram(struct writer *w)
     w->histogram_open = false;
 }
 
-/* Lines of a histogram come as buckets, sum, count; the last bucket, +Inf, is the count. */
+static void put_bucket(struct writer *w, const struct sample *s)
+{
+    buf_put_str(w->out, w->any_bucket ? STR(",{\"cumulativeCount\":\"")
+                                      : STR("\"bucket\":[{\"cumulativeCount\":\""));
+    buf_put_str(w->out, s->value);
+    buf_put_str(w->out, STR("\",\"upperBound\":"));
+    put_number(w->out, s->le);
+    buf_put_u8(w->out, '}');
+    w->any_bucket = w->any_field = true;
+}
+
+static void put_quantile(struct writer *w, const struct sample *s)
+{
+    buf_put_str(w->out,
+                w->any_bucket ? STR(",{\"quantile\":") : STR("\"quantile\":[{\"quantile\":"));
+    put_number(w->out, s->le);
+    buf_put_str(w->out, STR(",\"value\":"));
+    put_number(w->out, s->value);
+    buf_put_u8(w->out, '}');
+    w->any_bucket = w->any_field = true;
+}
+
+/* Lines of a histogram come as buckets, sum, count; the last bucket, +Inf, is the count. Those of a
+ * summary come as quantiles, sum, count. */
 static void put_histogram_line(struct writer *w, const struct sample *s)
 {
     str part = {s->name.ptr + w->family.len, s->name.len - w->family.len};
@@ -128,21 +151,18 @@ static void put_histogram_line(struct writer *w, const struct sample *s)
         end_histogram(w);
     if (!w->histogram_open) {
         begin_metric(w, s->labels);
-        buf_put_str(w->out, STR("\"histogram\":{"));
+        buf_printf(w->out, "\"" STR_FMT "\":{", STR_ARG(w->type));
         w->histogram_open = true;
         w->any_field = false;
         w->histogram_labels = s->labels;
     }
+    if (part.len == 0) {
+        put_quantile(w, s);
+        return;
+    }
     if (str_eq(part, STR("_bucket"))) {
-        if (str_eq(s->le, STR("+Inf")))
-            return;
-        buf_put_str(w->out, w->any_bucket ? STR(",{\"cumulativeCount\":\"")
-                                          : STR("\"bucket\":[{\"cumulativeCount\":\""));
-        w->any_bucket = w->any_field = true;
-        buf_put_str(w->out, s->value);
-        buf_put_str(w->out, STR("\",\"upperBound\":"));
-        put_number(w->out, s->le);
-        buf_put_u8(w->out, '}');
+        if (!str_eq(s->le, STR("+Inf")))
+            put_bucket(w, s);
         return;
     }
     end_buckets(w);
@@ -158,14 +178,16 @@ static void put_histogram_line(struct writer *w, const struct sample *s)
     }
 }
 
-/* Take le="..." off the labels; it stands last. */
-static void split_le(struct sample *s)
+/* Take `key`, le=" or quantile=", off the labels with its value; it stands last. */
+static void split_last(struct sample *s, str key)
 {
-    const char *at = s->labels.len > 4 ? memmem(s->labels.ptr, s->labels.len, "le=\"", 4) : NULL;
+    if (s->labels.len <= key.len)
+        return;
+    const char *at = memmem(s->labels.ptr, s->labels.len, key.ptr, key.len);
     if (at == NULL || (at != s->labels.ptr && at[-1] != ','))
         return;
     size_t n = (size_t)(at - s->labels.ptr);
-    s->le = (str){at + 4, s->labels.len - n - 5};
+    s->le = (str){at + key.len, s->labels.len - n - key.len - 1};
     s->labels.len = n > 0 ? n - 1 : 0;
 }
 
@@ -227,10 +249,11 @@ static void take(struct writer *w, str line)
         begin_family(w, name, rest);
     } else if (line.len > 0 && w->open && !w->skipped) {
         struct sample s = parse_sample(line);
-        if (!str_eq(w->type, STR("histogram"))) {
+        bool summary = str_eq(w->type, STR("summary"));
+        if (!summary && !str_eq(w->type, STR("histogram"))) {
             put_simple(w, &s);
-        } else if (s.name.len > w->family.len) {
-            split_le(&s);
+        } else if (summary || s.name.len > w->family.len) {
+            split_last(&s, summary ? STR("quantile=\"") : STR("le=\""));
             put_histogram_line(w, &s);
         }
     }

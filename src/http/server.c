@@ -326,6 +326,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     answer_stream_close(r);
     suspend_forget(r);
     request_done(r);
+    route_count(r);
     if (r->on_end != NULL)
         r->on_end(r->on_end_arg);
     gzip_stream_close(r->gzip);
@@ -408,6 +409,7 @@ static void server_free(struct http_server *s)
     pool_close(s->pool);
     pool_close(s->passwords);
     peers_close(s->peers);
+    mem_free(s->route_counters);
     mem_free(s->watch_fds);
     mem_free(s->watch_requests);
     mutex_fini(&s->lock);
@@ -442,6 +444,7 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
 {
     struct http_server *s = mem_zalloc(1, sizeof(*s));
     s->options = *o;
+    s->route_counters = mem_zalloc(o->route_count + 1, sizeof(*s->route_counters));
     s->peers = peers_open();
     s->watch_cap = (size_t)o->connections_max + HTTP_CONNECTIONS_RESERVE;
     s->watch_fds = mem_zalloc(s->watch_cap, sizeof(*s->watch_fds));

@@ -30,6 +30,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/thread.h"
+#include "base/timing.h"
 
 enum {
     HTTP_GET = 1, /* HEAD is served as GET without a body */
@@ -137,6 +138,16 @@ struct http_counters { /* relaxed loads, for /metrics */
     _Atomic uint64_t clients_gone; /* requests canceled because the client left */
 };
 const struct http_counters *http_counters_of(const struct http_server *s);
+
+/* Answers of one route, by status; times are from the request's first byte to the answer's last. */
+enum { HTTP_STATUS_COUNT = 24 };
+struct http_route_counters {
+    struct timing seconds;
+    _Atomic uint64_t by_status[HTTP_STATUS_COUNT];
+};
+extern const unsigned HTTP_STATUSES[HTTP_STATUS_COUNT]; /* the last, 0: any other */
+/* Those of http_options.routes[i]. */
+const struct http_route_counters *http_route_counters_of(const struct http_server *s, size_t i);
 
 /* ---- The request ---- */
 

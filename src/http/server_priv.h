@@ -8,6 +8,7 @@
  * body.c        collecting request bodies, within their limits
  * request.c     what handlers ask about a request and say in answer
  * suspend.c     requests that wait: for a worker, for http_resume(); clients that leave meanwhile
+ * route_stats.c answers by route and status
  * send.c        encoding and handing out the answer */
 #ifndef HTTP_SERVER_PRIV_H
 #define HTTP_SERVER_PRIV_H
@@ -100,6 +101,7 @@ struct http_server {
     struct pool *pieces;    /* makes what streams have beyond their first piece */
     struct pool *passwords; /* checks them; NULL without `auth` */
     struct http_counters counters;
+    struct http_route_counters *route_counters;
     unsigned port;
     atomic_bool stopping; /* running requests are canceled */
     /* No request begins and no listener waits any more. Both are read and written in one total
@@ -170,6 +172,9 @@ void suspend_forget(struct http_request *r);
 /* Suspend `r` until a worker has made the next piece of its stream. False: the server is about to
  * end, and the caller makes it. */
 bool suspend_for_piece(struct http_request *r);
+
+/* route_stats.c: a request has ended: count it. */
+void route_count(const struct http_request *r);
 
 /* send.c: queue the answer. */
 enum MHD_Result answer_send(struct http_request *r);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -354,6 +355,7 @@ static void fail(struct remote_write *w, err e, const struct diag *d)
 
 static err prepare(struct remote_write *w, str type, str encoding, slice body, struct diag *d)
 {
+    uint64_t start_ns = clock_mono_ns();
     TRY(check_content(w, type, encoding, d));
     err e = snappy_decode(body, w->receiver->options.decoded_bytes_max, &w->decoded, d);
     if (e == OK)
@@ -362,7 +364,11 @@ static err prepare(struct remote_write *w, str type, str encoding, slice body, s
         w->status = 400;
         return e;
     }
+    uint64_t decoded_ns = clock_mono_ns();
+    timing_add(&w->receiver->counters.decode, decoded_ns - start_ns);
     e = rw_resolve(w, d);
+    w->resolved_ns = clock_mono_ns();
+    timing_add(&w->receiver->counters.resolve, w->resolved_ns - decoded_ns);
     if (w->status == 0 && (e == ERR_LIMIT || e == ERR_BUSY)) /* no room for new series now */
         w->status = 503;
     return e;
@@ -371,6 +377,7 @@ static err prepare(struct remote_write *w, str type, str encoding, slice body, s
 static void committed(struct db_batch *b)
 {
     struct remote_write *w = b->user;
+    timing_add(&w->receiver->counters.commit, clock_mono_ns() - w->resolved_ns);
     w->done(w->done_arg);
 }
 

@@ -28,6 +28,8 @@ struct receiver_options {
 
 struct receiver_counters { /* read with relaxed loads for /metrics */
     _Atomic uint64_t requests_v1, requests_v2, invalid_label_series, refused_requests;
+    struct timing decode, resolve; /* of a request: snappy and protobuf; finding its series */
+    struct timing commit;          /* from there to durable samples */
 };
 
 struct receiver_options receiver_options_default(struct db *db);

@@ -48,6 +48,7 @@ struct remote_write {
     struct buf errors; /* joined by newlines */
     size_t errors_dropped;
     struct db_batch batch;
+    uint64_t resolved_ns; /* when it was handed to the store */
 };
 
 /* Hash of a family's metadata that was stored lately; the table is direct-mapped. */

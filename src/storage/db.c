@@ -95,6 +95,7 @@ static struct db *db_new(const struct db_options *o)
     db->metadata = metadata_store_new();
     db->changes = change_log_open();
     db->state.clock_ms = INT64_MIN;
+    timing_recent_init(&db->timings.sync_recent);
     mutex_init(&db->view_lock);
     mutex_init(&db->inline_lock);
     mutex_init(&db->queue_lock);
@@ -110,6 +111,7 @@ static struct db *db_new(const struct db_options *o)
 
 static void db_free_locks(struct db *db)
 {
+    timing_recent_fini(&db->timings.sync_recent);
     mutex_fini(&db->view_lock);
     mutex_fini(&db->inline_lock);
     mutex_fini(&db->queue_lock);

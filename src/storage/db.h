@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/timing.h"
 #include "model/exemplar.h"
 #include "model/histogram.h"
 #include "model/labels.h"
@@ -144,6 +145,7 @@ struct db_batch { /* one client's request; the caller's until db_commit(), again
     void (*done)(struct db_batch *b); /* on the commit thread: must not block */
     void *user;
     struct db_batch *next; /* private */
+    uint64_t queued_ns;    /* private */
 };
 
 void db_batch_fini(struct db_batch *b);
@@ -322,6 +324,17 @@ struct db_stats { /* a snapshot of counters and gauges; names as in /metrics (do
     bool read_only; /* the log cannot be written now */
 };
 void db_stats_of(struct db *db, struct db_stats *out);
+
+/* How long things took; lives as long as the store. */
+struct db_timings {
+    struct timing queue;           /* a batch, from db_commit() to its group */
+    struct timing admit;           /* a group: admission and log records */
+    struct timing sync;            /* ... written and synced */
+    struct timing apply;           /* ... made visible, and answered */
+    struct timing cut, compaction; /* of one */
+    struct timing_recent sync_recent;
+};
+struct db_timings *db_timings_of(struct db *db);
 
 /* While db_open() runs (on another thread): how far the replay is, the wal_* fields only. */
 void db_opening_stats(struct db_stats *out);

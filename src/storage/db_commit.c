@@ -169,10 +169,21 @@ static void group_end(struct db *db, err e, size_t mark)
     c->group_count = 0;
 }
 
+static void note_group(struct db *db, uint64_t begin_ns, uint64_t admitted_ns, uint64_t synced_ns)
+{
+    struct db_timings *t = &db->timings;
+    uint64_t now_ns = clock_mono_ns();
+    timing_add(&t->admit, admitted_ns - begin_ns);
+    timing_add(&t->sync, synced_ns - admitted_ns);
+    timing_recent_add(&t->sync_recent, synced_ns - admitted_ns, now_ns);
+    timing_add(&t->apply, now_ns - synced_ns);
+}
+
 /* Put as many batches of the list into one group as fit; returns the rest of the list. */
 static struct db_batch *commit_group(struct db *db, struct db_batch *list)
 {
     struct committer *c = db->committer;
+    uint64_t begin_ns = clock_mono_ns(), admitted_ns, synced_ns;
     err e = group_begin(db);
     size_t mark = admission_mark(c->admission);
     while (list != NULL) {
@@ -187,9 +198,14 @@ static struct db_batch *commit_group(struct db *db, struct db_batch *list)
         else
             refuse(db, b, prepared == ERR_FULL ? ERR_LIMIT : prepared);
     }
+    admitted_ns = clock_mono_ns();
+    for (size_t i = 0; i < c->group_count; i++)
+        timing_add(&db->timings.queue, begin_ns - MIN(c->group[i].batch->queued_ns, begin_ns));
     if (e == OK)
         e = wal_commit(db->wal, NULL);
+    synced_ns = clock_mono_ns();
     group_end(db, e, mark);
+    note_group(db, begin_ns, admitted_ns, synced_ns);
     return list;
 }
 
@@ -355,6 +371,7 @@ void db_commit(struct db *db, struct db_batch *b)
 {
     batch_reset(b);
     b->next = NULL;
+    b->queued_ns = clock_mono_ns();
     mutex_lock(&db->queue_lock);
     if (db->commit_inline) {
         mutex_unlock(&db->queue_lock);

@@ -92,7 +92,9 @@ err db_cut(struct db *db)
         e = settle_log(db);
     struct db_counters *c = &db->counters;
     counter_add(e == OK ? &c->cuts : &c->cut_errors, 1);
-    int64_t duration_ms = (int64_t)((clock_mono_ns() - start_mono_ns) / 1000000);
+    uint64_t took_ns = clock_mono_ns() - start_mono_ns;
+    int64_t duration_ms = (int64_t)(took_ns / 1000000);
+    timing_add(&db->timings.cut, took_ns);
     atomic_store_explicit(&c->last_cut_ms, clock_wall_ms(), memory_order_relaxed);
     atomic_store_explicit(&c->last_cut_duration_ms, duration_ms, memory_order_relaxed);
     mutex_unlock(&db->cut_lock);

@@ -111,6 +111,11 @@ void db_stats_of(struct db *db, struct db_stats *out)
     counter_part(&db->counters, out);
 }
 
+struct db_timings *db_timings_of(struct db *db)
+{
+    return &db->timings;
+}
+
 err db_top_of(struct db *db, enum db_top_kind kind, size_t limit, struct arena *a,
               struct db_top **out, size_t *count)
 {

@@ -124,6 +124,7 @@ struct db {
     int64_t start_duration_ms;
     struct committer *committer;
     struct db_counters counters;
+    struct db_timings timings;
     atomic_bool closing; /* set before threads are joined: long work ends early */
 
     struct mutex view_lock; /* guards view (the pointer), quarantined and unopened */

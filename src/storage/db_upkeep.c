@@ -90,6 +90,7 @@ static err merge_blocks(struct db *db, struct block *const *sources, size_t coun
     struct diag d = {0};
     struct block_meta m = {0};
     struct block *merged = NULL;
+    uint64_t start_mono_ns = clock_mono_ns();
     struct compact_args args = {.fs = db->fs,
                                 .blocks_dir = db->blocks_dir,
                                 .sources = sources,
@@ -103,6 +104,7 @@ static err merge_blocks(struct db *db, struct block *const *sources, size_t coun
     if (e == OK || e == ERR_NOTFOUND) { /* not found: nothing is left of the sources */
         change_over(db, sources, count, merged);
         counter_add(&db->counters.compactions, 1);
+        timing_add(&db->timings.compaction, clock_mono_ns() - start_mono_ns);
         return OK;
     }
     if (e != ERR_CANCELED)

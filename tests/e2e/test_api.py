@@ -115,7 +115,8 @@ families = s.api("status/self_metrics")[1]["data"]
 text = s.request("GET", "/metrics")[2].decode()
 equal([f["name"] for f in families], re.findall(r"^# TYPE (\S+)", text, re.M), "families")
 one = s.api("status/self_metrics", metric_name_pattern="prometheus_engine_query_duration_.*")[1]["data"]
-equal([(f["name"], f["type"]) for f in one], [("prometheus_engine_query_duration_seconds", "HISTOGRAM")], "pattern")
+equal([(f["name"], f["type"]) for f in one], [("prometheus_engine_query_duration_seconds", "SUMMARY"),
+                                              ("prometheus_engine_query_duration_histogram_seconds", "HISTOGRAM")], "pattern")
 equal(s.api("status/self_metrics", metric_name_pattern="(")[0], 400, "bad pattern")
 
 step("search: order, batches, limits, metadata, scores")

@@ -3,6 +3,7 @@ log, usage of metrics, cardinality, /metrics.
 """
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -75,7 +76,7 @@ check(took < 0.2, f"canceling took {took:.3f} s")
 before = cpu_seconds()
 time.sleep(0.3)
 check(cpu_seconds() - before < 0.1, "the processor is still busy")
-equal(active(), [], "active queries after it")
+until("its entry is gone", lambda: not active())
 
 step("cancel: refusals")
 status, answer = cancel(q["id"])
@@ -100,7 +101,7 @@ for a in (*running, waiting):
     a.join(10)
     equal(a.answer[0], 503, "status of a canceled query")
     check(json.loads(a.answer[2])["error"].startswith("query was canceled in "), f"text: {a.answer[2]}")
-equal(active(), [], "all have ended")
+until("all have ended", lambda: not active())
 
 step("a client that leaves frees the processor, and its query is gone")
 c = socket.create_connection(("127.0.0.1", s.port))
@@ -226,5 +227,34 @@ for text in ("level=warn", "sum_over_time", "duration_s=", "client=127.0.0.1", "
              'panelTitle=CPU', "kind=query"):
     check(text in line, f"{text} in {line}")
 equal(busy.stop(), 0, "exit status")
+
+step("/metrics: each is in docs/metrics.md, and the other way round; stages are measured")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+with open(os.path.join(ROOT, "docs", "metrics.md")) as f:
+    section = re.search(r"\n## All metrics\n(.*?)\n## ", f.read(), re.S)[1]
+documented = dict(re.findall(r"^\| `([a-z_]+)` \| (\w+) \|", section, re.M))
+with open(os.path.join(folder(), "web.yml"), "w") as f:
+    f.write("http_server_config:\n  http2: true\n")
+guarded = Server(flags=[f"--web.config.file={f.name}"])
+guarded.write([({"__name__": "m"}, [(T * 1000, 1)])])
+guarded.query("m", T)
+guarded.api("label/x/values")
+text = guarded.request("GET", "/metrics")[2].decode()
+types = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
+equal(sorted(types.items()), sorted(documented.items()), "metrics and docs/metrics.md")
+lines = dict(re.match(r"(.+) (\S+)$", x).groups() for x in text.splitlines() if not x.startswith("#"))
+check(all(re.fullmatch(r"[a-zA-Z_]+(\{.*\})?", x) for x in lines), "names")
+for name in ('varve_commit_stage_duration_seconds_count{stage="sync"}', 'varve_commit_stage_duration_seconds_count{stage="queue"}',
+             'varve_remote_write_stage_duration_seconds_count{stage="decode"}',
+             'varve_remote_write_stage_duration_seconds_count{stage="commit"}', "prometheus_tsdb_wal_fsync_duration_seconds_count",
+             'prometheus_engine_query_duration_seconds_count{slice="inner_eval"}',
+             'prometheus_engine_query_duration_seconds_count{slice="queue_time"}',
+             'prometheus_engine_query_duration_seconds{slice="prepare_time",quantile="0.9"}',
+             'varve_query_stage_duration_seconds_count{stage="answer"}', 'varve_query_stage_duration_seconds_count{stage="parse"}',
+             'prometheus_http_requests_total{code="200",handler="/api/v1/query"}',
+             'prometheus_http_requests_total{code="200",handler="/api/v1/label/:name/values"}',
+             'prometheus_http_request_duration_seconds_bucket{handler="/api/v1/write",le="+Inf"}'):
+    check(float(lines[name]) > 0, f"{name} is {lines.get(name)}")
+equal(guarded.stop(), 0, "exit status")
 
 equal(s.stop(), 0, "exit status")

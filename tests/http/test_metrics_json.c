@@ -18,6 +18,9 @@ static const char TEXT[] = "# HELP a_total Things <counted>.\n# TYPE a_total cou
                            "g_bucket{p=\"a\",le=\"1\"} 1\ng_bucket{p=\"a\",le=\"+Inf\"} 1\n"
                            "g_sum{p=\"a\"} 1\ng_count{p=\"a\"} 1\n"
                            "g_bucket{p=\"b\",le=\"+Inf\"} 0\ng_sum{p=\"b\"} 0\ng_count{p=\"b\"} 0\n"
+                           "# HELP q Summary.\n# TYPE q summary\n"
+                           "q{s=\"x\",quantile=\"0.5\"} NaN\nq{s=\"x\",quantile=\"0.9\"} 2\n"
+                           "q_sum{s=\"x\"} 3\nq_count{s=\"x\"} 4\n"
                            "# HELP none No series.\n# TYPE none counter\n";
 
 static void check(const char *pattern, const char *want)
@@ -55,6 +58,10 @@ static void test_metrics_json__all_types(void **state)
         "{\"cumulativeCount\":\"1\",\"upperBound\":1}],\"sampleSum\":1,\"sampleCount\":\"1\"}},"
         "{\"label\":[{\"name\":\"p\",\"value\":\"b\"}],\"histogram\":{"
         "\"sampleSum\":0,\"sampleCount\":\"0\"}}]},"
+        "{\"name\":\"q\",\"help\":\"Summary.\",\"type\":\"SUMMARY\",\"metric\":[{\"label\":["
+        "{\"name\":\"s\",\"value\":\"x\"}],\"summary\":{\"quantile\":[{\"quantile\":0.5,\"value\":"
+        "\"NaN\"},"
+        "{\"quantile\":0.9,\"value\":2}],\"sampleSum\":3,\"sampleCount\":\"4\"}}]},"
         "{\"name\":\"none\",\"help\":\"No series.\",\"type\":\"COUNTER\",\"metric\":[]}]");
 }
 
