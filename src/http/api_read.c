@@ -97,7 +97,7 @@ static err query_begin(struct read_answer *a)
                                   .min_ms = q->min_ms,
                                   .max_ms = q->max_ms,
                                   .canceled = a->canceled};
-    insight_selector(&a->api->insight, q->matchers, q->matcher_count);
+    insight_selector(&a->api->insight, q->matchers.items, q->matchers.count);
     TRY(db_select(a->api->db, &args, &a->arena, &a->selection, &a->d));
     size_t n = selection_count(a->selection);
     a->series = ARENA_ARRAY(&a->arena, struct read_series, n + 1);

@@ -169,7 +169,7 @@ static void group_end(struct db *db, err e, size_t mark)
     c->group_count = 0;
 }
 
-static void note_group(struct db *db, uint64_t begin_ns, uint64_t admitted_ns, uint64_t synced_ns)
+static void time_group(struct db *db, uint64_t begin_ns, uint64_t admitted_ns, uint64_t synced_ns)
 {
     struct db_timings *t = &db->timings;
     uint64_t now_ns = clock_mono_ns();
@@ -205,7 +205,7 @@ static struct db_batch *commit_group(struct db *db, struct db_batch *list)
         e = wal_commit(db->wal, NULL);
     synced_ns = clock_mono_ns();
     group_end(db, e, mark);
-    note_group(db, begin_ns, admitted_ns, synced_ns);
+    time_group(db, begin_ns, admitted_ns, synced_ns);
     return list;
 }
 
