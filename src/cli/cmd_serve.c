@@ -272,6 +272,16 @@ static err load_config(struct config **out, struct diag *d)
     return OK;
 }
 
+/* As upstream, the file is opened again with every configuration that is taken over. */
+static err open_query_log(const struct config *c, struct diag *d)
+{
+    struct buf path = {0};
+    buf_put_str(&path, c->global.query_log_file);
+    err e = query_log_set(&api.insight.log, buf_cstr(&path), d);
+    buf_fini(&path);
+    return e;
+}
+
 static void reload_failed(const struct diag *d)
 {
     atomic_store_explicit(&api.reload_ok, false, memory_order_relaxed);
@@ -285,6 +295,8 @@ static err reload(struct diag *d)
     err e = load_config(&fresh, d);
     if (e == OK && guard.auth != NULL)
         e = auth_refresh(guard.auth, d);
+    if (e == OK)
+        e = open_query_log(fresh, d);
     if (e == OK)
         e = scraper_apply(api.scraper, fresh, d);
     if (e != OK) {
@@ -499,6 +511,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
     err e = load_config(&config, &d);
+    if (e == OK)
+        e = open_query_log(config, &d);
     if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);

@@ -106,6 +106,8 @@ void trace_json(struct buf *b, const struct trace *t, const struct trace_request
                ",\"chunks\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"memory_bytes\":%" PRIu64,
                t->root->counts[TRACE_SERIES], r->stats->samples_read, r->stats->chunks_read,
                r->stats->bytes_read, r->stats->memory_bytes_peak);
+    if (r->stats->steps_cached > 0)
+        buf_printf(b, ",\"steps_cached\":%" PRIu64, r->stats->steps_cached);
     if (t->dropped > 0)
         buf_printf(b, ",\"nodes_dropped\":%zu", t->dropped);
     buf_put_str(b, STR(",\"children\":["));

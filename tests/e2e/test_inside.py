@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.parse
 
-from lib import Server, check, equal, folder, step, until
+from lib import Server, check, equal, folder, free_port, step, until
 
 T = 1600000000  # start of the data, in seconds
 s = Server(flags=["--query.timeout=60s", "--query.max-concurrency=3"])
@@ -228,6 +228,44 @@ for text in ("level=warn", "sum_over_time", "duration_s=", "client=127.0.0.1", "
     check(text in line, f"{text} in {line}")
 equal(busy.stop(), 0, "exit status")
 
+step("the query log: a line of JSON for each query, opened again with each reload")
+home = folder()
+log, moved, config = (os.path.join(home, n) for n in ("query.log", "query.old", "prometheus.yml"))
+with open(config, "w") as f:
+    f.write(f"global:\n  query_log_file: {log}\n")
+logged = Server(flags=[f"--config.file={config}"])
+
+
+def entries(path):
+    with open(path) as g:
+        return [json.loads(x) for x in g]
+
+
+logged.request("GET", f"/api/v1/query_range?query=up&start={T}&end={T + 10}.5&step=5", headers=GRAFANA)
+logged.query("up", T)
+logged.api("query", query="up +", time=T)  # cannot be parsed: is no query
+logged.api("query", query="up * on () up", time=T)
+got = entries(log)
+equal([e["params"] for e in got[:1]], [{"query": "up", "start": "2020-09-13T12:26:40.000Z", "end": "2020-09-13T12:26:50.500Z",
+                                       "step": 5}], "parameters")
+equal([e["params"]["query"] for e in got], ["up", "up", "up * on () up"], "queries")
+equal(got[0]["httpRequest"], {"clientIP": "127.0.0.1", "method": "GET", "path": "/api/v1/query_range"}, "request")
+equal((got[0]["dashboardUid"], got[0]["panelId"]), ("d<1>", "7"), "dashboard and panel")
+check(got[0]["stats"]["timings"]["execTotalTime"] > 0 and got[0]["ts"].endswith("Z"), f"entry {got[0]}")
+equal(logged.request("GET", "/metrics")[2].count(b"\nprometheus_engine_query_log_enabled 1\n"), 1, "metric")
+os.rename(log, moved)
+logged.query("after", T)
+equal(len(entries(moved)), 4, "a file that was renamed is written until the reload")
+equal(logged.request("POST", "/-/reload")[0], 200, "reload")
+logged.query("reopened", T)
+equal([e["params"]["query"] for e in entries(log)], ["reopened"], "after the reload")
+with open(config, "w") as f:
+    f.write("global:\n  query_log_file: /nonexistent/log\n")
+check(logged.request("POST", "/-/reload")[0] != 200, "a file that cannot be opened is refused")
+logged.query("still", T)
+equal([e["params"]["query"] for e in entries(log)], ["reopened", "still"], "and nothing has changed")
+equal(logged.stop(), 0, "exit status")
+
 step("/metrics: each is in docs/metrics.md, and the other way round; stages are measured")
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 with open(os.path.join(ROOT, "docs", "metrics.md")) as f:
@@ -235,7 +273,13 @@ with open(os.path.join(ROOT, "docs", "metrics.md")) as f:
 documented = dict(re.findall(r"^\| `([a-z_]+)` \| (\w+) \|", section, re.M))
 with open(os.path.join(folder(), "web.yml"), "w") as f:
     f.write("http_server_config:\n  http2: true\n")
-guarded = Server(flags=[f"--web.config.file={f.name}"])
+port = free_port()
+scraping = os.path.join(folder(), "prometheus.yml")
+with open(scraping, "w") as g:
+    g.write("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: self\n"
+            f"  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+guarded = Server(flags=[f"--web.config.file={f.name}", f"--config.file={scraping}"], port=port)
+until("two scrapes", lambda: b"interval_length_seconds_count" in guarded.request("GET", "/metrics")[2])
 guarded.write([({"__name__": "m"}, [(T * 1000, 1)])])
 guarded.query("m", T)
 guarded.api("label/x/values")
