@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "http/api.h"
 #include "ingest/scrape_static.h"
+#include "query/cache_counters.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 512,
@@ -34,7 +35,8 @@ struct serve_flags {
     int64_t slow_query_ms;
     int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
         future_ms, read_timeout_ms;
-    uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes;
+    uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes,
+        cache_bytes;
     uint64_t search_limit, subscribers;
     uint64_t read_samples_max, read_active_max, read_frame_bytes;
     bool lifecycle, admin, remote_write;
@@ -77,6 +79,7 @@ static struct serve_flags defaults(void)
         .future_ms = db.future_ms_max,
         .concurrency = 20,
         .samples_max = 50000000,
+        .cache_bytes = 64 << 20,
         .connections = HTTP_CONNECTIONS_MAX,
         .read_timeout_ms = 300000,
         .search_limit = 10000,
@@ -151,6 +154,8 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
          &f->samples_max, false},
         {"query.max-memory", "bytes", "Memory of one query; 0: derived from query.max-samples.",
          FLAG_BYTES, &f->query_bytes, false},
+        {"query.cache-size", "bytes", "Memory for answers of range queries used again; 0: none.",
+         FLAG_BYTES, &f->cache_bytes, false},
         {"query.lookback-delta", "duration", "How old a sample may be to count as current.",
          FLAG_DURATION, &f->lookback_ms, false},
         {"query.log-slow-queries", "duration", "Log queries that take longer; 0s: none.",
@@ -401,6 +406,8 @@ static err open_server(struct pool **exec_pool, struct diag *d)
     if (cpus > 1)
         TRY(pool_open("exec", cpus - 1, cpus * 4, exec_pool));
     api.env.pool = *exec_pool;
+    if (options.cache_bytes > 0)
+        api.env.cache = result_cache_open(options.cache_bytes);
     TRY(web_guard_open(&options.web, str_from(options.external_url), str_from(api.hostname), &guard,
                        &o, d));
     api.auth = guard.auth;
@@ -480,6 +487,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     receiver_close(api.receiver);
     if (exec_pool != NULL)
         pool_close(exec_pool);
+    result_cache_close(api.env.cache);
     db_close(db);
     config_unref(config);
     if (cors_origin != NULL)

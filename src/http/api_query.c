@@ -306,6 +306,14 @@ static bool wants_trace(struct http_request *r)
     return false;
 }
 
+/* nocache=1: every step anew. What is counted of an answer is counted of all of it. */
+static bool wants_no_cache(struct http_request *r)
+{
+    bool on = false;
+    return (api_parse_bool(http_param(r, STR("nocache")), &on) && on) ||
+           http_param(r, STR("stats")).len > 0;
+}
+
 static bool check_range_type(struct http_request *r, const struct query *q)
 {
     enum value_type t = query_expr_type(q);
@@ -409,6 +417,7 @@ static void serve(struct http_request *r, bool range)
         a.end_ms = o.end_ms;
         a.step_ms = o.step_ms;
         o.trace = wants_trace(r);
+        o.no_cache = wants_no_cache(r);
         if (ok)
             run(r, &o, &a);
     }

@@ -8,6 +8,7 @@
 
 #include "http/api.h"
 #include "http/metrics_put.h"
+#include "query/cache_counters.h"
 
 static uint64_t load(const _Atomic uint64_t *v)
 {
@@ -119,6 +120,33 @@ static void put_http(struct buf *b, struct api *api)
     metric_histogram(b, "varve_write_duration_seconds", "", &api->write_seconds);
 }
 
+static void put_result_cache(struct buf *b, const struct result_cache *cache)
+{
+    if (cache == NULL)
+        return;
+    const struct result_cache_counters *c = result_cache_counters_of(cache);
+    const struct {
+        const char *result;
+        uint64_t count;
+    } RESULTS[] = {{"hit", load(&c->hits)},          {"partial", load(&c->partial)},
+                   {"miss", load(&c->misses)},       {"changed", load(&c->changed)},
+                   {"rejected", load(&c->rejected)}, {"refused", load(&c->refused)}};
+    const struct metric METRICS[] = {
+        {"varve_query_cache_steps_total", "counter", "Steps of range queries taken from the cache.",
+         (double)load(&c->steps)},
+        {"varve_query_cache_evicted_total", "counter", "Answers given up for room.",
+         (double)load(&c->evicted)},
+        {"varve_query_cache_bytes", "gauge", "Memory of kept answers.", (double)load(&c->bytes)},
+        {"varve_query_cache_entries", "gauge", "Kept answers.", (double)load(&c->entries)},
+    };
+    metric_family(b, "varve_query_cache_queries_total", "counter",
+                  "Range queries by what was kept.");
+    for (size_t i = 0; i < COUNT_OF(RESULTS); i++)
+        buf_printf(b, "varve_query_cache_queries_total{result=\"%s\"} %" PRIu64 "\n",
+                   RESULTS[i].result, RESULTS[i].count);
+    put_all(b, METRICS, COUNT_OF(METRICS));
+}
+
 static void put_receiver(struct buf *b, const struct receiver_counters *c)
 {
     metric_family(b, "varve_remote_write_requests_total", "counter", "Remote write by version.");
@@ -213,6 +241,7 @@ void metrics_text(struct api *api, struct buf *b)
     put_process(b, api);
     put_http(b, api);
     metrics_guard(api, b);
+    put_result_cache(b, api->env.cache);
     bool ready = atomic_load_explicit(&api->ready, memory_order_acquire);
     metrics_stages(api, ready, b);
     if (ready) {

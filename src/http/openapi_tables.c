@@ -31,6 +31,8 @@ const struct openapi_param OPENAPI_PARAMS[] = {
     {"lookback", "lookback_delta", OPENAPI_DURATION, false,
      "How old a sample may be to count as current."},
     {"stats", "stats", OPENAPI_TEXT, false, "true or all: add statistics of the evaluation."},
+    {"nocache", "nocache", OPENAPI_BOOLEAN, false,
+     "true: evaluate every step anew, and keep nothing of the answer."},
     {"trace", "trace", OPENAPI_BOOLEAN, false,
      "true: add where the time went, as \"trace\" beside \"data\"."},
     {"match", "match[]", OPENAPI_TEXTS, false, "Series selectors; the answer is their union."},
@@ -82,10 +84,11 @@ const size_t OPENAPI_PARAM_COUNT = COUNT_OF(OPENAPI_PARAMS);
 
 const struct openapi_operation OPENAPI_OPERATIONS[] = {
     {"/query", "get post", "query", "query", "Evaluate at one time.",
-     "query! time timeout limit lookback stats trace", REF("QueryData"), NULL, false, false},
-    {"/query_range", "get post", "queryRange", "query", "Evaluate over a range of times.",
-     "query! start! end! step! timeout limit lookback stats trace", REF("QueryData"), NULL, false,
+     "query! time timeout limit lookback stats trace nocache", REF("QueryData"), NULL, false,
      false},
+    {"/query_range", "get post", "queryRange", "query", "Evaluate over a range of times.",
+     "query! start! end! step! timeout limit lookback stats trace nocache", REF("QueryData"), NULL,
+     false, false},
     {"/query_exemplars", "get post", "queryExemplars", "query",
      "Exemplars of all selectors of an expression.", "query! start end",
      LIST(REF("ExemplarSeries")), NULL, false, false},

@@ -351,6 +351,11 @@ static err use_entry(struct cached *c, bool *used)
         count(c->from == 0 && c->to == q->grid.count ? &c->counters->hits : &c->counters->partial,
               1);
     }
+    struct trace_node *node = trace_begin(q->exec.trace, "result cache", q->text);
+    trace_set(node, TRACE_STEPS, c->to - c->from);
+    trace_set(node, TRACE_SERIES, q->kept->row_count);
+    trace_set(node, TRACE_CACHE_HITS, c->to - c->from);
+    trace_end(q->exec.trace, node);
     count(&c->counters->steps, c->to - c->from);
     q->result.stats.steps_cached = c->to - c->from;
     return exec_hold(&q->exec, q->kept->points, q->exec.diag);

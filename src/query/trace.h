@@ -22,7 +22,7 @@ enum trace_count {                /* in the order in which they are shown */
                    TRACE_CHUNKS,
                    TRACE_BYTES,
                    TRACE_CACHE_HITS, /* decoded time columns found in the reader's cache; 1:
-                                        selection reused */
+                                        selection reused; steps of an answer used again */
                    TRACE_CACHE_MISSES,
                    TRACE_THREADS,
                    TRACE_READ_NS, /* reading and decoding, summed over threads */
