@@ -144,7 +144,7 @@ static void put_result_cache(struct buf *b, const struct result_cache *cache)
     for (size_t i = 0; i < COUNT_OF(RESULTS); i++)
         buf_printf(b, "varve_query_cache_queries_total{result=\"%s\"} %" PRIu64 "\n",
                    RESULTS[i].result, RESULTS[i].count);
-    put_all(b, METRICS, COUNT_OF(METRICS));
+    metric_put(b, METRICS, COUNT_OF(METRICS));
 }
 
 static void put_receiver(struct buf *b, const struct receiver_counters *c)

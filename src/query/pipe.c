@@ -134,8 +134,11 @@ static err open_selector(struct pipe *p)
         first -= p->x->options->lookback_ms; /* lane_counts() wants to know what came before */
     TRY(exec_select(p->x, plan_vector(p->source), &(struct select_range){first + 1, last, skip},
                     &p->selected));
-    p->newest_only = whole->count == 1 && (p->leaf == LEAF_INSTANT || p->leaf == LEAF_TIMESTAMP) &&
-                     !p->wants_starts && !p->source->counts_only;
+    bool ends = whole == p->grid ||
+                grid_time(p->grid, p->grid->count - 1) == grid_time(whole, whole->count - 1);
+    p->newest_only = p->grid->count == 1 && ends &&
+                     (p->leaf == LEAF_INSTANT || p->leaf == LEAF_TIMESTAMP) && !p->wants_starts &&
+                     !p->source->counts_only;
     p->series_count = p->selected->count;
     return OK;
 }
