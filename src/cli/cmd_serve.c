@@ -407,7 +407,7 @@ static err open_server(struct pool **exec_pool, struct diag *d)
         TRY(pool_open("exec", cpus - 1, cpus * 4, exec_pool));
     api.env.pool = *exec_pool;
     if (options.cache_bytes > 0)
-        api.env.cache = result_cache_open(options.cache_bytes);
+        api.cache = result_cache_open(options.cache_bytes);
     TRY(web_guard_open(&options.web, str_from(options.external_url), str_from(api.hostname), &guard,
                        &o, d));
     api.auth = guard.auth;
@@ -487,7 +487,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     receiver_close(api.receiver);
     if (exec_pool != NULL)
         pool_close(exec_pool);
-    result_cache_close(api.env.cache);
+    result_cache_close(api.cache);
     db_close(db);
     config_unref(config);
     if (cors_origin != NULL)

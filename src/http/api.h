@@ -32,6 +32,7 @@ struct api {
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
     struct query_env env;
+    struct result_cache *cache; /* NULL: none */
     atomic_bool ready, stopping;
     int64_t query_timeout_ms, lookback_ms;
     uint64_t samples_max;

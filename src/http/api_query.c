@@ -417,7 +417,7 @@ static void serve(struct http_request *r, bool range)
         a.end_ms = o.end_ms;
         a.step_ms = o.step_ms;
         o.trace = wants_trace(r);
-        o.no_cache = wants_no_cache(r);
+        o.cache = wants_no_cache(r) ? NULL : api->cache;
         if (ok)
             run(r, &o, &a);
     }

@@ -241,7 +241,7 @@ void metrics_text(struct api *api, struct buf *b)
     put_process(b, api);
     put_http(b, api);
     metrics_guard(api, b);
-    put_result_cache(b, api->env.cache);
+    put_result_cache(b, api->cache);
     bool ready = atomic_load_explicit(&api->ready, memory_order_acquire);
     metrics_stages(api, ready, b);
     if (ready) {

@@ -65,9 +65,8 @@ static void make_key(struct cached *c)
 static bool is_kept(const struct query *q)
 {
     const struct query_source *s = q->env.source;
-    return q->options.step_ms > 0 && !q->options.no_cache && !q->options.step_stats &&
-           q->grid.count >= STEPS_MIN && s->hash != NULL && s->generation != NULL &&
-           s->unchanged != NULL;
+    return q->options.step_ms > 0 && !q->options.step_stats && q->grid.count >= STEPS_MIN &&
+           s->hash != NULL && s->generation != NULL && s->unchanged != NULL;
 }
 
 /* ---- What of the entry is current ---- */
@@ -383,12 +382,12 @@ static err run(struct cached *c, struct diag *d)
 
 err query_evaluate_cached(struct query *q, struct diag *d)
 {
-    struct cached c = {.q = q, .cache = q->env.cache};
+    struct cached c = {.q = q, .cache = q->options.cache};
     if (is_kept(q))
         c.local = step_local_of(q->tree, &q->options);
     c.counters = result_cache_counters_to(c.cache);
     if (!c.local.ok) {
-        count(&c.counters->refused, q->options.step_ms > 0 && !q->options.no_cache);
+        count(&c.counters->refused, q->options.step_ms > 0);
         return query_evaluate(q, &q->grid, &q->value);
     }
     c.generation = q->env.source->generation(q->env.store);

@@ -205,7 +205,7 @@ static err evaluate(struct query *q, struct diag *d)
                         "invalid expression type \"%s\" for range query, must be Scalar or instant "
                         "Vector",
                         value_type_text(type));
-    if (q->env.cache != NULL)
+    if (q->options.cache != NULL)
         return query_evaluate_cached(q, d);
     return query_evaluate(q, &q->grid, &q->value);
 }

@@ -66,8 +66,7 @@ struct result_cache;
 struct query_env { /* what queries share; borrowed for the life of each */
     const struct query_source *source;
     void *store;
-    struct pool *pool;          /* workers to borrow; NULL: the calling thread does it all */
-    struct result_cache *cache; /* NULL: none */
+    struct pool *pool; /* workers to borrow; NULL: the calling thread does it all */
 };
 
 /* How far a query is, for others to look at while it runs. Relaxed; zero-initialised. */
@@ -85,7 +84,7 @@ struct query_options { /* zero-initialised but for the times is Prometheus' defa
     bool experimental_functions, fill_modifiers, extended_range_selectors; /* features */
     bool delayed_name_removal, type_and_unit_labels, use_start_timestamps;
     bool step_stats;                 /* count samples at every step */
-    bool no_cache;                   /* look at the samples of every step, and keep nothing */
+    struct result_cache *cache;      /* answers that may be used again, and are kept; NULL: none */
     bool trace;                      /* note where the time goes: query_trace() */
     uint64_t samples_max;            /* points held at once; 0: the default (--query.max-samples) */
     size_t memory_bytes_max;         /* of all the query allocates; 0: derived from samples_max */

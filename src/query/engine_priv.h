@@ -38,7 +38,7 @@ MUST_USE err query_evaluate(struct query *q, const struct grid *g, struct value 
 
 /* cached_exec.c */
 
-/* Evaluate a query of an env with a cache: q->value, or q->kept with the rows, warnings and infos.
+/* Evaluate a query with a cache: q->value, or q->kept with the rows, warnings and infos.
  */
 MUST_USE err query_evaluate_cached(struct query *q, struct diag *d);
 

@@ -208,7 +208,7 @@ static void show_texts(struct buf *b, const char *kind, const str *items, size_t
 static uint64_t answer(struct world *w, const char *text, const struct query_options *o,
                        struct buf *out)
 {
-    struct query_env env = {&QUERY_SOURCE_DB, w->db, w->pool, w->cache};
+    struct query_env env = {&QUERY_SOURCE_DB, w->db, w->pool};
     struct query *q = NULL;
     struct query_series s;
     struct diag d = {.text = ""};
@@ -252,9 +252,9 @@ static void fail_difference(const char *text, const struct query_options *o, str
 static uint64_t compare(struct world *w, const char *text, struct query_options o)
 {
     struct buf with = {0}, without = {0};
-    o.no_cache = false;
+    o.cache = w->cache;
     uint64_t cached = answer(w, text, &o, &with);
-    o.no_cache = true;
+    o.cache = NULL;
     assert_int_equal(answer(w, text, &o, &without), 0);
     if (!str_eq(buf_str(&with), buf_str(&without)))
         fail_difference(text, &o, &with, &without);
