@@ -24,7 +24,7 @@ struct pool {
     /* A worker was signalled and has not come yet. No other is until then: a wake-up costs more
      * than many a job, and whoever ends a job meanwhile takes the next one without any. */
     bool waking;
-    bool closing;
+    bool closing, yields;
     unsigned thread_count;
     pthread_t *threads;
 };
@@ -96,6 +96,13 @@ err pool_open(const char *name, unsigned threads, unsigned queue_max, struct poo
 unsigned pool_thread_count(const struct pool *p)
 {
     return p->thread_count;
+}
+
+void pool_yields(struct pool *p)
+{
+    mutex_lock(&p->lock);
+    p->yields = true;
+    mutex_unlock(&p->lock);
 }
 
 void pool_close(struct pool *p)

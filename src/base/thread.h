@@ -58,6 +58,9 @@ MUST_USE err pool_open(const char *name, unsigned threads, unsigned queue_max, s
 
 unsigned pool_thread_count(const struct pool *p);
 
+/* Its workers yield to others from their next job on: see thread_yield_to_others(). */
+void pool_yields(struct pool *p);
+
 /* Run what is queued to its end, then stop the workers. */
 void pool_close(struct pool *p);
 

@@ -395,6 +395,7 @@ static err open_server(struct pool **exec_pool, struct diag *d)
         .ready = &api.ready,
         .route_prefix = str_from(api.urls.prefix),
         .bad_params = api_bad_params,
+        .busy = api_busy,
     };
     o.route_count = count;
     if (strcmp(options.cors_origin, ".*") != 0) {
@@ -405,6 +406,8 @@ static err open_server(struct pool **exec_pool, struct diag *d)
     }
     if (cpus > 1)
         TRY(pool_open("exec", cpus - 1, cpus * 4, exec_pool));
+    if (*exec_pool != NULL)
+        pool_yields(*exec_pool); /* as those it works for: writes go first */
     api.env.pool = *exec_pool;
     if (options.cache_bytes > 0)
         api.cache = result_cache_open(options.cache_bytes);

@@ -20,6 +20,7 @@ struct web_flags web_flags_defaults(void)
         .rate_bytes = 1024,
         .header_timeout_ms = 10000,
         .rate_grace_ms = 10000,
+        .queue_ms = 10000,
     };
 }
 
@@ -51,6 +52,9 @@ size_t web_flag_table(struct web_flags *f, struct flag *out)
         {"web.rate-grace", "duration",
          "Time over which --web.min-rate is taken; 0s: slow clients are waited for.", FLAG_DURATION,
          &f->rate_grace_ms, false},
+        {"query.max-queue-time", "duration",
+         "Longest a query may wait for its turn; 0s: --query.timeout alone.", FLAG_DURATION,
+         &f->queue_ms, false},
     };
     static_assert(COUNT_OF(FLAGS) <= WEB_FLAGS_MAX, "room for all");
     if (out != NULL)
@@ -102,6 +106,7 @@ err web_guard_open(const struct web_flags *f, str external_url, str hostname, st
     o->header_timeout_ms = f->header_timeout_ms > 0 ? f->header_timeout_ms : o->read_timeout_ms;
     o->rate_bytes_min = f->rate_bytes;
     o->rate_grace_ms = f->rate_grace_ms;
+    o->queue_ms_max = f->queue_ms;
     return OK;
 }
 

@@ -15,7 +15,7 @@ struct web_flags {
     const char *config_file, *token_file, *allowed_hosts, *health_address;
     bool open_health;
     uint64_t per_client, rate_bytes;
-    int64_t header_timeout_ms, rate_grace_ms;
+    int64_t header_timeout_ms, rate_grace_ms, queue_ms;
 };
 
 struct web_flags web_flags_defaults(void);

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/number.h"
 #include "config/web_config.h"
+#include "http/cost.h"
 #include "http/json.h"
 #include "http/query_track.h"
 #include "query/parser.h"
@@ -37,6 +38,7 @@ static const struct http_route ROUTES[] = {
      .scope = SCOPE_READ,
      .run = api_read,
      .queued = query_track_queue,
+     .classify = cost_bulk,
      .on_pool = true,
      .body_bytes_max = READ_BODY_BYTES_MAX},
     {.path = "/federate",
@@ -44,24 +46,28 @@ static const struct http_route ROUTES[] = {
      .scope = SCOPE_READ,
      .run = federate,
      .queued = query_track_queue,
+     .classify = cost_bulk,
      .on_pool = true},
     {.path = "/api/v1/query",
      .methods = HTTP_GET | HTTP_POST,
      .scope = SCOPE_READ,
      .run = api_query,
      .queued = query_track_queue,
+     .classify = cost_query,
      .on_pool = true},
     {.path = "/api/v1/query_range",
      .methods = HTTP_GET | HTTP_POST,
      .scope = SCOPE_READ,
      .run = api_query_range,
      .queued = query_track_queue,
+     .classify = cost_query,
      .on_pool = true},
     {.path = "/api/v1/query_exemplars",
      .methods = HTTP_GET | HTTP_POST,
      .scope = SCOPE_READ,
      .run = api_query_exemplars,
      .queued = query_track_queue,
+     .classify = cost_query,
      .on_pool = true},
     {.path = "/api/v1/format_query",
      .methods = HTTP_GET | HTTP_POST,
@@ -78,18 +84,21 @@ static const struct http_route ROUTES[] = {
      .scope = SCOPE_READ,
      .run = api_series,
      .queued = query_track_queue,
+     .classify = cost_select,
      .on_pool = true},
     {.path = "/api/v1/labels",
      .methods = HTTP_GET | HTTP_POST,
      .scope = SCOPE_READ,
      .run = api_labels,
      .queued = query_track_queue,
+     .classify = cost_select,
      .on_pool = true},
     {.path = "/api/v1/label/*/values",
      .methods = HTTP_GET | HTTP_POST,
      .scope = SCOPE_READ,
      .run = api_label_values,
      .queued = query_track_queue,
+     .classify = cost_select,
      .on_pool = true},
     {.path = "/api/v1/metadata",
      .methods = HTTP_GET,
@@ -147,16 +156,19 @@ static const struct http_route ROUTES[] = {
      .methods = HTTP_POST | HTTP_PUT,
      .scope = SCOPE_ADMIN,
      .run = api_delete_series,
+     .classify = cost_admin,
      .on_pool = true},
     {.path = "/api/v1/admin/tsdb/clean_tombstones",
      .methods = HTTP_POST | HTTP_PUT,
      .scope = SCOPE_ADMIN,
      .run = api_clean_tombstones,
+     .classify = cost_admin,
      .on_pool = true},
     {.path = "/api/v1/admin/tsdb/snapshot",
      .methods = HTTP_POST | HTTP_PUT,
      .scope = SCOPE_ADMIN,
      .run = api_snapshot,
+     .classify = cost_admin,
      .on_pool = true},
     {.path = "/api/v1/status/config", .methods = HTTP_GET, .scope = SCOPE_READ, .run = api_config},
     {.path = "/api/v1/status/self_metrics",
@@ -205,6 +217,7 @@ static const struct http_route ROUTES[] = {
      .scope = SCOPE_READ,
      .run = api_search_metric_names,
      .queued = query_track_queue,
+     .classify = cost_select,
      .on_pool = true,
      .plain = true},
     {.path = "/api/v1/search/label_names",
@@ -212,6 +225,7 @@ static const struct http_route ROUTES[] = {
      .scope = SCOPE_READ,
      .run = api_search_label_names,
      .queued = query_track_queue,
+     .classify = cost_select,
      .on_pool = true,
      .plain = true},
     {.path = "/api/v1/search/label_values",
@@ -219,6 +233,7 @@ static const struct http_route ROUTES[] = {
      .scope = SCOPE_READ,
      .run = api_search_label_values,
      .queued = query_track_queue,
+     .classify = cost_select,
      .on_pool = true,
      .plain = true},
     {.path = "/", .methods = HTTP_GET, .scope = SCOPE_ALL, .run = root_index, .before_ready = true},
@@ -243,6 +258,7 @@ static const struct http_route ROUTES[] = {
      .methods = HTTP_GET | HTTP_POST | HTTP_PUT,
      .scope = SCOPE_ADMIN,
      .run = root_reload,
+     .classify = cost_admin,
      .on_pool = true},
     {.path = "/-/quit",
      .methods = HTTP_GET | HTTP_POST | HTTP_PUT,
@@ -294,6 +310,11 @@ void api_fail(struct http_request *r, enum api_error type, const char *text)
     buf_printf(b, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":", ERRORS[type].name);
     json_html(b, str_from(text));
     buf_put_u8(b, '}');
+}
+
+void api_busy(struct http_request *r, const char *why)
+{
+    api_fail(r, API_TIMEOUT, why);
 }
 
 void api_bad_params(struct http_request *r)

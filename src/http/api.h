@@ -93,6 +93,8 @@ void api_fail_param(struct http_request *r, const char *name, const char *text);
 bool api_admin_allowed(struct http_request *r);
 /* 400: the parameters as a whole cannot be read. For http_options.bad_params. */
 void api_bad_params(struct http_request *r);
+/* 503: no worker was free in time. For http_options.busy. */
+void api_busy(struct http_request *r, const char *why);
 
 /* Start a success answer: writes {"status":"success","data": into the output. */
 struct buf *api_begin(struct http_request *r);

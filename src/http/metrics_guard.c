@@ -30,9 +30,36 @@ static void put_refusals(struct api *api, struct buf *b)
     buf_printf(b, "varve_http_clients_gone_total %" PRIu64 "\n", load(&c->clients_gone));
 }
 
+static void put_gate(struct api *api, struct buf *b)
+{
+    struct gate_stats s = http_gate_stats(api->server);
+    static const struct {
+        const char *name, *type, *help;
+    } METRICS[] = {{"varve_http_running", "gauge", "Requests that have a worker."},
+                   {"varve_http_waiting", "gauge", "Requests that wait for a worker."},
+                   {"varve_http_started_total", "counter", "Requests that got a worker."}};
+    for (unsigned m = 0; m < COUNT_OF(METRICS); m++) {
+        put_type(b, METRICS[m].name, METRICS[m].type, METRICS[m].help);
+        for (unsigned c = 0; c < GATE_CLASSES; c++)
+            buf_printf(b, "%s{class=\"%s\"} %" PRIu64 "\n", METRICS[m].name,
+                       gate_class_name((enum gate_class)c),
+                       m == 0   ? (uint64_t)s.running[c]
+                       : m == 1 ? (uint64_t)s.waiting[c]
+                                : s.started[c]);
+    }
+    put_type(b, "varve_http_waited_seconds_total", "counter", "Time requests waited for a worker.");
+    for (unsigned c = 0; c < GATE_CLASSES; c++)
+        buf_printf(b, "varve_http_waited_seconds_total{class=\"%s\"} %.9g\n",
+                   gate_class_name((enum gate_class)c), (double)s.waited_ns[c] / 1e9);
+    put_type(b, "varve_http_turned_heavy_total", "counter",
+             "Requests taken for light that turned out heavy.");
+    buf_printf(b, "varve_http_turned_heavy_total %" PRIu64 "\n", s.turned_heavy);
+}
+
 void metrics_guard(struct api *api, struct buf *b)
 {
     put_refusals(api, b);
+    put_gate(api, b);
     if (api->auth == NULL)
         return;
     struct auth_counters c = auth_counters_of(api->auth);

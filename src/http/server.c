@@ -168,15 +168,7 @@ static enum MHD_Result dispatch(struct http_request *r)
     }
     if (r->route->queued != NULL)
         r->route->queued(r);
-    request_suspend(r);
-    if (pool_submit(r->server->pool, request_run_on_worker, r) != OK) {
-        (void)atomic_fetch_add_explicit(&r->server->counters.rejected_busy, 1,
-                                        memory_order_relaxed);
-        http_refused(r->server, HTTP_REFUSED_QUEUE);
-        http_text(r, 503, "too many requests waiting, try again later\n");
-        http_answer_header(r, "Retry-After", STR("1"));
-        http_resume(r);
-    }
+    request_queue(r);
     return MHD_YES;
 }
 
@@ -406,7 +398,7 @@ static err start_daemon(struct http_server *s, int fd, struct diag *d)
 static void server_free(struct http_server *s)
 {
     pool_close(s->pieces);
-    pool_close(s->pool);
+    gate_close(s->gate);
     pool_close(s->passwords);
     peers_close(s->peers);
     mem_free(s->route_counters);
@@ -421,7 +413,8 @@ static err start(struct http_server *s, struct diag *d)
     const struct http_options *o = &s->options;
     int fd = -1;
     TRY(server_listen(s->listen_address, &fd, &s->port, d));
-    err e = o->workers > 0 ? pool_open("query", o->workers, o->queue_max, &s->pool) : OK;
+    const struct gate_options g = {o->workers, o->queue_max, o->queue_ms_max};
+    err e = o->workers > 0 ? gate_open(&g, &s->gate) : OK;
     if (e == OK)
         e = pool_open("pieces", o->threads, o->connections_max + HTTP_CONNECTIONS_RESERVE,
                       &s->pieces);
@@ -490,8 +483,9 @@ void http_server_close(struct http_server *s, int64_t drain_ms)
     atomic_store_explicit(&s->watching, false, memory_order_relaxed);
     thread_join(s->watcher);
     pool_close(s->pieces);
-    pool_close(s->pool);
-    s->pieces = s->pool = NULL;
+    gate_close(s->gate);
+    s->pieces = NULL;
+    s->gate = NULL;
     clock_sleep_ns(20000000); /* resumed connections get their answers out */
     MHD_stop_daemon(s->daemon);
     if (fd >= 0)
@@ -507,4 +501,9 @@ unsigned http_server_port(const struct http_server *s)
 const struct http_counters *http_counters_of(const struct http_server *s)
 {
     return &s->counters;
+}
+
+struct gate_stats http_gate_stats(struct http_server *s)
+{
+    return s->gate != NULL ? gate_stats_of(s->gate) : (struct gate_stats){0};
 }

@@ -31,6 +31,7 @@
 #include "base/slice.h"
 #include "base/thread.h"
 #include "base/timing.h"
+#include "http/gate.h"
 
 enum {
     HTTP_GET = 1, /* HEAD is served as GET without a body */
@@ -60,13 +61,15 @@ struct http_request;
 typedef void (*http_handler)(struct http_request *r);
 
 struct http_route {
-    const char *path;      /* exact; a '*' matches one segment, at the end any rest */
-    unsigned methods;      /* HTTP_GET | ... ; another method is 405 */
-    http_handler run;      /* must answer, or http_defer() */
-    http_handler queued;   /* of on_pool routes: before the request waits for a worker, on an epoll
-                              thread; may not answer. NULL: nothing to do */
-    http_handler finish;   /* after http_resume() of a deferred request, on an epoll thread */
-    bool on_pool;          /* run on a worker */
+    const char *path;    /* exact; a '*' matches one segment, at the end any rest */
+    unsigned methods;    /* HTTP_GET | ... ; another method is 405 */
+    http_handler run;    /* must answer, or http_defer() */
+    http_handler queued; /* of on_pool routes: before the request waits for a worker, on an epoll
+                            thread; may not answer. NULL: nothing to do */
+    http_handler finish; /* after http_resume() of a deferred request, on an epoll thread */
+    bool on_pool;        /* run on a worker */
+    /* Of on_pool routes: how dear, and what is alike in that; NULL: light, of no kind. */
+    enum gate_class (*classify)(struct http_request *r, uint64_t *fingerprint);
     bool before_ready;     /* served while the store is still opening */
     bool vital;            /* health and metrics: served when connections run out, too */
     unsigned scope;        /* who may: enum web_scope; 0: only the administrator */
@@ -89,7 +92,9 @@ struct http_options {
     const struct site *site; /* NULL: whatever name, whoever's page */
     unsigned threads;        /* epoll threads */
     unsigned workers;        /* pool threads: requests that run at once; 0: no route is on_pool */
-    unsigned queue_max;      /* waiting for a worker; more is 503 */
+    unsigned queue_max;      /* waiting for a worker, of each class; more is 503 */
+    int64_t queue_ms_max;    /* longer is 503; 0: no limit */
+    void (*busy)(struct http_request *r, const char *why); /* answer 503; NULL: with the text */
     unsigned connections_max;
     unsigned connections_per_client_max; /* 0: no limit; more are closed at once */
     size_t bodies_bytes_max;
@@ -138,6 +143,8 @@ struct http_counters { /* relaxed loads, for /metrics */
     _Atomic uint64_t clients_gone; /* requests canceled because the client left */
 };
 const struct http_counters *http_counters_of(const struct http_server *s);
+/* Of the workers; zero without any. */
+struct gate_stats http_gate_stats(struct http_server *s);
 
 /* Answers of one route, by status; times are from the request's first byte to the answer's last. */
 enum { HTTP_STATUS_COUNT = 24 };

@@ -59,6 +59,7 @@ struct http_request {
     unsigned header_count;
     uint64_t start_mono_ns;
     void *state;
+    struct gate_job job;
     void (*on_end)(void *arg);
     void *on_end_arg;
     char client[46]; /* INET6_ADDRSTRLEN; set by http_client() */
@@ -97,7 +98,7 @@ struct http_server {
     struct http_options options;
     char listen_address[256];
     struct MHD_Daemon *daemon;
-    struct pool *pool;
+    struct gate *gate;      /* to the workers; NULL: none */
     struct pool *pieces;    /* makes what streams have beyond their first piece */
     struct pool *passwords; /* checks them; NULL without `auth` */
     struct http_counters counters;
@@ -160,8 +161,8 @@ void request_done(struct http_request *r);
 
 /* suspend.c */
 void request_suspend(struct http_request *r);
-/* For the worker pool: run the route and resume. */
-void request_run_on_worker(void *request);
+/* Wait for a worker, which runs the route; or refuse. */
+void request_queue(struct http_request *r);
 /* Main loop of the thread that looks for clients that left; `server` until its `watching` ends. */
 void *watcher_main(void *server);
 

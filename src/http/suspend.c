@@ -125,6 +125,8 @@ void *watcher_main(void *arg)
     for (unsigned i = 0; atomic_load_explicit(&s->watching, memory_order_relaxed); i++) {
         clock_sleep_ns(UINT64_C(1000000) * WATCH_PERIOD_MS);
         watch_once(s);
+        if (s->gate != NULL)
+            gate_tick(s->gate);
         if (i % CONNECTIONS_PERIODS == 0)
             connections_check(s);
         if (i % FILES_PERIODS == 0)
@@ -152,10 +154,52 @@ void http_resume(struct http_request *r)
     MHD_resume_connection(r->connection);
 }
 
-void request_run_on_worker(void *arg)
+static struct http_request *request_of(struct gate_job *j)
 {
-    struct http_request *r = arg;
+    return (void *)((char *)j - offsetof(struct http_request, job));
+}
+
+static void run_job(struct gate_job *j)
+{
+    struct http_request *r = request_of(j);
     r->route->run(r);
+}
+
+static void refuse_busy(struct http_request *r, enum http_refusal why, const char *text)
+{
+    http_refused(r->server, why);
+    if (r->server->options.busy != NULL)
+        r->server->options.busy(r, text);
+    else
+        http_text(r, 503, text);
+    http_answer_header(r, "Retry-After", STR("1"));
+}
+
+static void job_done(struct gate_job *j, enum gate_end how)
+{
+    struct http_request *r = request_of(j);
+    if (how == GATE_EXPIRED)
+        refuse_busy(r, HTTP_REFUSED_QUEUE_TIME, "query timed out in query queue");
+    else if (how == GATE_GONE)
+        http_text(r, 503, "canceled while waiting\n"); /* by the client, or by somebody else */
+    http_resume(r);
+}
+
+void request_queue(struct http_request *r)
+{
+    uint64_t fingerprint = 0;
+    enum gate_class c =
+        r->route->classify != NULL ? r->route->classify(r, &fingerprint) : GATE_LIGHT;
+    r->job = (struct gate_job){.run = run_job,
+                               .done = job_done,
+                               .cls = c,
+                               .fingerprint = fingerprint,
+                               .canceled = &r->canceled};
+    request_suspend(r);
+    if (gate_submit(r->server->gate, &r->job) == OK)
+        return;
+    (void)atomic_fetch_add_explicit(&r->server->counters.rejected_busy, 1, memory_order_relaxed);
+    refuse_busy(r, HTTP_REFUSED_QUEUE, "too many requests waiting, try again later");
     http_resume(r);
 }
 

@@ -195,3 +195,4 @@ for c in idle:
     check(c.recv(1) == b"", "closed")
 check(0.5 < time.time() - begun < 4, f"after a second: {time.time() - begun}")
 equal([x.stop() for x in (s, t)], [0, 0], "stop")
+print("ok")

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "http/cost.h"
 #include "http/params.h"
 #include "http/search.h"
 #include "http/server.h"
@@ -77,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     str text = size > 0 ? slice_text((slice){data, size}) : (str){"", 0}, boundary;
     check_target(text);
     check_site(text);
+    ASSERT(cost_of_query(text, 0) <= GATE_HEAVY);
     check_params(STR("application/x-www-form-urlencoded"), text);
     check_params(STR("multipart/form-data; boundary=b"), text);
     check_params(text, STR("a=b"));
