@@ -396,6 +396,8 @@ static err open_server(struct pool **exec_pool, struct diag *d)
         .route_prefix = str_from(api.urls.prefix),
         .bad_params = api_bad_params,
         .busy = api_busy,
+        .may_start = query_memory_left,
+        .tick = query_memory_check,
     };
     o.route_count = count;
     if (strcmp(options.cors_origin, ".*") != 0) {
@@ -446,6 +448,7 @@ static void describe(const struct flag *flags, size_t count)
     api.samples_max = options.samples_max;
     api.queries_max = MIN(MAX(options.concurrency, 1), 1024);
     api.query_bytes_max = options.query_bytes;
+    api.queries_bytes_max = web_queries_bytes(&options.web);
     api.read_samples_max = options.read_samples_max;
     api.read_active_max = options.read_active_max;
     api.read_frame_bytes = options.read_frame_bytes;

@@ -1,9 +1,11 @@
 /* serve_web.c -- see serve_web.h. */
 #include "cli/serve_web.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     HEALTH_CONNECTIONS_MAX = 64,
@@ -55,6 +57,9 @@ size_t web_flag_table(struct web_flags *f, struct flag *out)
         {"query.max-queue-time", "duration",
          "Longest a query may wait for its turn; 0s: --query.timeout alone.", FLAG_DURATION,
          &f->queue_ms, false},
+        {"query.total-memory", "bytes",
+         "Memory of all queries at which no other starts; 0: a quarter of the machine's.",
+         FLAG_BYTES, &f->queries_bytes, false},
     };
     static_assert(COUNT_OF(FLAGS) <= WEB_FLAGS_MAX, "room for all");
     if (out != NULL)
@@ -80,6 +85,25 @@ void web_redact(char *text, size_t size)
     }
     memmove(colon + 1 + strlen(HIDDEN), at, tail + 1);
     memcpy(colon + 1, HIDDEN, strlen(HIDDEN));
+}
+
+/* Of the machine, or what the control group leaves of it. */
+static uint64_t machine_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    uint64_t bytes = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_C(4) << 30;
+    unsigned long long group = 0;
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
+    if (f != NULL && fscanf(f, "%llu", &group) == 1 && group > 0)
+        bytes = MIN(bytes, (uint64_t)group);
+    if (f != NULL)
+        (void)fclose(f);
+    return bytes;
+}
+
+uint64_t web_queries_bytes(const struct web_flags *f)
+{
+    return f->queries_bytes > 0 ? f->queries_bytes : machine_bytes() / 4;
 }
 
 /* Keys and passwords are in memory: no core file, and no other process of the user looks. */

@@ -14,7 +14,7 @@ enum { WEB_FLAGS_MAX = 16 };
 struct web_flags {
     const char *config_file, *token_file, *allowed_hosts, *health_address;
     bool open_health;
-    uint64_t per_client, rate_bytes;
+    uint64_t per_client, rate_bytes, queries_bytes;
     int64_t header_timeout_ms, rate_grace_ms, queue_ms;
 };
 
@@ -25,6 +25,9 @@ size_t web_flag_table(struct web_flags *f, struct flag *out);
 
 /* A URL's password becomes xxxxx, as it may be shown. */
 void web_redact(char *text, size_t size);
+
+/* The limit of all queries' memory. */
+uint64_t web_queries_bytes(const struct web_flags *f);
 
 struct web_guard { /* zero-initialised */
     struct auth *auth;

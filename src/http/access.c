@@ -208,8 +208,8 @@ enum access access_check(struct http_request *r)
 {
     const struct http_server *s = r->server;
     bool vital = r->route != NULL && r->route->vital;
-    if (!vital && atomic_load_explicit(&s->counters.connections, memory_order_relaxed) >
-                      s->options.connections_max) {
+    if (!vital &&
+        atomic_load_explicit(&s->working, memory_order_relaxed) >= s->options.connections_max) {
         http_answer_header(r, "Retry-After", STR("1"));
         r->must_close = true;
         return refuse(r, HTTP_REFUSED_CONNECTIONS, 503,

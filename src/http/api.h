@@ -36,7 +36,9 @@ struct api {
     atomic_bool ready, stopping;
     int64_t query_timeout_ms, lookback_ms;
     uint64_t samples_max;
-    size_t query_bytes_max;        /* memory of one query */
+    size_t query_bytes_max;     /* memory of one query */
+    uint64_t queries_bytes_max; /* of all, before no other starts; 0: no limit */
+    _Atomic uint64_t queries_ended_for_memory;
     bool lifecycle, admin;         /* --web.enable-lifecycle, --web.enable-admin-api */
     bool remote_write;             /* --web.enable-remote-write-receiver */
     bool search, per_step_stats;   /* features search-api, promql-per-step-stats */
@@ -95,6 +97,10 @@ bool api_admin_allowed(struct http_request *r);
 void api_bad_params(struct http_request *r);
 /* 503: no worker was free in time. For http_options.busy. */
 void api_busy(struct http_request *r, const char *why);
+/* query_memory.c, for http_options.may_start and tick: no query starts when those that run or are
+ * being sent hold the limit; when they hold twice as much, the largest ends. */
+bool query_memory_left(void *api);
+void query_memory_check(void *api);
 
 /* Start a success answer: writes {"status":"success","data": into the output. */
 struct buf *api_begin(struct http_request *r);

@@ -388,6 +388,7 @@ static void run(struct http_request *r, const struct query_options *o, struct qu
     struct query_answer *kept = mem_alloc(sizeof(*kept));
     *kept = *a;
     a->query = NULL;
+    query_track_holds(r, query_result(kept->query)->stats.memory_bytes_peak);
     query_track_sending(r);
     http_stream(r, answer_next, answer_close, kept);
 }

@@ -39,6 +39,20 @@ struct connection *connection_of(struct MHD_Connection *c)
     return info != NULL ? info->socket_context : NULL;
 }
 
+static bool is_working(enum connection_phase p)
+{
+    return p != CONNECTION_IDLE && p != CONNECTION_HEAD;
+}
+
+static void count_working(struct http_server *s, enum connection_phase from,
+                          enum connection_phase to)
+{
+    if (is_working(to) && !is_working(from))
+        (void)atomic_fetch_add_explicit(&s->working, 1, memory_order_relaxed);
+    else if (is_working(from) && !is_working(to))
+        (void)atomic_fetch_sub_explicit(&s->working, 1, memory_order_relaxed);
+}
+
 /* ---- Coming and going ---- */
 
 enum MHD_Result connection_admit(void *cls, const struct sockaddr *address, socklen_t size)
@@ -89,6 +103,8 @@ void connection_closed(struct http_server *s, void **context)
     struct connection *k = *context;
     if (k == NULL)
         return;
+    count_working(s, phase_of(atomic_load_explicit(&k->phase, memory_order_relaxed)),
+                  CONNECTION_IDLE);
     mutex_lock(&s->lock);
     if (k->prev != NULL)
         k->prev->next = k->next;
@@ -102,16 +118,17 @@ void connection_closed(struct http_server *s, void **context)
     *context = NULL;
 }
 
-void connection_phase(struct MHD_Connection *c, enum connection_phase p)
+void connection_phase(struct http_server *s, struct MHD_Connection *c, enum connection_phase p)
 {
     struct connection *k = connection_of(c);
     if (k == NULL)
         return;
+    enum connection_phase was = phase_of(atomic_load_explicit(&k->phase, memory_order_relaxed));
     if (p == CONNECTION_BODY)
         atomic_store_explicit(&k->body_bytes, 0, memory_order_relaxed);
-    if (p == CONNECTION_HEAD &&
-        phase_of(atomic_load_explicit(&k->phase, memory_order_relaxed)) == CONNECTION_HEAD)
+    if (p == CONNECTION_HEAD && was == CONNECTION_HEAD)
         return; /* since its first byte */
+    count_working(s, was, p);
     atomic_store_explicit(&k->phase, pack(p, clock_mono_ns()), memory_order_relaxed);
 }
 

@@ -125,6 +125,9 @@ static struct gate_job *choose(struct gate *g)
     struct gate_job *light = g->waiting[GATE_LIGHT].first, *heavy = g->waiting[GATE_HEAVY].first;
     if (admin != NULL && g->stats.running[GATE_ADMIN] < GATE_ADMIN_WORKERS)
         return admin;
+    if ((light != NULL || heavy != NULL) && g->options.may_start != NULL &&
+        !g->options.may_start(g->options.arg))
+        light = heavy = NULL;
     if (light != NULL && !light_may_run(g))
         light = NULL;
     if (heavy != NULL && !heavy_may_run(g))

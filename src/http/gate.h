@@ -48,6 +48,10 @@ struct gate_options {
     unsigned workers;    /* light and heavy jobs at once */
     unsigned queue_max;  /* waiting of each class; more is ERR_BUSY */
     int64_t wait_ms_max; /* 0: no limit */
+    /* May another job start, as far as memory goes? Administration always may. Called with the
+     * gate's lock held; NULL: yes. */
+    bool (*may_start)(void *arg);
+    void *arg;
 };
 
 struct gate;

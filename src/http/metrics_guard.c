@@ -56,9 +56,22 @@ static void put_gate(struct api *api, struct buf *b)
     buf_printf(b, "varve_http_turned_heavy_total %" PRIu64 "\n", s.turned_heavy);
 }
 
+static void put_memory(struct api *api, struct buf *b)
+{
+    put_type(b, "varve_queries_memory_bytes", "gauge",
+             "Memory of queries that run or are being sent.");
+    buf_printf(b, "varve_queries_memory_bytes %" PRIu64 "\n",
+               active_memory_of(&api->insight.active).bytes);
+    put_type(b, "varve_queries_ended_for_memory_total", "counter",
+             "Queries ended because all together held too much.");
+    buf_printf(b, "varve_queries_ended_for_memory_total %" PRIu64 "\n",
+               load(&api->queries_ended_for_memory));
+}
+
 void metrics_guard(struct api *api, struct buf *b)
 {
     put_refusals(api, b);
+    put_memory(api, b);
     put_gate(api, b);
     if (api->auth == NULL)
         return;

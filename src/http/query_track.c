@@ -127,6 +127,13 @@ void query_track_sending(struct http_request *r)
         active_sending(&t->active);
 }
 
+void query_track_holds(struct http_request *r, uint64_t bytes)
+{
+    struct track *t = track_of(r);
+    if (t != NULL)
+        atomic_store_explicit(&t->active.progress.memory_bytes, bytes, memory_order_relaxed);
+}
+
 bool query_track_was_canceled(struct http_request *r)
 {
     struct track *t = track_of(r);

@@ -18,6 +18,8 @@ struct active_query *query_track_of(struct http_request *r);
 void query_track_run(struct http_request *r);
 void query_track_times(struct http_request *r, int64_t start_ms, int64_t end_ms, int64_t step_ms);
 void query_track_sending(struct http_request *r);
+/* The memory that goes with the answer, until the request ends. */
+void query_track_holds(struct http_request *r, uint64_t bytes);
 
 /* Has someone ended it with active_cancel()? */
 bool query_track_was_canceled(struct http_request *r);

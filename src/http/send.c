@@ -172,7 +172,7 @@ static struct MHD_Response *make_response(struct http_request *r, enum params_co
 enum MHD_Result answer_send(struct http_request *r)
 {
     r->phase = PHASE_ANSWERED;
-    connection_phase(r->connection, CONNECTION_ANSWER);
+    connection_phase(r->server, r->connection, CONNECTION_ANSWER);
     request_done(r);
     if (r->status == 0)
         http_text(r, 500, "internal error: no answer\n");

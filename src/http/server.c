@@ -184,7 +184,7 @@ static void *request_open(void *cls, const char *uri, struct MHD_Connection *c)
     r->server = cls;
     r->connection = c;
     r->start_mono_ns = clock_mono_ns();
-    connection_phase(c, CONNECTION_HEAD);
+    connection_phase(r->server, c, CONNECTION_HEAD);
     r->verdict = target_parse(str_from(uri), &r->target, &query);
     str authority = target_authority(str_from(uri));
     if (authority.len > 0) {
@@ -232,7 +232,7 @@ static enum MHD_Result tell_refusal(struct http_request *r)
     size_t declared = body_declared(r);
     bool asks = http_header(r, "Expect").len > 0;
     r->phase = PHASE_BODY;
-    connection_phase(r->connection, CONNECTION_BODY);
+    connection_phase(r->server, r->connection, CONNECTION_BODY);
     if (!r->must_close && !asks && (declared == SIZE_MAX || declared <= body_max(r)))
         return MHD_YES;
     r->must_close = true;
@@ -249,7 +249,7 @@ static enum MHD_Result go_on(struct http_request *r, enum access access)
     if (r->refused)
         return tell_refusal(r);
     r->phase = PHASE_BODY;
-    connection_phase(r->connection, CONNECTION_BODY);
+    connection_phase(r->server, r->connection, CONNECTION_BODY);
     return MHD_YES;
 }
 
@@ -290,7 +290,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     if (r->phase == PHASE_BODY && *size > 0)
         return take_body(r, data, size);
     if (r->phase == PHASE_BODY) {
-        connection_phase(c, CONNECTION_WORK);
+        connection_phase(r->server, c, CONNECTION_WORK);
         return dispatch(r);
     }
     if (r->phase == PHASE_WORKING) {
@@ -314,7 +314,7 @@ static void completed(void *cls, struct MHD_Connection *c, void **state,
     struct http_request *r = *state;
     if (r == NULL)
         return;
-    connection_phase(c, CONNECTION_IDLE);
+    connection_phase(r->server, c, CONNECTION_IDLE);
     answer_stream_close(r);
     suspend_forget(r);
     request_done(r);
@@ -413,7 +413,8 @@ static err start(struct http_server *s, struct diag *d)
     const struct http_options *o = &s->options;
     int fd = -1;
     TRY(server_listen(s->listen_address, &fd, &s->port, d));
-    const struct gate_options g = {o->workers, o->queue_max, o->queue_ms_max};
+    const struct gate_options g = {o->workers, o->queue_max, o->queue_ms_max, o->may_start,
+                                   o->user};
     err e = o->workers > 0 ? gate_open(&g, &s->gate) : OK;
     if (e == OK)
         e = pool_open("pieces", o->threads, o->connections_max + HTTP_CONNECTIONS_RESERVE,

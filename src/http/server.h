@@ -13,8 +13,8 @@
  * (site.h), from where it may, and from somebody who may (auth.h): asked of the route found, not of
  * the path.
  *
- * Above connections_max some more connections are accepted: on them only vital routes are served,
- * others get 503; meanwhile connections without a request make room.
+ * Above connections_max some more connections are accepted; those that wait for a request make
+ * room. When connections_max have one, only vital routes are served, others get 503.
  *
  * Answers are a buffer, or a stream: the first HTTP_PIECE_BYTES are made where the handler runs;
  * if there is more, pieces are made as the client takes them, on threads of their own, so a slow
@@ -94,6 +94,8 @@ struct http_options {
     unsigned workers;        /* pool threads: requests that run at once; 0: no route is on_pool */
     unsigned queue_max;      /* waiting for a worker, of each class; more is 503 */
     int64_t queue_ms_max;    /* longer is 503; 0: no limit */
+    bool (*may_start)(void *user); /* is there memory for another query? NULL: yes */
+    void (*tick)(void *user);      /* called every 100 ms or so; NULL: nothing to do */
     void (*busy)(struct http_request *r, const char *why); /* answer 503; NULL: with the text */
     unsigned connections_max;
     unsigned connections_per_client_max; /* 0: no limit; more are closed at once */

@@ -113,6 +113,7 @@ struct http_server {
     struct mutex lock; /* guards the two lists; rank: leaf */
     struct http_request *suspended;
     struct connection *connections;
+    atomic_uint working;      /* connections with a request */
     struct peers *peers;      /* guarded by `lock` too */
     unsigned verifying;       /* requests whose passwords are being checked; the same */
     struct pollfd *watch_fds; /* the watcher's, watch_cap of each */
@@ -134,7 +135,7 @@ enum MHD_Result connection_admit(void *server, const struct sockaddr *address, s
 void connection_opened(struct http_server *s, struct MHD_Connection *c, void **context);
 void connection_closed(struct http_server *s, void **context);
 struct connection *connection_of(struct MHD_Connection *c);
-void connection_phase(struct MHD_Connection *c, enum connection_phase p);
+void connection_phase(struct http_server *s, struct MHD_Connection *c, enum connection_phase p);
 void connection_got(struct MHD_Connection *c, size_t bytes);
 /* Cut connections that are too slow or in the way. */
 void connections_check(struct http_server *s);

@@ -127,6 +127,8 @@ void *watcher_main(void *arg)
         watch_once(s);
         if (s->gate != NULL)
             gate_tick(s->gate);
+        if (s->options.tick != NULL && !s->options.vital_only)
+            s->options.tick(s->options.user);
         if (i % CONNECTIONS_PERIODS == 0)
             connections_check(s);
         if (i % FILES_PERIODS == 0)

@@ -129,6 +129,23 @@ size_t active_count(struct active_queries *l, enum active_state s)
     return n;
 }
 
+struct active_memory active_memory_of(struct active_queries *l)
+{
+    struct active_memory m = {0};
+    mutex_lock(&l->lock);
+    for (const struct active_query *q = l->first; q != NULL; q = q->next) {
+        uint64_t bytes = relaxed(&q->progress.memory_bytes);
+        m.bytes += bytes;
+        m.holders += bytes > 0;
+        if (bytes > m.largest_bytes && !q->canceled) {
+            m.largest_bytes = bytes;
+            m.largest_id = q->info.id;
+        }
+    }
+    mutex_unlock(&l->lock);
+    return m;
+}
+
 err active_cancel(struct active_queries *a, uint64_t id)
 {
     err e = ERR_NOTFOUND;

@@ -77,6 +77,12 @@ MUST_USE err active_list(struct active_queries *q, struct arena *a, struct activ
 /* How many there are of a state. */
 size_t active_count(struct active_queries *q, enum active_state s);
 
+struct active_memory { /* what all of them hold, as far as they have told */
+    uint64_t bytes, largest_bytes, largest_id;
+    size_t holders;
+};
+struct active_memory active_memory_of(struct active_queries *q);
+
 /* End a query.   ERR_NOTFOUND  there is none of this id */
 MUST_USE err active_cancel(struct active_queries *a, uint64_t id);
 

@@ -63,10 +63,21 @@ static bool is_ended(const struct test_job *t)
     return atomic_load(&t->ended) != 0;
 }
 
+static atomic_bool memory_left = true;
+
+static bool has_memory(void *arg)
+{
+    return atomic_load((atomic_bool *)arg);
+}
+
 static struct gate *open_gate(unsigned workers, unsigned queue_max, int64_t wait_ms_max)
 {
     struct gate *g;
-    const struct gate_options o = {workers, queue_max, wait_ms_max};
+    const struct gate_options o = {.workers = workers,
+                                   .queue_max = queue_max,
+                                   .wait_ms_max = wait_ms_max,
+                                   .may_start = has_memory,
+                                   .arg = &memory_left};
     assert_int_equal(gate_open(&o, &g), OK);
     return g;
 }
@@ -164,6 +175,23 @@ static void test_gate__waiting_ends(void **state)
     assert_int_equal(atomic_load(&jobs[3].ended), 1 + GATE_RAN);
 }
 
+static void test_gate__without_memory_nothing_starts(void **state)
+{
+    (void)state;
+    struct gate *g = open_gate(4, 8, 0);
+    atomic_store(&memory_left, false);
+    submit(g, 0, 1, GATE_LIGHT, true);
+    submit(g, 1, 2, GATE_HEAVY, true);
+    submit(g, 2, 3, GATE_ADMIN, true);
+    assert_true(wait_for(is_ended, &jobs[2]));
+    gate_tick(g);
+    clock_sleep_ns(20000000);
+    assert_false(is_running(&jobs[0]) || is_running(&jobs[1]));
+    atomic_store(&memory_left, true);
+    finish(g, 0, 2);
+    gate_close(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_gate__light_work_does_not_starve_heavy),
         cmocka_unit_test(test_gate__what_runs_long_turns_heavy_and_is_remembered),
         cmocka_unit_test(test_gate__waiting_ends),
+        cmocka_unit_test(test_gate__without_memory_nothing_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
