@@ -260,6 +260,14 @@ err tls_use(const struct tls_server_config *t, struct diag *d)
     return OK;
 }
 
+err tls_check(const struct tls_server_config *t, struct diag *d)
+{
+    struct identity *id;
+    TRY(identity_load(t, &id, d));
+    identity_free(id);
+    return OK;
+}
+
 bool tls_changed(const struct tls_server_config *t)
 {
     struct file_stamp stamps[3];

@@ -13,6 +13,9 @@
  *   ERR_IO, ERR_INVALID  `d` says which file and why; what was in force stays */
 MUST_USE err tls_use(const struct tls_server_config *t, struct diag *d);
 
+/* Could `t` be put in force? Nothing is.   ERR_IO, ERR_INVALID  `d` says why not */
+MUST_USE err tls_check(const struct tls_server_config *t, struct diag *d);
+
 /* Have the files changed since tls_use() (a renewed certificate)? */
 bool tls_changed(const struct tls_server_config *t);
 
