@@ -392,6 +392,19 @@ static void take_point(struct ref_query *q, struct ref_windows *w, const struct 
     x->h[x->h_count++] = p;
 }
 
+/* Series of a selector come as the store has them, not as their first points do. */
+static void order_as_stored(struct ref_query *q, struct ref_windows *w)
+{
+    struct ref_window *items = ARENA_ARRAY(q->arena, struct ref_window, w->count + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < fake_store_count(q->store); i++)
+        for (size_t k = 0; k < w->count; k++)
+            if (labels_eq(w->items[k].labels, fake_store_labels(q->store, i)))
+                items[n++] = w->items[k];
+    ASSERT(n == w->count);
+    w->items = items;
+}
+
 /* The first multiple of `step` after `t`. */
 static int64_t multiple_after(int64_t t, int64_t step)
 {
@@ -419,6 +432,8 @@ static struct ref_windows select_subquery(struct ref_query *q, const struct expr
             take_point(q, &w, &v.items[i], at, most);
     }
     q->subqueries--;
+    if (ref_unwrap(s->expr)->kind == EXPR_VECTOR)
+        order_as_stored(q, &w);
     return w;
 }
 

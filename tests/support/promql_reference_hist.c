@@ -386,6 +386,35 @@ static bool custom_reset(struct ref_query *q, const struct ref_hist *now,
     return false;
 }
 
+static bool hidden_in_zero(const struct ref_hist *now, int64_t index)
+{
+    return !ref_hist_is_custom(now) && ref_hist_bound(now, index) <= now->zero_threshold;
+}
+
+/* Did a bucket shrink? Of the old buckets behind the last new one upstream looks at the first. */
+static bool side_reset(const struct ref_hist *now, const struct ref_side *a,
+                       const struct ref_side *b)
+{
+    bool any = false;
+    int64_t last = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        if (hidden_in_zero(now, a->items[i].index))
+            continue;
+        any = true;
+        last = a->items[i].index;
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        const struct ref_bucket *old = &b->items[i], *new = find_bucket(a, old->index);
+        if (hidden_in_zero(now, old->index))
+            continue;
+        if (!any || old->index > last)
+            return old->count != 0;
+        if (new != NULL ? new->count < old->count : old->count != 0)
+            return true;
+    }
+    return false;
+}
+
 bool ref_hist_is_reset(struct ref_query *q, const struct ref_hist *now,
                        const struct ref_hist *before)
 {
@@ -407,17 +436,8 @@ bool ref_hist_is_reset(struct ref_query *q, const struct ref_hist *now,
         return true;
     struct ref_hist *old = ref_hist_copy(q, before);
     reduce(old, now->schema, false);
-    for (int s = 0; s < 2; s++) {
-        for (size_t i = 0; i < old->side[s].count; i++) {
-            const struct ref_bucket *b = &old->side[s].items[i];
-            const struct ref_bucket *a = find_bucket(&now->side[s], b->index);
-            if (!ref_hist_is_custom(now) && ref_hist_bound(now, b->index) <= now->zero_threshold)
-                continue;
-            if (a != NULL ? a->count < b->count : b->count != 0)
-                return true;
-        }
-    }
-    return false;
+    return side_reset(now, &now->side[REF_POSITIVE], &old->side[REF_POSITIVE]) ||
+           side_reset(now, &now->side[REF_NEGATIVE], &old->side[REF_NEGATIVE]);
 }
 
 bool ref_hist_equal(const struct ref_hist *a, const struct ref_hist *b)
