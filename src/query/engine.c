@@ -316,7 +316,8 @@ err query_exec(struct query *q, struct diag *d)
         e = make_room(q);
     if (e == OK)
         fill_result(q);
-    err listed = fill_annotations(q);
+    bool at_fault = e != OK && e != ERR_CORRUPT && e != ERR_IO; /* the store's warnings are kept */
+    err listed = at_fault ? OK : fill_annotations(q);
     fill_stats(q, start_ns);
     end_trace(q);
     q->exec.diag = NULL; /* the caller's; nothing is reported after this */

@@ -106,7 +106,8 @@ MUST_USE err query_prepare(const struct query_env *env, str text, const struct q
 const struct expr *query_expr(const struct query *q);
 enum value_type query_expr_type(const struct query *q);
 
-/* Evaluate; once per query. Warnings collected until an error can still be read.
+/* Evaluate; once per query. With an error there are no warnings but for those of the store, where
+ * it is the store's.
  *   ERR_INVALID      an execution error of PromQL (many-to-many matching, ...), or a range query of
  *                    a range vector or string
  *   ERR_LIMIT        "query processing would load too many samples into memory in query execution",
