@@ -6,9 +6,11 @@
 
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/utf8.h"
 #include "model/histogram_walk.h"
 #include "query/aggregate.h"
 #include "query/call.h"
+#include "query/quote.h"
 #include "query/range_func.h"
 
 /* Rows of each group, in order. */
@@ -578,9 +580,11 @@ err aggregate_count_values(struct exec *x, const struct plan *p, const struct gr
                            struct vec *in, struct vec *out)
 {
     struct value_counts c = {.x = x, .grid = g, .out = out, .label = p->args[1]->expr->string};
-    if (c.label.len == 0)
-        return diag_set(x->diag, ERR_INVALID, "invalid label name \"" STR_FMT "\"",
-                        STR_ARG(c.label));
+    if (c.label.len == 0 || !utf8_valid(c.label)) {
+        char quoted[QUOTE_TEXT_SIZE];
+        quote_text(c.label, quoted);
+        return diag_set(x->diag, ERR_INVALID, "invalid label name %s", quoted);
+    }
     vec_init(x, out, 1);
     group_table_init(&c.groups, x, NULL);
     err e = count_rows(&c, p, in);
