@@ -251,6 +251,17 @@ static err open_source(struct pipe *p)
     return p->source->expr->kind == EXPR_SUBQUERY ? open_subquery(p) : open_selector(p);
 }
 
+/* Times of samples at a fixed time: upstream looks at that time whatever `offset` says, yet has
+ * only what was selected with the offset. So both bound the window. */
+static void ignore_offset(struct plan_time *t)
+{
+    if (!t->fixed)
+        return;
+    int64_t offset_ms = t->offset_ms < 0 ? -t->offset_ms : t->offset_ms;
+    t->range_ms = MAX(t->range_ms - offset_ms, 0);
+    t->offset_ms = MAX(t->offset_ms, 0);
+}
+
 static void open_instant(struct pipe *p, const struct plan *leaf)
 {
     p->source = leaf_source(leaf);
@@ -261,6 +272,7 @@ static void open_instant(struct pipe *p, const struct plan *leaf)
         p->leaf = start ? LEAF_START_TIMESTAMP : LEAF_TIMESTAMP;
         p->wants_starts = p->x->options->use_start_timestamps;
         p->drops_name = true;
+        ignore_offset(&p->time);
     } else if (plan_vector(p->source)->smoothed) {
         p->leaf = LEAF_SMOOTHED;
         p->time = plan_time_extended(p->source, p->x->options->lookback_ms);

@@ -49,7 +49,7 @@ struct test_case {
 /* ---- what the engine answers ---- */
 
 struct answer {
-    struct query_series series[2048];
+    struct query_series series[1 << 15];
     size_t count;
 };
 

@@ -369,7 +369,9 @@ static void odd_call(struct gen *g, int depth)
                     ", {__name__=\"b_info\", version=~\".+\"})"));
         return;
     case 4:
-        buf_printf(g->b, "timestamp(%s", PICK(g, "g", "n", "c_total offset 1m", "g @ 600"));
+        buf_printf(g->b, "timestamp(%s",
+                   PICK(g, "g", "n", "c_total offset 1m", "g @ 600", "u @ 900 offset 3m",
+                        "u offset -2m @ 700", "u @ end() offset 6m"));
         put(g, ")");
         return;
     default:

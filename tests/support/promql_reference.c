@@ -313,8 +313,14 @@ static struct ref_vector select_smoothed(struct ref_query *q, const struct expr_
 struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, int64_t t,
                              enum ref_pick pick)
 {
-    int64_t at = ref_look_at(q, &v->time, t);
+    int64_t at = ref_look_at(q, &v->time, t), after = at - q->lookback_ms;
     struct ref_vector out = ref_room(q, fake_store_count(q->store));
+    /* timestamp() looks at the time of `@` alone, but has what was selected with the offset. */
+    if ((pick == REF_TIMES || pick == REF_STARTS) && v->time.at != AT_NONE) {
+        int64_t fixed = at + v->time.offset_ms;
+        after = MAX(at, fixed) - q->lookback_ms;
+        at = MIN(at, fixed);
+    }
     for (size_t i = 0; i < fake_store_count(q->store); i++) {
         struct labels ls = fake_store_labels(q->store, i);
         if (!matchers_match(v->matchers, v->matcher_count, ls))
@@ -322,7 +328,7 @@ struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, i
         struct series_columns c = fake_store_columns(q->store, i);
         size_t newest = SIZE_MAX;
         for (size_t s = 0; s < c.count; s++)
-            if (c.ts_ms[s] <= at && c.ts_ms[s] > at - q->lookback_ms)
+            if (c.ts_ms[s] <= at && c.ts_ms[s] > after)
                 newest = s;
         if (newest == SIZE_MAX || is_stale(&c, newest))
             continue;
@@ -330,7 +336,7 @@ struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, i
         struct ref_point p = point_of(q, &c, newest, start_of(q, &v->time, q->lookback_ms));
         struct ref_sample s = {ls, p.value, p.hist, false};
         if (pick != REF_VALUES) {
-            s.value = (double)(pick == REF_TIMES ? p.ts_ms : p.start_ms) / 1000;
+            s.value = (double)(pick == REF_STARTS ? p.start_ms : p.ts_ms) / 1000;
             s.hist = NULL;
         }
         ref_put(&out, s);

@@ -335,7 +335,7 @@ static struct ref_vector info_series(struct ref_query *q, const struct info_args
 {
     struct ref_vector out = ref_room(q, fake_store_count(q->store));
     struct expr_vector all = {.time = time};
-    struct ref_vector v = ref_select(q, &all, t, REF_TIMES);
+    struct ref_vector v = ref_select(q, &all, t, REF_INFO);
     for (size_t i = 0; i < v.count; i++) {
         struct labels ls = v.items[i].labels;
         bool has[2] = {false, false}, any[2] = {false, false};

@@ -17,7 +17,7 @@ void ref_fail(struct ref_query *q, const char *format, ...) PRINTF_LIKE(2, 3);
 const struct expr *ref_unwrap(const struct expr *e);
 int64_t ref_look_at(const struct ref_query *q, const struct expr_time *t, int64_t step);
 /* What timestamp() of a selector asks for instead of its values. */
-enum ref_pick { REF_VALUES, REF_TIMES, REF_STARTS };
+enum ref_pick { REF_VALUES, REF_TIMES, REF_STARTS, REF_INFO };
 struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, int64_t t,
                              enum ref_pick pick);
 void ref_check_distinct(struct ref_query *q, struct ref_vector v);
