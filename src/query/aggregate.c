@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "query/group_pick.h"
 #include "query/pipe.h"
 
 enum {
@@ -318,29 +319,58 @@ static err fold_pipe(struct exec *x, const struct plan *p, const struct grid *g,
     return e;
 }
 
-/* Groups of a pipe's series. Without labels to look at there is one. */
-static err group_pipe(struct exec *x, const struct plan *p, struct pipe *pipe, struct grouping *gr)
+/* Can groups be told from numbers of the selected series' labels? Not where labels are changed on
+ * the way: a function drops the metric's name, type and unit. */
+static bool can_pick(const struct pipe *pipe, const struct expr_aggregate *a)
 {
-    const struct expr_aggregate *a = &p->expr->aggregate;
-    bool drop = false;
-    if (!a->without && a->grouping.count == 0) {
-        uint32_t id;
-        TRY(group_table_add(&gr->groups, (struct labels){0}, &id));
-        return grouping_names(x, gr);
-    }
+    if (pipe->selected == NULL || a->without)
+        return false;
+    for (size_t i = 0; i < a->grouping.count; i++)
+        if (str_starts(a->grouping.items[i], STR("__")))
+            return !pipe->drops_name;
+    return true;
+}
+
+/* Groups of a pipe's series by their labels. */
+static err group_series(struct exec *x, struct pipe *pipe, struct group_pick *pick,
+                        struct grouping *gr)
+{
+    bool drop = pipe->selected != NULL && pipe->series_count > 0 && pipe->drops_name &&
+                x->options->delayed_name_removal;
     for (size_t i = 0; i < pipe->series_count; i++) {
         struct labels ls;
-        bool drops;
+        bool drops, known;
         if (i % LABELS_CHECK == 0)
             TRY(exec_check(x, x->diag));
+        TRY(group_pick_find(x, pick, i, &known, &gr->group_of[i]));
+        if (known)
+            continue;
         TRY(pipe_labels(pipe, i, &ls, &drops));
         TRY(group_table_add(&gr->groups, ls, &gr->group_of[i]));
+        group_pick_learn(pick, gr->group_of[i]);
         drop = drop || drops;
     }
     TRY(grouping_names(x, gr));
     for (uint32_t i = 0; i < gr->groups.count; i++)
         gr->drop_name[i] = drop;
     return OK;
+}
+
+/* Groups of a pipe's series. Without labels to look at there is one. */
+static err group_pipe(struct exec *x, const struct plan *p, struct pipe *pipe, struct grouping *gr)
+{
+    const struct expr_aggregate *a = &p->expr->aggregate;
+    if (!a->without && a->grouping.count == 0) {
+        uint32_t id;
+        TRY(group_table_add(&gr->groups, (struct labels){0}, &id));
+        return grouping_names(x, gr);
+    }
+    struct group_pick pick = {0};
+    if (can_pick(pipe, a))
+        TRY(group_pick_init(x, pipe->selected, a->grouping.items, a->grouping.count, &pick));
+    err e = group_series(x, pipe, &pick, gr);
+    group_pick_fini(&pick);
+    return e;
 }
 
 static err fold_open_pipe(struct exec *x, const struct plan *p, const struct grid *g,

@@ -56,6 +56,10 @@ struct query_source {
     uint64_t (*generation)(void *store);
     bool (*unchanged)(void *store, uint64_t generation, int64_t min_ms, int64_t max_ms,
                       int64_t *from_ms, int64_t *to_ms);
+    /* label_picker_open() and _get(); NULL: none. */
+    err (*picker_open)(struct selection *s, const str *names, size_t count,
+                       struct label_picker **out);
+    err (*pick)(struct label_picker *p, size_t i, uint64_t *out);
 };
 
 /* The storage engine; `store` is a struct db. */

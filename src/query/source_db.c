@@ -32,4 +32,6 @@ const struct query_source QUERY_SOURCE_DB = {
     .hash = selection_hash,
     .generation = generation_db,
     .unchanged = unchanged_db,
+    .picker_open = label_picker_open,
+    .pick = label_picker_get,
 };

@@ -193,6 +193,20 @@ size_t selection_count(const struct selection *s);
  * index. */
 MUST_USE err selection_labels(struct selection *s, size_t i, struct labels *out);
 
+/* Values of a few labels as numbers, for who groups series and does not need the texts of each. */
+struct label_picker;
+enum { PICK_LABELS_MAX = 4 };
+
+/* A picker of names[0..count), count <= PICK_LABELS_MAX; lives in the selection's arena.
+ *   ERR_LIMIT  arena budget      ERR_CORRUPT  damaged index */
+MUST_USE err label_picker_open(struct selection *s, const str *names, size_t count,
+                               struct label_picker **out);
+
+/* out[k] stands for the value of names[k] in series `i`; 0: it has none. Equal numbers of one
+ * picker mean equal values; equal values may have several numbers. One thread at a time.
+ *   ERR_CORRUPT  damaged index */
+MUST_USE err label_picker_get(struct label_picker *p, size_t i, uint64_t *out);
+
 /* XXH3-128 of the canonical labels, equal for equal label sets of one store. */
 hash128 selection_hash(const struct selection *s, size_t i);
 

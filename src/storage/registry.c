@@ -406,6 +406,14 @@ hash128 registry_hash(const struct registry *r, uint32_t series)
     return registry_line(r, series)->meta->hash;
 }
 
+uint32_t registry_name_id(struct registry *r, str name)
+{
+    rwlock_read(&r->lock);
+    uint32_t id = symbols_find_name(&r->symbols, name);
+    rwlock_unlock(&r->lock);
+    return id;
+}
+
 void registry_hashes(const struct registry *r, const uint32_t *ids, size_t count, hash128 *out)
 {
     for (size_t i = 0; i < count; i++) {

@@ -109,6 +109,13 @@ struct registry_pairs {
 };
 struct registry_pairs registry_pairs_of(const struct registry *r, uint32_t series);
 struct label registry_pair(const struct registry *r, uint32_t pair);
+/* The id of a label name, ID_NONE (id_table.h) when no series has it; it stays while a pinned
+ * series has it. Takes the read lock. */
+uint32_t registry_name_id(struct registry *r, str name);
+/* The series' pair of label name `name`, or ID_NONE. `*guess`, zero at first, makes asking for many
+ * series fast. */
+uint32_t registry_pair_id_of(const struct registry *r, uint32_t series, uint32_t name,
+                             unsigned *guess);
 /* Pair ids are below this. Takes the read lock. */
 uint32_t registry_pair_end(struct registry *r);
 

@@ -298,20 +298,27 @@ static void filter_by_search(struct picker *p, const struct term *t)
                               : idset_subtract(set, p->ids, p->count);
 }
 
-const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name,
-                                           unsigned *guess)
+uint32_t registry_pair_id_of(const struct registry *r, uint32_t series, uint32_t name,
+                             unsigned *guess)
 {
-    const struct series *s = registry_line(r, id);
+    const struct series *s = registry_line(r, series);
     for (unsigned i = 0, at = *guess; i < s->label_count; i++, at++) {
         if (at >= s->label_count)
             at = 0;
-        const struct symbol_pair *pair = symbols_pair(&r->symbols, s->meta->pairs[at]);
-        if (pair->name == name) {
+        uint32_t pair = s->meta->pairs[at];
+        if (symbols_pair(&r->symbols, pair)->name == name) {
             *guess = at;
             return pair;
         }
     }
-    return NULL;
+    return ID_NONE;
+}
+
+const struct symbol_pair *registry_pair_of(const struct registry *r, uint32_t id, uint32_t name,
+                                           unsigned *guess)
+{
+    uint32_t pair = registry_pair_id_of(r, id, name, guess);
+    return pair != ID_NONE ? symbols_pair(&r->symbols, pair) : NULL;
 }
 
 void registry_fetch_series(const struct registry *r, const uint32_t *ids, size_t i, size_t count)
