@@ -270,7 +270,7 @@ static bool load(struct push *p, uint64_t *samples)
                 continue;
             buf_reset(&packed);
             snappy_encode(buf_slice(&raw), &packed);
-            ok = push_until(p, buf_slice(&packed), UINT64_C(60000000000));
+            ok = push_until(p, buf_slice(&packed), UINT64_C(600000000000));
             *samples += count;
         }
     }
