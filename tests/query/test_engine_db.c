@@ -15,7 +15,7 @@
 #include "support/fake_source.h"
 #include "support/fs_sim.h"
 
-enum { SERIES = 60, SCRAPES = 400, SCRAPE_MS = 15000, CUT_EVERY = 120 };
+enum { SERIES = 180, SCRAPES = 400, SCRAPE_MS = 15000, CUT_EVERY = 120 };
 static const int64_t START_MS = 1700000000000;
 
 static uint64_t rng_state = 88172645463325252u;
@@ -46,8 +46,9 @@ static void create_series(struct both *b)
         snprintf(path, sizeof(path), "/%d", i % 20);
         struct label items[] = {{STR("__name__"), i % 2 == 0 ? STR("c_total") : STR("g")},
                                 {STR("instance"), str_from(instance)},
-                                {STR("path"), str_from(path)}};
-        struct labels ls = {items, 3};
+                                {STR("path"), str_from(path)},
+                                {STR("zone"), i % 7 == 0 ? STR("a") : STR("b")}};
+        struct labels ls = {items, i % 3 == 0 ? 3 : 4};
         assert_int_equal(db_create(b->db, ls, NULL, &b->ids[i], &d), OK);
         b->numbers[i] = fake_store_series_of(b->fake, ls);
     }
@@ -76,15 +77,13 @@ static void scrape(struct both *b, int k)
 }
 
 static void answer(const struct query_source *source, void *store, const char *text,
-                   struct buf *out)
+                   const struct query_options *o, struct buf *out)
 {
     struct query_env env = {source, store, NULL};
-    int64_t end = START_MS + (int64_t)SCRAPES * SCRAPE_MS;
-    struct query_options o = {.start_ms = START_MS - 60000, .end_ms = end, .step_ms = 30000};
     struct query *q;
     struct query_series s;
     struct diag d = {0};
-    assert_int_equal(query_prepare(&env, str_from(text), &o, &q, &d), OK);
+    assert_int_equal(query_prepare(&env, str_from(text), o, &q, &d), OK);
     if (query_exec(q, &d) != OK)
         fail_msg("%s: %s", text, d.text);
     size_t count = 0;
@@ -95,8 +94,42 @@ static void answer(const struct query_source *source, void *store, const char *t
         buf_put_u8(out, '\n');
         count++;
     }
-    assert_true(count > 0);
+    assert_true(count > 0 || o->start_ms == o->end_ms);
     query_close(q);
+}
+
+static void compare_one(struct both *b, const char *text, const struct query_options *o)
+{
+    struct buf expected = {0}, got = {0};
+    answer(&FAKE_SOURCE, b->fake, text, o, &expected);
+    answer(&QUERY_SOURCE_DB, b->db, text, o, &got);
+    if (!str_eq(buf_str(&expected), buf_str(&got)))
+        fail_msg("%s\nexpected:\n%.2000s\ngot:\n%.2000s", text, buf_cstr(&expected),
+                 buf_cstr(&got));
+    buf_fini(&expected);
+    buf_fini(&got);
+}
+
+/* One step: only the newest sample of a series counts. In the middle, where newer ones follow it,
+ * and behind the last, where they grow stale one after the other. */
+static void compare_steps(struct both *b)
+{
+    static const char *const queries[] = {"g",
+                                          "count(g)",
+                                          "timestamp(g)",
+                                          "count by (__name__) ({instance=~'.+'})",
+                                          "group by (zone, instance) ({instance=~'.+'})",
+                                          "max by (path, zone, missing) (-g)",
+                                          "count by (__name__) (abs(g))",
+                                          "min by (zone) (g offset 90s)"};
+    for (int i = 0; i < 40; i++) {
+        int64_t at = START_MS + (int64_t)rnd(SCRAPES) * SCRAPE_MS + (int64_t)rnd(2000);
+        if (i % 2 == 0)
+            at = START_MS + (int64_t)SCRAPES * SCRAPE_MS + (int64_t)rnd(330000) - 30000;
+        struct query_options o = {.start_ms = at, .end_ms = at, .step_ms = 30000};
+        for (size_t k = 0; k < COUNT_OF(queries); k++)
+            compare_one(b, queries[k], &o);
+    }
 }
 
 static void compare(struct both *b)
@@ -107,22 +140,20 @@ static void compare(struct both *b)
                                           "rate(c_total[5m])",
                                           "increase(c_total[1h])",
                                           "max by (path) (g)",
+                                          "count by (__name__) ({instance!=''})",
+                                          "max by (zone, __name__, instance) ({path=~'/.*'})",
+                                          "min by (zone, missing) (g)",
                                           "count(g)",
                                           "sum_over_time(g[3m])",
                                           "changes(g[10m])",
                                           "g @ 1700001000",
                                           "min_over_time(rate(c_total[1m])[10m:30s])",
                                           "max(c_total) by (instance) > 20"};
-    for (size_t i = 0; i < COUNT_OF(queries); i++) {
-        struct buf expected = {0}, got = {0};
-        answer(&FAKE_SOURCE, b->fake, queries[i], &expected);
-        answer(&QUERY_SOURCE_DB, b->db, queries[i], &got);
-        if (!str_eq(buf_str(&expected), buf_str(&got)))
-            fail_msg("%s\nexpected:\n%.2000s\ngot:\n%.2000s", queries[i], buf_cstr(&expected),
-                     buf_cstr(&got));
-        buf_fini(&expected);
-        buf_fini(&got);
-    }
+    int64_t end = START_MS + (int64_t)SCRAPES * SCRAPE_MS;
+    struct query_options o = {.start_ms = START_MS - 60000, .end_ms = end, .step_ms = 30000};
+    for (size_t i = 0; i < COUNT_OF(queries); i++)
+        compare_one(b, queries[i], &o);
+    compare_steps(b);
 }
 
 static void test_engine_db__agrees_with_arrays(void **state)
