@@ -15,8 +15,8 @@
 #include "base/regex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/serve_config.h"
 #include "cli/serve_web.h"
-#include "config/config.h"
 #include "http/api.h"
 #include "ingest/scrape_static.h"
 #include "query/cache_counters.h"
@@ -32,7 +32,8 @@ enum {
 struct serve_flags {
     const char *config_file, *data_path, *listen, *features, *log_level, *log_format, *wal_sync;
     const char *external_url, *route_prefix, *page_title, *cors_origin;
-    int64_t slow_query_ms;
+    int64_t slow_query_ms, auto_reload_ms;
+    bool auto_reload;
     int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
         future_ms, read_timeout_ms;
     uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes,
@@ -45,8 +46,6 @@ struct serve_flags {
 
 static struct api api;
 static struct serve_flags options;
-static struct config *config;
-static struct mutex config_lock; /* guards `config`; rank: leaf */
 static struct regex *cors_origin;
 static struct web_guard guard;
 static bool scrape_starts, scrape_extra; /* features of scraping */
@@ -61,6 +60,7 @@ static struct serve_flags defaults(void)
     struct db_options db = db_options_default();
     return (struct serve_flags){
         .config_file = "",
+        .auto_reload_ms = 30000,
         .data_path = "data/",
         .listen = "0.0.0.0:9090",
         .features = "",
@@ -96,6 +96,10 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
 {
     const struct flag FLAGS[] = {
         {"config.file", "path", "Configuration file; optional.", FLAG_TEXT, &f->config_file, false},
+        {"config.auto-reload", "", "Reload the configuration when its files change.", FLAG_BOOL,
+         &f->auto_reload, false},
+        {"config.auto-reload-interval", "duration", "How often to look whether they did.",
+         FLAG_DURATION, &f->auto_reload_ms, false},
         {"storage.tsdb.path", "path", "Data directory.", FLAG_TEXT, &f->data_path, false},
         {"storage.tsdb.retention.time", "duration", "How long to keep samples; 0s: for ever.",
          FLAG_DURATION, &f->retention_ms, false},
@@ -210,6 +214,7 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         {"promql-extended-range-selectors", &o->extended_range_selectors},
         {"promql-delayed-name-removal", &o->delayed_name_removal},
         {"promql-per-step-stats", &api.per_step_stats},
+        {"auto-reload-config", &options.auto_reload},
         {"search-api", &api.search},
         {"created-timestamp-zero-ingestion", &scrape_starts},
         {"st-storage", &scrape_starts},
@@ -218,22 +223,11 @@ static void enable_features(const char *list, struct query_options *o, bool *typ
         {"use-start-timestamps", &o->use_start_timestamps},
     };
     static const char *const ACCEPTED[] = {
-        "auto-reload-config",
-        "concurrent-rule-eval",
-        "delayed-compaction",
-        "exemplar-storage",
-        "fast-startup",
-        "histograms-st-encoding",
-        "memory-snapshot-on-shutdown",
-        "metadata-wal-records",
-        "native-histograms",
-        "old-ui",
-        "ooo-native-histograms",
-        "otlp-deltatocumulative",
-        "otlp-native-delta-ingestion",
-        "promql-duration-expr",
-        "st-synthesis",
-        "use-uncached-io",
+        "concurrent-rule-eval",  "delayed-compaction",     "exemplar-storage",
+        "fast-startup",          "histograms-st-encoding", "memory-snapshot-on-shutdown",
+        "metadata-wal-records",  "native-histograms",      "old-ui",
+        "ooo-native-histograms", "otlp-deltatocumulative", "otlp-native-delta-ingestion",
+        "promql-duration-expr",  "st-synthesis",           "use-uncached-io",
         "xor2-encoding",
     };
     o->experimental_functions = true;
@@ -261,72 +255,14 @@ static void request_stop(void)
     (void)kill(getpid(), SIGTERM);
 }
 
-/* Sections of the configuration file that this server acts on; what else is given is refused. */
-enum { CONFIG_PARTS = CONFIG_SCRAPE };
-
-static err load_config(struct config **out, struct diag *d)
+/* What is scraped from now on. Before the scraper is open there is nothing to do. */
+static err apply_scraping(struct config *c, struct diag *d)
 {
-    struct config *fresh;
-    TRY(config_load(options.config_file, &fresh, d));
-    err e = config_supported(fresh, CONFIG_PARTS, 0, d);
-    if (e != OK) {
-        config_unref(fresh);
-        return e;
-    }
-    *out = fresh;
+    if (api.scraper == NULL)
+        return OK;
+    TRY(scraper_apply(api.scraper, c, d));
+    scraper_set_static(api.scraper, c);
     return OK;
-}
-
-/* As upstream, the file is opened again with every configuration that is taken over. */
-static err open_query_log(const struct config *c, struct diag *d)
-{
-    struct buf path = {0};
-    buf_put_str(&path, c->global.query_log_file);
-    err e = query_log_set(&api.insight.log, buf_cstr(&path), d);
-    buf_fini(&path);
-    return e;
-}
-
-static void reload_failed(const struct diag *d)
-{
-    atomic_store_explicit(&api.reload_ok, false, memory_order_relaxed);
-    notifications_set(&api.notifications, NOTE_RELOAD_FAILED, true);
-    log_error("configuration not reloaded", LOG_CSTR("reason", d->text));
-}
-
-static err reload(struct diag *d)
-{
-    struct config *fresh = NULL;
-    err e = load_config(&fresh, d);
-    if (e == OK && guard.auth != NULL)
-        e = auth_refresh(guard.auth, d);
-    if (e == OK)
-        e = open_query_log(fresh, d);
-    if (e == OK)
-        e = scraper_apply(api.scraper, fresh, d);
-    if (e != OK) {
-        config_unref(fresh);
-        reload_failed(d);
-        return e;
-    }
-    scraper_set_static(api.scraper, fresh);
-    mutex_lock(&config_lock);
-    struct config *old = config;
-    config = fresh;
-    mutex_unlock(&config_lock);
-    config_unref(old);
-    atomic_store_explicit(&api.reload_ok, true, memory_order_relaxed);
-    notifications_set(&api.notifications, NOTE_RELOAD_FAILED, false);
-    atomic_store_explicit(&api.reload_ms, clock_wall_ms(), memory_order_relaxed);
-    log_info("configuration reloaded", LOG_CSTR("file", options.config_file));
-    return OK;
-}
-
-static void put_config(struct buf *out)
-{
-    mutex_lock(&config_lock);
-    config_yaml(config, out);
-    mutex_unlock(&config_lock);
 }
 
 static sigset_t block_signals(void)
@@ -352,7 +288,7 @@ static void wait_for_end(int fd)
         if (info.ssi_signo != SIGHUP)
             return;
         struct diag d = {.text = ""};
-        (void)reload(&d);
+        (void)serve_config_reload(&d);
     }
 }
 
@@ -458,9 +394,7 @@ static void describe(const struct flag *flags, size_t count)
     api.search = true;
     api.search_limit_max = options.search_limit;
     api.page_title = options.page_title;
-    api.config_yaml = put_config;
     api.quit = request_stop;
-    api.reload = reload;
     api.env.source = &QUERY_SOURCE_DB;
     atomic_store(&api.reload_ok, true);
     atomic_store(&api.reload_ms, api.start_ms);
@@ -484,6 +418,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     atomic_store_explicit(&api.stopping, true, memory_order_relaxed);
     notifications_set(&api.notifications, NOTE_STOPPING, true);
     http_server_close(api.server, DRAIN_MS);
+    serve_config_close();
     web_guard_close(&guard);
     insight_stop(&api.insight);
     notifications_fini(&api.notifications);
@@ -495,7 +430,6 @@ static void close_all(struct db *db, struct pool *exec_pool)
         pool_close(exec_pool);
     result_cache_close(api.cache);
     db_close(db);
-    config_unref(config);
     if (cors_origin != NULL)
         regex_close(cors_origin);
 }
@@ -509,9 +443,10 @@ static err open_scraper(struct db *db, bool type_and_unit, struct diag *d)
                                 .start_timestamps = scrape_starts,
                                 .extra_metrics = scrape_extra};
     TRY(scraper_open(&o, &api.scraper, d));
-    TRY(scraper_apply(api.scraper, config, d));
-    scraper_set_static(api.scraper, config);
-    return OK;
+    struct config *c = config_in_force(serve_config_reloader());
+    err e = apply_scraping(c, d);
+    config_unref(c);
+    return e;
 }
 
 static int run(sigset_t *signals, bool type_and_unit)
@@ -519,14 +454,12 @@ static int run(sigset_t *signals, bool type_and_unit)
     struct diag d = {.text = ""};
     struct db *db = NULL;
     struct pool *exec_pool = NULL;
-    mutex_init(&config_lock);
     insight_init(&api.insight);
     external_labels_init(&api.external);
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
-    err e = load_config(&config, &d);
-    if (e == OK)
-        e = open_query_log(config, &d);
+    serve_config_open(&api, options.config_file, apply_scraping);
+    err e = serve_config_load(&d);
     if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);
@@ -549,12 +482,16 @@ static int run(sigset_t *signals, bool type_and_unit)
     }
     api.db = db;
     api.env.store = db;
+    if (guard.auth != NULL)
+        serve_config_auth(guard.auth);
     insight_start(&api.insight, db);
     atomic_store_explicit(&api.ready, true, memory_order_release);
     notifications_set(&api.notifications, NOTE_STARTING, false);
     log_info("server is ready to receive web requests", LOG_CSTR("address", options.listen),
              LOG_INT("port", http_server_port(api.server)),
              LOG_INT("start_ms", clock_wall_ms() - api.start_ms));
+    if (options.auto_reload && serve_config_watch(MAX(options.auto_reload_ms, 1000)) != OK)
+        log_error("the configuration is not watched for changes");
     int fd = signalfd(-1, signals, SFD_CLOEXEC);
     wait_for_end(fd);
     log_info("stopping");

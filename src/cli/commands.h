@@ -4,6 +4,7 @@
 #define CLI_COMMANDS_H
 
 int cmd_serve(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_tsdb(int argc, char **argv);
 
 /* "0.1.0" */

@@ -13,6 +13,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } COMMANDS[] = {
     {"serve", "Run the server: remote write in, PromQL out.", cmd_serve},
+    {"check", "Check configuration files of Prometheus.", cmd_check},
     {"tsdb", "Look at a data directory: ls, dump, verify, stats.", cmd_tsdb},
     {"version", "Print the version.", cmd_version},
     {"help", "Show this text.", cmd_help},

@@ -437,9 +437,6 @@ static err read_static(struct decode *c, const struct yaml *n, const struct stru
         return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
     s->groups = list->items;
     s->group_count = list->count;
-    for (size_t i = 0; i < s->group_count; i++)
-        if (s->groups[i].targets.items == NULL && s->groups[i].labels.items == NULL)
-            return decode_fail(c, n, "empty or null section in static_configs");
     if (s->group_count == 0)
         return OK;
     return add(c, all,
