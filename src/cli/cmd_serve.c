@@ -18,7 +18,6 @@
 #include "cli/serve_config.h"
 #include "cli/serve_web.h"
 #include "http/api.h"
-#include "ingest/scrape_static.h"
 #include "query/cache_counters.h"
 
 enum {
@@ -258,11 +257,7 @@ static void request_stop(void)
 /* What is scraped from now on. Before the scraper is open there is nothing to do. */
 static err apply_scraping(struct config *c, struct diag *d)
 {
-    if (api.scraper == NULL)
-        return OK;
-    TRY(scraper_apply(api.scraper, c, d));
-    scraper_set_static(api.scraper, c);
-    return OK;
+    return api.scrape_feed != NULL ? scrape_feed_apply(api.scrape_feed, c, d) : OK;
 }
 
 static sigset_t block_signals(void)
@@ -424,6 +419,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     notifications_fini(&api.notifications);
     external_labels_fini(&api.external);
     insight_fini(&api.insight);
+    scrape_feed_close(api.scrape_feed);
     scraper_close(api.scraper);
     receiver_close(api.receiver);
     if (exec_pool != NULL)
@@ -443,6 +439,7 @@ static err open_scraper(struct db *db, bool type_and_unit, struct diag *d)
                                 .start_timestamps = scrape_starts,
                                 .extra_metrics = scrape_extra};
     TRY(scraper_open(&o, &api.scraper, d));
+    TRY(scrape_feed_open(api.scraper, o.user_agent, &api.scrape_feed));
     struct config *c = config_in_force(serve_config_reloader());
     err e = apply_scraping(c, d);
     config_unref(c);

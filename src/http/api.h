@@ -15,7 +15,7 @@
 #include "http/server.h"
 #include "http/web_urls.h"
 #include "ingest/remote_write.h"
-#include "ingest/scrape.h"
+#include "ingest/scrape_feed.h"
 #include "query/engine.h"
 #include "storage/db.h"
 
@@ -25,9 +25,10 @@ struct api_flag { /* for status/flags */
 };
 
 struct api {
-    struct db *db;             /* set before `ready` */
-    struct receiver *receiver; /* set before `ready` */
-    struct scraper *scraper;   /* set before `ready` */
+    struct db *db;                   /* set before `ready` */
+    struct receiver *receiver;       /* set before `ready` */
+    struct scraper *scraper;         /* set before `ready` */
+    struct scrape_feed *scrape_feed; /* the same */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
