@@ -270,12 +270,18 @@ static size_t drop_said(struct label *items, size_t from, size_t count)
 
 err expo_labels(struct expo *p, struct arena *a, struct label **out, size_t *count)
 {
-    struct label *items = ARENA_ARRAY(a, struct label, p->labels.count + 3);
+    bool proto = p->options.format == EXPO_PROTOBUF;
+    size_t room = proto ? expo_proto_label_count(p) : p->labels.count;
+    struct label *items = ARENA_ARRAY(a, struct label, room + 3);
     if (items == NULL)
         return ERR_LIMIT;
-    size_t n = put_name(p, expo_unescape(expo_text(p, p->name.at, p->name.end), true, a), items);
-    size_t said = n;
-    if (!expo_put_labels(p, &p->labels, p->type, a, items, &n))
+    str name = proto ? expo_proto_name(p, a)
+                     : expo_unescape(expo_text(p, p->name.at, p->name.end), true, a);
+    size_t n = put_name(p, name, items), said = n;
+    struct diag d = {.text = ""};
+    if (proto)
+        TRY(expo_proto_labels(p, a, items, &n, &d));
+    else if (!expo_put_labels(p, &p->labels, p->type, a, items, &n))
         return ERR_LIMIT;
     if (p->options.type_and_unit_labels)
         n = drop_said(items, said, n);
@@ -303,11 +309,16 @@ void expo_open(struct expo *p, struct buf *page, const struct expo_options *o)
     p->page = (const char *)page->ptr;
     p->len = page->len;
     arena_init(&p->arena, EXPO_ARENA_BYTES_MAX);
+    if (o->format == EXPO_PROTOBUF)
+        expo_proto_open(p);
 }
 
 void expo_close(struct expo *p)
 {
-    expo_om_close(p);
+    if (p->options.format == EXPO_PROTOBUF)
+        expo_proto_close(p);
+    else
+        expo_om_close(p);
     mem_free(p->labels.items);
     mem_free(p->exemplar_labels.items);
     arena_fini(&p->arena);
@@ -316,7 +327,14 @@ void expo_close(struct expo *p)
 err expo_next(struct expo *p, struct expo_entry *e, struct diag *d)
 {
     *e = (struct expo_entry){.kind = EXPO_END};
-    return p->options.format == EXPO_TEXT ? expo_text_next(p, e, d) : expo_om_next(p, e, d);
+    switch (p->options.format) {
+    case EXPO_TEXT:
+        return expo_text_next(p, e, d);
+    case EXPO_OPENMETRICS:
+        return expo_om_next(p, e, d);
+    default:
+        return expo_proto_next(p, e, d);
+    }
 }
 
 /* A line that begins with '#', up to its end. */
@@ -332,7 +350,7 @@ static bool peek_comment(const struct expo *p, slice *key)
 
 bool expo_peek(const struct expo *p, slice *key)
 {
-    if (p->pos >= p->len || p->state != STATE_INIT)
+    if (p->options.format == EXPO_PROTOBUF || p->pos >= p->len || p->state != STATE_INIT)
         return false;
     if (p->page[p->pos] == '#')
         return peek_comment(p, key);

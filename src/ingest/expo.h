@@ -9,8 +9,8 @@
  * parsed again: expo_peek() gives the bytes up to where its value should begin; when they are those
  * of an earlier entry's key, expo_take() reads just the value.
  *
- * Entries borrow from the page and from the parser: strings live as long as both, histograms and
- * exemplars until the next entry. Threads: one at a time for each parser. */
+ * Entries borrow from the page and from the parser: strings and histograms live as long as both,
+ * keys and lists of exemplars until the next entry. Threads: one at a time for each parser. */
 #ifndef INGEST_EXPO_H
 #define INGEST_EXPO_H
 
@@ -31,10 +31,13 @@ enum {
     EXPO_PADDING = 64,                /* bytes behind the page that may be read */
 };
 
-enum expo_format { EXPO_TEXT, EXPO_OPENMETRICS };
+enum expo_format { EXPO_TEXT, EXPO_OPENMETRICS, EXPO_PROTOBUF };
 
 struct expo_options {
     enum expo_format format;
+    /* Of histograms in protobuf: native ones are given out; the classic form beside the native one,
+     * too; what is classic only becomes native with custom buckets. */
+    bool native_histograms, classic_histograms, convert_classic;
     bool start_timestamps;     /* OpenMetrics: _created lines are start time stamps, not series */
     bool type_and_unit_labels; /* add __type__ and __unit__ */
 };
@@ -98,6 +101,7 @@ struct expo { /* fields are private to the expo_* files */
     struct expo_exemplar exemplar;
     struct arena arena;
     struct expo_created *created;
+    struct expo_proto *proto;
 };
 
 /* Start to read `page`, which gets a newline added if it is text, and padding; it must not change
@@ -112,7 +116,7 @@ MUST_USE err expo_next(struct expo *p, struct expo_entry *e, struct diag *d);
 
 /* All labels of the series that expo_next() gave last, __name__ first, in the page's order: neither
  * sorted nor freed of empty values or repeated names. Items and unescaped text are in `a`.
- * ERR_LIMIT: its budget. */
+ *   ERR_LIMIT  its budget      ERR_INVALID  malformed (protobuf) */
 MUST_USE err expo_labels(struct expo *p, struct arena *a, struct label **out, size_t *count);
 
 /* Where an entry starts at the cursor: what its key is if the line is written as lines usually are.
@@ -128,9 +132,9 @@ bool expo_take(struct expo *p, slice key, struct expo_entry *e);
 void expo_take_metadata(struct expo *p, slice key, enum expo_kind kind, enum metric_type type,
                         str name);
 
-/* Which format an answer of this Content-Type has, else one of the media type `fallback` ("": none).
- * *warned: the fallback was taken; `d` says why.
- *   ERR_INVALID  none that is known; `d` has Prometheus' words */
+/* Which format an answer of this Content-Type has, else one of the media type `fallback` ("":
+ * none). *warned: the fallback was taken; `d` says why. ERR_INVALID  none that is known; `d` has
+ * Prometheus' words */
 MUST_USE err expo_format_of(str content_type, str fallback, enum expo_format *out, bool *warned,
                             struct diag *d);
 

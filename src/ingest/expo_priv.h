@@ -108,5 +108,15 @@ err expo_om_next(struct expo *p, struct expo_entry *e, struct diag *d);
 bool expo_om_peek(const struct expo *p, slice *key);
 bool expo_om_take(struct expo *p, slice key, struct expo_entry *e);
 void expo_om_close(struct expo *p);
+void expo_proto_open(struct expo *p);
+void expo_proto_close(struct expo *p);
+err expo_proto_next(struct expo *p, struct expo_entry *e, struct diag *d);
+/* The series' name, how many labels it has at most, and its labels, appended. */
+str expo_proto_name(const struct expo *p, struct arena *a);
+size_t expo_proto_label_count(const struct expo *p);
+err expo_proto_labels(struct expo *p, struct arena *a, struct label *items, size_t *count,
+                      struct diag *d);
+/* A LabelPair message. False: malformed. */
+bool expo_pb_label(slice message, struct label *out);
 
 #endif

@@ -106,6 +106,7 @@ static bool known(str type, enum expo_format *out)
     } FORMATS[] = {
         {"application/openmetrics-text", EXPO_OPENMETRICS},
         {"text/plain", EXPO_TEXT},
+        {"application/vnd.google.protobuf", EXPO_PROTOBUF},
     };
     for (size_t i = 0; i < COUNT_OF(FORMATS); i++) {
         if (type.len == strlen(FORMATS[i].name) &&

@@ -181,14 +181,23 @@ static void take_side(struct draft *f, unsigned side)
 err rw_histogram(slice message, struct arena *a, struct histogram **out, int64_t *ts_ms,
                  int64_t *start_ts_ms, struct diag *d)
 {
+    return rw_histogram_as(message, NULL, 0, a, out, ts_ms, start_ts_ms, d);
+}
+
+err rw_histogram_as(slice message, const uint8_t *fields, size_t field_count, struct arena *a,
+                    struct histogram **out, int64_t *ts_ms, int64_t *start_ts_ms, struct diag *d)
+{
     struct histogram *h = ARENA_NEW(a, struct histogram);
     if (h == NULL)
         return diag_set(d, ERR_LIMIT, "request needs too much memory (limit %d bytes)",
                         RW_ARENA_BYTES_MAX);
     struct draft f = {.arena = a, .d = d, .h = h};
     struct pb p = pb_of(message);
-    while (pb_next(&p))
+    while (pb_next(&p)) {
+        if (fields != NULL)
+            p.field = p.field < field_count ? fields[p.field] : 0; /* 0: passed over */
         TRY(read_field(&f, &p));
+    }
     if (p.bad)
         return diag_set(d, ERR_INVALID, "proto: malformed Histogram");
     take_side(&f, 0);

@@ -116,6 +116,12 @@ bool rw_v1_guess_holds(const struct remote_write *w, size_t item);
 MUST_USE err rw_v1_create(struct remote_write *w, size_t item, uint32_t *series, struct diag *d);
 MUST_USE err rw_v2_create(struct remote_write *w, size_t item, uint32_t *series, struct diag *d);
 
+/* As rw_histogram() for a message whose fields have other numbers: fields[n] is the one here of
+ * field n there, 0 for those that are passed over. NULL: the same. */
+MUST_USE err rw_histogram_as(slice message, const uint8_t *fields, size_t field_count,
+                             struct arena *a, struct histogram **out, int64_t *ts_ms,
+                             int64_t *start_ts_ms, struct diag *d);
+
 /* Decode a Histogram message (both versions). `start_ts_ms` is 0 when absent.
  *   ERR_INVALID  malformed (p.bad) or against the rules, with upstream's words in `d` */
 MUST_USE err rw_histogram(slice message, struct arena *a, struct histogram **out, int64_t *ts_ms,

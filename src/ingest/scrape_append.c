@@ -213,7 +213,9 @@ static err series_labels(struct scrape_append *a, struct labels *out)
     arena_reset(&a->labels_arena);
     err e = expo_labels(&a->expo, &a->labels_arena, &items, &n);
     if (e != OK)
-        return diag_set(&a->diag, e, "the labels of one series need too much memory");
+        return diag_set(&a->diag, e,
+                        e == ERR_LIMIT ? "the labels of one series need too much memory"
+                                       : "proto: malformed LabelPair");
     e = scrape_sample_labels(in->config, in->target, items, n, &a->labels_arena, out, &a->diag);
     count(&a->env->counters.exceeded_label_limits, e == ERR_LIMIT);
     return e;
@@ -416,7 +418,10 @@ static str fallback_type(int protocol)
 static err open_page(struct scrape_append *a)
 {
     const struct scrape_config *c = a->in.config;
-    struct expo_options o = {.start_timestamps = a->env->start_timestamps,
+    struct expo_options o = {.native_histograms = c->scrape_native_histograms > 0,
+                             .classic_histograms = c->always_scrape_classic_histograms > 0,
+                             .convert_classic = c->convert_classic_histograms_to_nhcb > 0,
+                             .start_timestamps = a->env->start_timestamps,
                              .type_and_unit_labels = a->env->type_and_unit_labels};
     bool warned;
     struct diag d = {.text = ""};

@@ -12,13 +12,17 @@ static void check_entry(struct expo *p, const struct buf *page, const struct exp
     struct arena a;
     struct label *items;
     size_t count;
-    if (e->kind != EXPO_SERIES)
+    if (e->kind != EXPO_SERIES && e->kind != EXPO_HISTOGRAM)
         return;
     ASSERT(e->key.len > 0);
-    ASSERT(e->key.ptr >= page->ptr && e->key.ptr + e->key.len <= page->ptr + page->len);
+    ASSERT(p->options.format == EXPO_PROTOBUF ||
+           (e->key.ptr >= page->ptr && e->key.ptr + e->key.len <= page->ptr + page->len));
+    ASSERT(e->kind != EXPO_HISTOGRAM || histogram_check(e->histogram, NULL) == OK);
     arena_init(&a, 16 << 20);
     err r = expo_labels(p, &a, &items, &count);
-    ASSERT(r == OK ? count > 0 : r == ERR_LIMIT && arena_exceeded(&a));
+    ASSERT(r == OK            ? count > 0
+           : r == ERR_INVALID ? p->options.format == EXPO_PROTOBUF
+                              : arena_exceeded(&a));
     arena_fini(&a);
 }
 
@@ -46,7 +50,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    struct expo_options o = {.format = data[0] % 2 == 0 ? EXPO_TEXT : EXPO_OPENMETRICS,
+    struct expo_options o = {.format = (data[0] & 8) != 0   ? EXPO_PROTOBUF
+                                       : (data[0] & 1) != 0 ? EXPO_OPENMETRICS
+                                                            : EXPO_TEXT,
+                             .native_histograms = (data[0] & 1) != 0,
+                             .classic_histograms = (data[0] & 16) != 0,
+                             .convert_classic = (data[0] & 32) != 0,
                              .start_timestamps = (data[0] & 2) != 0,
                              .type_and_unit_labels = (data[0] & 4) != 0};
     struct expo p, q;

@@ -10,6 +10,22 @@
 #include "base/number.h"
 #include "ingest/expo.h"
 
+/* "schema:count:sum[from-to:count ...]", "f" behind for one of floats, "g" for a gauge. */
+static void put_histogram(const struct histogram *h, struct buf *out)
+{
+    struct arena a;
+    struct histogram_bucket *buckets;
+    size_t count;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(histogram_buckets(h, &a, &buckets, &count), OK);
+    buf_printf(out, "%d:%g:%g[", h->schema, h->count, h->sum);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "%s%g-%g:%g", i > 0 ? " " : "", buckets[i].lower, buckets[i].upper,
+                   buckets[i].count);
+    buf_printf(out, "]%s%s", h->is_float ? "f" : "", h->reset_hint == RESET_GAUGE ? "g" : "");
+    arena_fini(&a);
+}
+
 /* One entry as a line of text: "name{labels} value@ts#start !{exemplar} value@ts". */
 static void put_entry(struct expo *p, const struct expo_entry *e, struct buf *out)
 {
@@ -18,7 +34,7 @@ static void put_entry(struct expo *p, const struct expo_entry *e, struct buf *ou
     struct arena a;
     if (e->kind == EXPO_COMMENT)
         return;
-    if (e->kind != EXPO_SERIES) {
+    if (e->kind != EXPO_SERIES && e->kind != EXPO_HISTOGRAM) {
         buf_printf(out, "%s " STR_FMT " [" STR_FMT "]\n", KINDS[e->kind], STR_ARG(e->name),
                    STR_ARG(e->text));
         return;
@@ -29,7 +45,10 @@ static void put_entry(struct expo *p, const struct expo_entry *e, struct buf *ou
     assert_int_equal(expo_labels(p, &a, &items, &count), OK);
     labels_format((struct labels){items, count}, out);
     buf_put_u8(out, ' ');
-    out->len += number_format_g(e->value, (char *)buf_reserve(out, NUMBER_SIZE_MAX));
+    if (e->kind == EXPO_HISTOGRAM)
+        put_histogram(e->histogram, out);
+    else
+        out->len += number_format_g(e->value, (char *)buf_reserve(out, NUMBER_SIZE_MAX));
     if (e->has_ts)
         buf_printf(out, "@%lld", (long long)e->ts_ms);
     if (e->start_ts_ms != 0)
@@ -250,6 +269,206 @@ static void test_labels__type_and_unit(void **state)
         "{__name__=\"b\"} 2\n");
 }
 
+/* ---- Protobuf ---- */
+
+static void put_bytes(struct buf *out, unsigned field, str s)
+{
+    buf_put_varint(out, field << 3 | 2);
+    buf_put_string(out, s);
+}
+
+static void put_integer(struct buf *out, unsigned field, uint64_t v)
+{
+    buf_put_varint(out, field << 3);
+    buf_put_varint(out, v);
+}
+
+static void put_double(struct buf *out, unsigned field, double v)
+{
+    buf_put_varint(out, field << 3 | 1);
+    buf_put_u64(out, f64_bits(v));
+}
+
+static void put_label_pair(struct buf *out, unsigned field, const char *name, const char *value)
+{
+    struct buf b = {0};
+    put_bytes(&b, 1, str_from(name));
+    put_bytes(&b, 2, str_from(value));
+    put_bytes(out, field, buf_str(&b));
+    buf_fini(&b);
+}
+
+/* An exemplar {t="v"} `value`, at `seconds` unless 0. */
+static void put_exemplar(struct buf *out, unsigned field, double value, uint64_t seconds)
+{
+    struct buf b = {0}, ts = {0};
+    put_label_pair(&b, 1, "t", "v");
+    put_double(&b, 2, value);
+    put_integer(&ts, 1, seconds);
+    if (seconds != 0)
+        put_bytes(&b, 3, buf_str(&ts));
+    put_bytes(out, field, buf_str(&b));
+    buf_fini(&b);
+    buf_fini(&ts);
+}
+
+/* A family of one metric {l="x"} whose value is the message `value` in `field`. */
+static void put_family(struct buf *page, const char *name, const char *unit, unsigned type,
+                       unsigned field, const struct buf *value, uint64_t ts_ms)
+{
+    struct buf family = {0}, metric = {0};
+    put_label_pair(&metric, 1, "l", "x");
+    put_bytes(&metric, field, buf_str(value));
+    if (ts_ms != 0)
+        put_integer(&metric, 6, ts_ms);
+    put_bytes(&family, 1, str_from(name));
+    put_bytes(&family, 2, STR("Help."));
+    put_integer(&family, 3, type);
+    put_bytes(&family, 4, buf_str(&metric));
+    if (unit[0] != '\0')
+        put_bytes(&family, 5, str_from(unit));
+    buf_put_string(page, buf_str(&family));
+    buf_fini(&family);
+    buf_fini(&metric);
+}
+
+static void put_bucket(struct buf *out, double bound, uint64_t count, double exemplar)
+{
+    struct buf b = {0};
+    put_integer(&b, 1, count);
+    put_double(&b, 2, bound);
+    if (exemplar != 0)
+        put_exemplar(&b, 3, exemplar, 3);
+    put_bytes(out, 3, buf_str(&b));
+    buf_fini(&b);
+}
+
+/* Count 6, sum 1.5, buckets up to 1 and 10; native: zero bucket 1, bucket 0 with 2, bucket 1
+ * with 3. */
+static void put_both_histograms(struct buf *value, bool native)
+{
+    struct buf span = {0}, deltas = {0};
+    put_integer(value, 1, 6);
+    put_double(value, 2, 1.5);
+    put_bucket(value, 1, 3, 0.5);
+    put_bucket(value, 10, 6, 0);
+    if (native) {
+        put_integer(value, 5, zigzag(0));
+        put_double(value, 6, 0.001);
+        put_integer(value, 7, 1);
+        put_integer(&span, 1, zigzag(0));
+        put_integer(&span, 2, 2);
+        put_bytes(value, 12, buf_str(&span));
+        buf_put_varint(&deltas, zigzag(2));
+        buf_put_varint(&deltas, zigzag(1));
+        put_bytes(value, 13, buf_str(&deltas));
+    }
+    buf_fini(&span);
+    buf_fini(&deltas);
+}
+
+static void check_page(struct expo_options o, const struct buf *page, const char *expected)
+{
+    o.format = EXPO_PROTOBUF;
+    check_with(o, buf_str(page), expected);
+}
+
+static void test_protobuf__numbers(void **state)
+{
+    (void)state;
+    struct buf page = {0}, v = {0}, created = {0};
+    put_double(&v, 1, 5);
+    put_exemplar(&v, 2, 0.25, 0);
+    put_integer(&created, 1, 7);
+    put_integer(&created, 2, 500000000);
+    put_bytes(&v, 3, buf_str(&created));
+    put_family(&page, "c_s_total", "s", 0, 3, &v, 0);
+    buf_reset(&v);
+    put_double(&v, 1, -1);
+    put_family(&page, "g", "", 1, 2, &v, 1234);
+    put_family(&page, "u", "", 3, 5, &v, 0);
+    check_page((struct expo_options){.format = EXPO_PROTOBUF}, &page,
+               "HELP c_s_total [Help.]\nUNIT c_s_total [s]\nTYPE c_s_total []\n"
+               "{__name__=\"c_s_total\", l=\"x\"} 5#7500 !{t=\"v\"} 0.25\n"
+               "HELP g [Help.]\nTYPE g []\n{__name__=\"g\", l=\"x\"} -1@1234\n"
+               "HELP u [Help.]\nTYPE u []\n{__name__=\"u\", l=\"x\"} -1\n");
+    buf_fini(&page);
+    buf_fini(&v);
+    buf_fini(&created);
+}
+
+static void test_protobuf__summaries(void **state)
+{
+    (void)state;
+    struct buf page = {0}, v = {0}, q = {0};
+    put_integer(&v, 1, 4);
+    put_double(&v, 2, 3);
+    put_double(&q, 1, 0.5);
+    put_double(&q, 2, 9);
+    put_bytes(&v, 3, buf_str(&q));
+    put_family(&page, "s", "", 2, 4, &v, 0);
+    check_page((struct expo_options){.format = EXPO_PROTOBUF}, &page,
+               "HELP s [Help.]\nTYPE s []\n{__name__=\"s_count\", l=\"x\"} 4\n"
+               "{__name__=\"s_sum\", l=\"x\"} 3\n{__name__=\"s\", l=\"x\", quantile=\"0.5\"} 9\n");
+    buf_fini(&page);
+    buf_fini(&v);
+    buf_fini(&q);
+}
+
+#define CLASSIC                                                                                    \
+    "{__name__=\"h_count\", l=\"x\"} 6\n{__name__=\"h_sum\", l=\"x\"} 1.5\n"                       \
+    "{__name__=\"h_bucket\", l=\"x\", le=\"1.0\"} 3 !{t=\"v\"} 0.5@3000\n"                         \
+    "{__name__=\"h_bucket\", l=\"x\", le=\"10.0\"} 6\n"                                            \
+    "{__name__=\"h_bucket\", l=\"x\", le=\"+Inf\"} 6\n"
+#define NATIVE                                                                                     \
+    "{__name__=\"h\", l=\"x\"} 0:6:1.5[-0.001-0.001:1 0.5-1:2 1-2:3] !{t=\"v\"} 0.5@3000\n"
+#define HEAD "HELP h [Help.]\nTYPE h []\n"
+
+static void test_protobuf__histograms(void **state)
+{
+    (void)state;
+    struct buf both = {0}, classic = {0}, v = {0};
+    put_both_histograms(&v, true);
+    put_family(&both, "h", "", 4, 7, &v, 0);
+    buf_reset(&v);
+    put_both_histograms(&v, false);
+    put_family(&classic, "h", "", 4, 7, &v, 0);
+    struct expo_options o = {.format = EXPO_PROTOBUF};
+    check_page(o, &both, HEAD CLASSIC);
+    o.native_histograms = true;
+    check_page(o, &both, HEAD NATIVE);
+    check_page(o, &classic, HEAD CLASSIC);
+    o.classic_histograms = true;
+    check_page(o, &both, HEAD NATIVE CLASSIC);
+    o = (struct expo_options){.format = EXPO_PROTOBUF, .convert_classic = true};
+    check_page(o, &classic,
+               HEAD "{__name__=\"h\", l=\"x\"} -53:6:1.5[-inf-1:3 1-10:3] !{t=\"v\"} 0.5@3000\n");
+    buf_fini(&both);
+    buf_fini(&classic);
+    buf_fini(&v);
+}
+
+static void test_protobuf__says_what_is_wrong(void **state)
+{
+    (void)state;
+    struct buf page = {0}, v = {0};
+    struct expo_options o = {.format = EXPO_PROTOBUF};
+    put_double(&v, 1, 5);
+    put_family(&page, "a_total", "s", 0, 3, &v, 0);
+    check_page(o, &page, "error: unit \"s\" not a suffix of counter \"a_total\"\n");
+    buf_reset(&page);
+    put_family(&page, "", "", 0, 3, &v, 0);
+    check_page(o, &page, "error: invalid metric name: \n");
+    buf_reset(&page);
+    put_family(&page, "a", "", 9, 3, &v, 0);
+    check_page(o, &page, "error: unknown metric type for metric \"a\": 9\n");
+    buf_reset(&page);
+    buf_put_str(&page, STR("\xff\x01"));
+    check_page(o, &page, "error: proto: malformed MetricFamily: it is longer than the page\n");
+    buf_fini(&page);
+    buf_fini(&v);
+}
+
 /* Read `text` twice, the second time by keys alone where that is possible: the same comes out. */
 static void check_known(enum expo_format format, str text, size_t taken_min)
 {
@@ -352,6 +571,10 @@ int main(void)
         cmocka_unit_test(test_openmetrics__says_what_is_wrong),
         cmocka_unit_test(test_openmetrics__created_lines_are_start_times),
         cmocka_unit_test(test_labels__type_and_unit),
+        cmocka_unit_test(test_protobuf__numbers),
+        cmocka_unit_test(test_protobuf__summaries),
+        cmocka_unit_test(test_protobuf__histograms),
+        cmocka_unit_test(test_protobuf__says_what_is_wrong),
         cmocka_unit_test(test_take__gives_what_parsing_gives),
         cmocka_unit_test(test_take__does_not_believe_a_broken_value),
         cmocka_unit_test(test_labels__too_many),
