@@ -62,7 +62,7 @@ struct ref_drops {
         const struct expr *node;
         struct labels labels;
         bool drop_name;
-    } flags[1024];
+    } flags[4096];
     size_t flag_count;
 };
 
@@ -81,7 +81,11 @@ bool ref_first_flag(struct ref_query *q, const struct expr *node, const struct r
     for (size_t i = 0; i < d->flag_count; i++)
         if (d->flags[i].node == node && labels_eq(d->flags[i].labels, s->labels))
             return d->flags[i].drop_name;
-    ASSERT(d->flag_count < COUNT_OF(d->flags));
+    if (d->flag_count == COUNT_OF(d->flags)) {
+        q->gave_up = true;
+        ref_fail(q, "given up");
+        return s->drop_name;
+    }
     d->flags[d->flag_count++] = (struct ref_flag){node, s->labels, s->drop_name};
     return s->drop_name;
 }
