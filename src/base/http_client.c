@@ -203,17 +203,9 @@ void http_status_text(int status, struct buf *out)
 
 /* ---- One request ---- */
 
-struct fetch {
-    const struct http_request_options *o;
-    struct http_reply *reply;
-    CURL *easy;
-    uint64_t deadline_mono_ns;
-    bool too_large, stopped;
-};
-
 static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
 {
-    struct fetch *f = arg;
+    struct http_call *f = arg;
     size_t n = size * count;
     if (n > 5 && memcmp(bytes, "HTTP/", 5) == 0) /* a new answer: behind a 100 or a proxy's */
         buf_reset(&f->reply->headers);
@@ -227,15 +219,15 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *arg)
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 {
-    struct fetch *f = arg;
+    struct http_call *f = arg;
     size_t n = size * count;
     long status = 0;
     (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (f->o->piece != NULL && status == 200) {
-        f->stopped = !f->o->piece(f->o->arg, (slice){(const uint8_t *)bytes, n});
+    if (f->o.piece != NULL && status == 200) {
+        f->stopped = !f->o.piece(f->o.arg, (slice){(const uint8_t *)bytes, n});
         return f->stopped ? 0 : n;
     }
-    if (n > f->o->body_bytes_max - f->reply->body.len) {
+    if (n > f->o.body_bytes_max - f->reply->body.len) {
         f->too_large = true;
         return 0;
     }
@@ -245,9 +237,9 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 
 static int watch(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-    struct fetch *f = arg;
+    struct http_call *f = arg;
     (void)a, (void)b, (void)c, (void)d;
-    f->stopped = f->o->canceled != NULL && f->o->canceled(f->o->arg);
+    f->stopped = f->o.canceled != NULL && f->o.canceled(f->o.arg);
     return f->stopped;
 }
 
@@ -267,11 +259,11 @@ err http_transfer_error(int code, const char *text, struct diag *d)
     }
 }
 
-static void set_request(struct fetch *f, bool as_get, int64_t left_ms, char *error)
+static void set_callbacks(struct http_call *f, int64_t left_ms)
 {
-    const struct http_request_options *o = f->o;
     CURL *e = f->easy;
-    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, error);
+    f->error[0] = '\0';
+    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, f->error);
     (void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)MIN(MAX(left_ms, 1), INT32_MAX));
     (void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
     (void)curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
@@ -280,15 +272,25 @@ static void set_request(struct fetch *f, bool as_get, int64_t left_ms, char *err
     (void)curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     (void)curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, watch);
     (void)curl_easy_setopt(e, CURLOPT_XFERINFODATA, f);
-    if (o->compressed)
+    if (f->o.compressed)
         (void)curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
+}
+
+/* Before each hop: nothing is left of the last answer. */
+static void set_request(struct http_call *f)
+{
+    const struct http_request_options *o = &f->o;
+    CURL *e = f->easy;
+    set_callbacks(f, ((int64_t)f->deadline_mono_ns - (int64_t)clock_mono_ns()) / 1000000);
+    buf_reset(&f->reply->body);
+    buf_reset(&f->reply->headers);
     if (o->unix_socket.len > 0) {
         struct buf path = {0};
         buf_put_str(&path, o->unix_socket);
         (void)curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, buf_cstr(&path)); /* is copied */
         buf_fini(&path);
     }
-    if (as_get) {
+    if (f->as_get) {
         (void)curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
         (void)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
         return;
@@ -301,65 +303,64 @@ static void set_request(struct fetch *f, bool as_get, int64_t left_ms, char *err
         (void)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, o->method);
 }
 
-static err perform(struct fetch *f, bool as_get, struct diag *d)
+static bool becomes_get(const struct http_call *f)
 {
-    char error[CURL_ERROR_SIZE] = "";
-    int64_t left_ms = ((int64_t)f->deadline_mono_ns - (int64_t)clock_mono_ns()) / 1000000;
-    set_request(f, as_get, left_ms, error);
-    buf_reset(&f->reply->body);
-    buf_reset(&f->reply->headers);
-    int code = (int)curl_easy_perform(f->easy);
+    bool get = f->o.body.len == 0 && (f->o.method == NULL || strcmp(f->o.method, "GET") == 0);
+    return !get && f->reply->status >= 301 && f->reply->status <= 303;
+}
+
+err http_call_begin(struct http_call *f, struct http_client *c,
+                    const struct http_request_options *o, struct http_reply *reply, struct diag *d)
+{
+    *f = (struct http_call){.o = *o, .reply = reply, .client = c, .easy = curl_easy_init()};
+    if (f->easy == NULL)
+        return diag_set(d, ERR_IO, "no memory for a transfer");
+    f->deadline_mono_ns = clock_mono_ns() + (uint64_t)MAX(o->timeout_ms, 1) * 1000000;
+    struct pairs headers = o->headers;
+    if (o->content_type.len > 0) {
+        headers = (struct pairs){f->headers, MIN(o->headers.count, COUNT_OF(f->headers) - 1)};
+        if (headers.count > 0)
+            memcpy(f->headers, o->headers.items, headers.count * sizeof(*f->headers));
+        f->headers[headers.count++] = (struct pair){STR("Content-Type"), o->content_type};
+    }
+    TRY(http_transfer_begin(c, f->easy, o->url, headers, o->timeout_ms, &f->t, d));
+    set_request(f);
+    return OK;
+}
+
+err http_call_done(struct http_call *f, int code, bool *again, struct diag *d)
+{
     long status = 0;
+    *again = false;
     (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     f->reply->status = (int)status;
-    (void)curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, NULL);
     if (f->too_large)
-        return diag_set(d, ERR_LIMIT, "body size limit of %zu bytes exceeded",
-                        f->o->body_bytes_max);
+        return diag_set(d, ERR_LIMIT, "body size limit of %zu bytes exceeded", f->o.body_bytes_max);
     if (f->stopped)
         return diag_set(d, ERR_CANCELED, "canceled");
-    return http_transfer_error(code, error, d);
+    TRY(http_transfer_error(code, f->error, d));
+    f->as_get = f->as_get || becomes_get(f);
+    TRY(http_transfer_redirect(f->client, f->easy, &f->t, again, d));
+    if (*again)
+        set_request(f);
+    return OK;
 }
 
-/* Headers of the request: the caller's, and the type of the body. */
-static struct pairs all_headers(const struct http_request_options *o, struct pair *room,
-                                size_t room_count)
+void http_call_end(struct http_call *f)
 {
-    size_t count = MIN(o->headers.count, room_count - 1);
-    if (o->content_type.len == 0)
-        return o->headers;
-    if (count > 0)
-        memcpy(room, o->headers.items, count * sizeof(*room));
-    room[count] = (struct pair){STR("Content-Type"), o->content_type};
-    return (struct pairs){room, count + 1};
-}
-
-static bool becomes_get(const struct fetch *f)
-{
-    bool get = f->o->body.len == 0 && (f->o->method == NULL || strcmp(f->o->method, "GET") == 0);
-    return !get && f->reply->status >= 301 && f->reply->status <= 303;
+    curl_easy_cleanup(f->easy);
+    http_transfer_end(&f->t);
+    f->easy = NULL;
 }
 
 err http_fetch(struct http_client *c, const struct http_request_options *o, struct http_reply *out,
                struct diag *d)
 {
-    struct pair room[16];
-    struct fetch f = {.o = o, .reply = out, .easy = curl_easy_init()};
-    struct http_transfer t = {0};
-    bool again = true, as_get = false;
-    if (f.easy == NULL)
-        return diag_set(d, ERR_IO, "no memory for a transfer");
-    f.deadline_mono_ns = clock_mono_ns() + (uint64_t)MAX(o->timeout_ms, 1) * 1000000;
-    struct pairs headers = all_headers(o, room, COUNT_OF(room));
-    err e = http_transfer_begin(c, f.easy, o->url, headers, o->timeout_ms, &t, d);
-    while (e == OK && again) {
-        e = perform(&f, as_get, d);
-        if (e == OK) {
-            as_get = as_get || becomes_get(&f);
-            e = http_transfer_redirect(c, f.easy, &t, &again, d);
-        }
-    }
-    curl_easy_cleanup(f.easy);
-    http_transfer_end(&t);
+    struct http_call f;
+    bool again = true;
+    err e = http_call_begin(&f, c, o, out, d);
+    while (e == OK && again)
+        e = http_call_done(&f, (int)curl_easy_perform(f.easy), &again, d);
+    http_call_end(&f);
     return e;
 }

@@ -16,6 +16,25 @@ struct http_client {
     bool secret_in_body; /* the server refused client id and secret in a header */
 };
 
+struct http_call { /* one request under way */
+    struct http_request_options o;
+    struct http_reply *reply;
+    void *easy; /* CURL */
+    struct http_client *client;
+    struct http_transfer t;
+    struct pair headers[16];
+    uint64_t deadline_mono_ns;
+    bool too_large, stopped, as_get;
+    char error[256]; /* CURL_ERROR_SIZE */
+};
+
+/* Set up the request's handle; http_call_end() is due whatever this returns. */
+err http_call_begin(struct http_call *f, struct http_client *c,
+                    const struct http_request_options *o, struct http_reply *reply, struct diag *d);
+/* The handle is done with CURLcode `code`. *again: it is set up for where a redirect leads. */
+err http_call_done(struct http_call *f, int code, bool *again, struct diag *d);
+void http_call_end(struct http_call *f);
+
 /* The text itself, or the trimmed contents of `file`, into `out` (replaced).
  *   ERR_NOTFOUND, ERR_IO, ERR_LIMIT  `d`: "unable to read `what`: ..." */
 err http_secret(str text, str file, const char *what, struct buf *out, struct diag *d);

@@ -463,7 +463,7 @@ static err read_sd(struct decode *c, const struct yaml *n, void *place)
             config_note_unsupported(c, n, k->key);
         return OK;
     }
-    if (k->kind == SD_CONSUL || k->kind == SD_DOCKER || k->kind == SD_KUBERNETES)
+    if (k->kind == SD_KUBERNETES)
         config_note_unsupported(c, n, k->key);
     uint8_t *items = arena_zalloc(c->arena, count + 1, k->schema->size);
     if (items == NULL)

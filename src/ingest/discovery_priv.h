@@ -74,6 +74,13 @@ void sd_refresh(struct sd_provider *p, int64_t interval_ms,
 void sd_file_run(struct sd_provider *p);
 void sd_http_run(struct sd_provider *p);
 void sd_dns_run(struct sd_provider *p);
+void sd_kubernetes_run(struct sd_provider *p);
+void sd_consul_run(struct sd_provider *p);
+void sd_docker_run(struct sd_provider *p);
+
+/* sd_text.c: append `s` escaped for a URL; as a JSON text. */
+void sd_put_escaped(struct buf *out, str s);
+void sd_put_json(struct buf *out, str s);
 
 /* sd_groups.c: target groups, [{"targets": [...], "labels": {...}}], as a file or server has them,
  * into `b`; `meta` (name, value) is added to each group. `json`: else YAML. */
