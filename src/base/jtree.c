@@ -2,6 +2,7 @@
 #include "base/jtree.h"
 
 #include <jansson.h>
+#include <string.h>
 
 static json_t *node(const struct jtree *n)
 {
@@ -83,6 +84,25 @@ double jtree_number(const struct jtree *n, double missing)
 bool jtree_bool(const struct jtree *n, bool missing)
 {
     return json_is_boolean(node(n)) ? json_is_true(node(n)) : missing;
+}
+
+struct jtree *jtree_hold(const struct jtree *n)
+{
+    return tree(json_incref(node(n)));
+}
+
+void jtree_keep(const struct jtree *object, const char *const *keys)
+{
+    void *next, *at = json_object_iter(node(object));
+    for (; at != NULL; at = next) {
+        const char *key = json_object_iter_key(at);
+        bool kept = false;
+        next = json_object_iter_next(node(object), at);
+        for (size_t i = 0; keys[i] != NULL; i++)
+            kept = kept || strcmp(key, keys[i]) == 0;
+        if (!kept)
+            (void)json_object_del(node(object), key);
+    }
 }
 
 bool jtree_next(const struct jtree *object, struct jtree_member *m)

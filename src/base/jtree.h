@@ -33,6 +33,13 @@ int64_t jtree_int(const struct jtree *n,
 double jtree_number(const struct jtree *n, double missing);
 bool jtree_bool(const struct jtree *n, bool missing);
 
+/* A reference of its own to a node, which then lives beyond its root; jtree_free() ends it. */
+struct jtree *jtree_hold(const struct jtree *n);
+
+/* Remove all members of an object but these (the list ends with NULL). Only before others look at
+ * it. */
+void jtree_keep(const struct jtree *object, const char *const *keys);
+
 /* Members of an object, in the order of the document. Start with {0}. */
 struct jtree_member {
     str key;

@@ -463,8 +463,6 @@ static err read_sd(struct decode *c, const struct yaml *n, void *place)
             config_note_unsupported(c, n, k->key);
         return OK;
     }
-    if (k->kind == SD_KUBERNETES)
-        config_note_unsupported(c, n, k->key);
     uint8_t *items = arena_zalloc(c->arena, count + 1, k->schema->size);
     if (items == NULL)
         return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);

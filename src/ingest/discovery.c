@@ -251,7 +251,7 @@ void sd_refresh(struct sd_provider *p, int64_t interval_ms,
 static void *run(void *arg)
 {
     static void (*const RUN[MECHANISMS])(struct sd_provider *) = {
-        sd_consul_run, sd_dns_run, sd_docker_run, sd_file_run, sd_http_run, NULL};
+        sd_consul_run, sd_dns_run, sd_docker_run, sd_file_run, sd_http_run, sd_kubernetes_run};
     struct sd_provider *p = arg;
     RUN[p->sd->kind](p);
     return NULL;
