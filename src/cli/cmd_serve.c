@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/serve_config.h"
+#include "cli/serve_retention.h"
 #include "cli/serve_web.h"
 #include "http/api.h"
 #include "query/cache_counters.h"
@@ -456,6 +457,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
     serve_config_open(&api, options.config_file, apply_scraping);
+    serve_retention_open(serve_config_reloader(), &api, options.retention_ms,
+                         options.retention_bytes, options.data_path);
     err e = serve_config_load(&d);
     if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
@@ -478,6 +481,7 @@ static int run(sigset_t *signals, bool type_and_unit)
         return 1;
     }
     api.db = db;
+    serve_retention_store(db);
     api.env.store = db;
     if (guard.auth != NULL)
         serve_config_auth(guard.auth);

@@ -52,8 +52,9 @@ struct api {
     struct insight insight;          /* what queries do and did */
     const struct api_flag *flags;
     size_t flag_count;
-    int64_t start_ms, retention_ms;
-    uint64_t retention_bytes;
+    int64_t start_ms;
+    _Atomic int64_t retention_ms; /* a reload may change both */
+    _Atomic uint64_t retention_bytes;
     char cwd[512], hostname[256];
     const char *version;
     void (*quit)(void);                   /* ask the process to stop */

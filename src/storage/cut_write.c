@@ -239,7 +239,7 @@ static struct cut_ladder ladder_of(const struct db *db, struct head_window *w)
 {
     struct head_totals t;
     head_totals_of(w, &t);
-    int64_t width_ms_max = db->o.retention_ms > 0 ? db->o.retention_ms / 10 : 0;
+    int64_t width_ms_max = db_retention_ms(db) / 10;
     int64_t now_ms = MIN(t.max_ms, clock_wall_ms());
     return cut_ladder_of(MAX(now_ms, -DB_TS_ABS_MAX), width_ms_max);
 }

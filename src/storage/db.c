@@ -90,6 +90,8 @@ static struct db *db_new(const struct db_options *o)
     db->snapshots_dir = path_of(db->path, "snapshots");
     db->o.path = db->path;
     db->head_bytes_max = budget_of(o);
+    atomic_init(&db->retention_ms, o->retention_ms);
+    atomic_init(&db->retention_bytes, o->retention_bytes);
     db->alias_seed = hash_random_seed();
     db->exemplars = exemplar_store_new(EXEMPLARS_MAX);
     db->metadata = metadata_store_new();

@@ -301,6 +301,9 @@ MUST_USE err db_cut(struct db *db);
 MUST_USE err db_compact(struct db *db);
 MUST_USE err db_retain(struct db *db);
 
+/* From now on keep samples that long and blocks that large; 0: no limit. As of the options at first. */
+void db_set_retention(struct db *db, int64_t retention_ms, uint64_t retention_bytes);
+
 /* ---- What other layers keep ---- */
 
 /* Keep `bytes` under `name` (a-z and _) in the data directory, durably, in place of what was there.

@@ -83,8 +83,9 @@ static struct admission_rules rules_of(const struct db *db, const struct db_batc
     int64_t now_ms = clock_wall_ms();
     struct admission_rules r = {
         .min_ms = -DB_TS_ABS_MAX, .log_mark = db->committer->mark, .in_order = b->in_order};
-    if (db->o.retention_ms > 0)
-        r.min_ms = MAX(r.min_ms, now_ms - db->o.retention_ms);
+    int64_t keep_ms = db_retention_ms(db);
+    if (keep_ms > 0)
+        r.min_ms = MAX(r.min_ms, now_ms - keep_ms);
     r.max_ms = MIN(DB_TS_ABS_MAX, now_ms + db->o.future_ms_max);
     return r;
 }

@@ -121,6 +121,8 @@ struct db {
     struct wal *wal; /* the commit thread's; wal_stats() any */
     uint64_t alias_seed;
     uint64_t head_bytes_max;
+    _Atomic int64_t retention_ms; /* of o at first; db_set_retention() changes both */
+    _Atomic uint64_t retention_bytes;
     int64_t start_duration_ms;
     struct committer *committer;
     struct db_counters counters;
@@ -159,6 +161,17 @@ struct db {
     bool background_running, background_stop, cut_wanted;
     pthread_t cut_thread, upkeep_thread;
 };
+
+/* Settings that may change while the store is open; each reader takes what is set at the moment. */
+static inline int64_t db_retention_ms(const struct db *db)
+{
+    return atomic_load_explicit(&db->retention_ms, memory_order_relaxed);
+}
+
+static inline uint64_t db_retention_bytes(const struct db *db)
+{
+    return atomic_load_explicit(&db->retention_bytes, memory_order_relaxed);
+}
 
 /* ---- db_view.c ---- */
 

@@ -119,7 +119,7 @@ static size_t plan(struct db *db, const struct view *v, size_t *chosen)
     struct compact_block *blocks = mem_zalloc(v->block_count + 1, sizeof(*blocks));
     for (size_t i = 0; i < v->block_count; i++)
         blocks[i] = compact_block_of(v->blocks[i]);
-    int64_t width_ms_max = db->o.retention_ms > 0 ? db->o.retention_ms / 10 : 0;
+    int64_t width_ms_max = db_retention_ms(db) / 10;
     size_t n = compact_plan(blocks, v->block_count, clock_wall_ms(), width_ms_max, chosen);
     mem_free(blocks);
     return n;
@@ -199,14 +199,15 @@ static err retain_one(struct db *db, struct block *b, const char *why)
 /* Neither a clock far ahead nor samples far ahead may empty the store: both must agree. */
 static err retain_by_time(struct db *db)
 {
+    int64_t keep_ms = db_retention_ms(db); /* once: a reload may change it meanwhile */
     int64_t now_ms = db_trusted_now_ms(db);
-    if (db->o.retention_ms == 0)
+    if (keep_ms == 0)
         return OK;
     struct view *v = view_get(db);
     int64_t newest = MIN(now_ms, newest_ms(v));
     err result = OK;
     for (size_t i = 0; i < v->block_count && newest != INT64_MIN; i++) {
-        if (block_meta_of(v->blocks[i])->max_ms > newest - db->o.retention_ms)
+        if (block_meta_of(v->blocks[i])->max_ms > newest - keep_ms)
             continue;
         err e = retain_one(db, v->blocks[i], "time");
         result = result == OK ? e : result;
@@ -238,13 +239,20 @@ static err retain_by_size(struct db *db)
 {
     for (;;) {
         struct view *v = view_get(db);
-        bool over = db->o.retention_bytes > 0 && store_bytes(db, v) > db->o.retention_bytes;
+        uint64_t keep_bytes = db_retention_bytes(db);
+        bool over = keep_bytes > 0 && store_bytes(db, v) > keep_bytes;
         struct block *oldest = over ? oldest_block(v) : NULL;
         err e = oldest != NULL ? retain_one(db, oldest, "size") : OK;
         view_put(v);
         if (oldest == NULL || e != OK)
             return e;
     }
+}
+
+void db_set_retention(struct db *db, int64_t retention_ms, uint64_t retention_bytes)
+{
+    atomic_store_explicit(&db->retention_ms, retention_ms, memory_order_relaxed);
+    atomic_store_explicit(&db->retention_bytes, retention_bytes, memory_order_relaxed);
 }
 
 err db_retain(struct db *db)

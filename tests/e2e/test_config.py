@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 from lib import VARVE, Server, check, equal, folder, step, until
 
@@ -168,3 +169,20 @@ places = [body.decode(), s.log(), shown(s), s.request("GET", "/metrics")[2].deco
 check(all(CANARY not in str(p) for p in places), "no secret leaves")
 check(status == 500, "a file with remote_write is refused")
 step("no secret is shown")
+
+# ---- Settings that reach the store ----
+live("storage: {tsdb: {retention: {time: 20d, size: 3GB}}}\n")
+equal(s.request("POST", "/-/reload")[0], 200, "reload")
+equal(s.api("status/runtimeinfo")[1]["data"]["storageRetention"], "20d or 3GiB", "retention of the file")
+now = int(time.time() * 1000)
+DAY = 86400000
+OLD = [({"__name__": "old"}, [(now - 25 * DAY, 1.0)])]
+s.write(OLD, expect=400)
+live("storage: {tsdb: {retention: {time: 30d}}}\n")
+equal(s.request("POST", "/-/reload")[0], 200, "reload")
+s.write(OLD)
+live("global: {external_labels: {dc: eu}}\n")
+equal(s.request("POST", "/-/reload")[0], 200, "reload")
+s.write([({"__name__": "fed"}, [(now, 1.0)])])
+check('dc="eu"' in s.request("GET", "/federate?match[]=fed")[2].decode(), "external labels")
+step("retention and external labels are in force")
