@@ -133,7 +133,9 @@ void sd_put(struct sd_provider *p, str source, struct sd_targets *targets)
     struct sd_part *part = part_of(p, source);
     struct sd_targets *old = part != NULL ? part->targets : NULL;
     if (part == NULL && p->part_count == SD_PARTS_MAX) {
-        old = targets; /* not taken: nobody has that many sources */
+        old = targets;
+        log_warn("too many sources in one section of discovery", LOG_STR("source", source),
+                 LOG_INT("limit", SD_PARTS_MAX));
     } else {
         if (part == NULL) {
             if (p->part_count == p->part_room) {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/http_multi.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "ingest/discovery_priv.h"
 #include "ingest/kube_access.h"
@@ -306,8 +307,11 @@ static void watch(struct kube *k)
 
 static void add_watch(struct kube *k, enum kube_kind kind, str namespace)
 {
-    if (k->count == WATCHES_MAX)
+    if (k->count == WATCHES_MAX) {
+        log_warn("too many namespaces; the rest is not watched", LOG_STR("namespace", namespace),
+                 LOG_INT("limit", WATCHES_MAX));
         return;
+    }
     k->watches[k->count++] = (struct kube_watch){
         .k = k, .kind = kind, .namespace = namespace, .generation = ++k->generations};
 }
