@@ -190,7 +190,18 @@ static err check_supported(const struct config *c, const struct check_options *o
     }
 }
 
-/* A text of ours as yaml.v2 would have it in the same place. */
+/* What an agent, which only forwards samples, has no use for. */
+static err check_agent(const struct config *c, struct diag *d)
+{
+    if (c->alerting.alertmanagers.count > 0 || c->alerting.alert_relabel.count > 0)
+        return diag_set(d, ERR_INVALID, "field alerting is not allowed in agent mode");
+    if (c->rule_files.count > 0)
+        return diag_set(d, ERR_INVALID, "field rule_files is not allowed in agent mode");
+    if (c->remote_read.count > 0)
+        return diag_set(d, ERR_INVALID, "field remote_read is not allowed in agent mode");
+    return OK;
+}
+
 static void put_failed(const struct diag *d)
 {
     (void)fflush(stdout);
@@ -236,6 +247,8 @@ static void check_one(const char *path, const struct check_options *o, struct ch
     arena_init(&a, ARENA_BYTES);
     printf("Checking %s\n", path);
     err e = config_load(path, &c, &d);
+    if (e == OK && o->agent)
+        e = check_agent(c, &d);
     if (e == OK && !o->syntax_only)
         e = check_named(c, &a, &rules, &d);
     if (e == OK)

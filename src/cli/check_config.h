@@ -9,7 +9,8 @@
 #include "config/config.h"
 
 struct check_options {
-    bool syntax_only, lint_fatal;
+    bool syntax_only, lint_fatal, agent;
+    bool ignore_unknown_fields; /* of rule files */
     bool lint_duplicate_rules, lint_long_interval;
     int64_t lookback_ms; /* a longer scrape interval leaves holes */
 };

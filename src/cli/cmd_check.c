@@ -9,8 +9,8 @@
 #include "cli/flags.h"
 
 struct check_flags {
-    bool syntax_only, lint_fatal;
-    const char *lint;
+    bool syntax_only, lint_fatal, agent, ignore_unknown_fields;
+    const char *lint, *features;
     int64_t lookback_ms;
 };
 
@@ -23,6 +23,11 @@ static size_t flag_table(struct check_flags *f, struct flag *out)
          &f->lint, false},
         {"lint-fatal", "", "Exit with 3 when lint finds something.", FLAG_BOOL, &f->lint_fatal,
          false},
+        {"agent", "", "Judge as Prometheus' agent would.", FLAG_BOOL, &f->agent, false},
+        {"ignore-unknown-fields", "", "Let rule files have fields of other programs.", FLAG_BOOL,
+         &f->ignore_unknown_fields, false},
+        {"enable-feature", "names", "Taken for promtool's sake; nothing here depends on it.",
+         FLAG_TEXT, &f->features, false},
         {"query.lookback-delta", "duration", "The server's, for too-long-scrape-interval.",
          FLAG_DURATION, &f->lookback_ms, false},
     };
@@ -67,7 +72,7 @@ static err check_paths(char *const *paths, int count, struct diag *d)
 static int check_config(int argc, char **argv)
 {
     struct flag flags[8];
-    struct check_flags f = {.lint = "duplicate-rules", .lookback_ms = 300000};
+    struct check_flags f = {.lint = "duplicate-rules", .features = "", .lookback_ms = 300000};
     struct check_options o = {0};
     struct diag d = {.text = ""};
     char **paths = mem_zalloc((size_t)argc + 1, sizeof(*paths));
@@ -86,6 +91,8 @@ static int check_config(int argc, char **argv)
         e = check_paths(paths, count, &d);
     if (e == OK) {
         o.syntax_only = f.syntax_only;
+        o.agent = f.agent;
+        o.ignore_unknown_fields = f.ignore_unknown_fields;
         o.lint_fatal = f.lint_fatal;
         o.lookback_ms = f.lookback_ms;
         code = check_config_files(paths, count, &o);

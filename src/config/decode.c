@@ -414,18 +414,21 @@ err decode_path(struct decode *c, str path, str *out)
 err decode_file_with(struct decode *c, const struct decode_schema *schema, void *out)
 {
     struct buf text = {0};
+    struct arena tree; /* apart: what was decoded outlives it */
     struct diag why = {.text = ""};
     struct yaml *root;
+    arena_init(&tree, YAML_TREE_BYTES_MAX);
     err e = fs_read_file(fs_posix(), c->path, YAML_SIZE_MAX, &text);
     if (e != OK)
         (void)diag_set(c->d, e, "%s: %s", c->path,
                        e == ERR_NOTFOUND ? "no such file"
-                       : e == ERR_LIMIT  ? "larger than 1 MiB"
+                       : e == ERR_LIMIT  ? "larger than 8 MiB"
                                          : "cannot be read");
-    if (e == OK && (e = yaml_parse(buf_slice(&text), c->arena, &root, &why)) != OK)
-        (void)diag_set(c->d, e, "%s:%s", c->path, why.text);
+    if (e == OK && (e = yaml_parse(buf_slice(&text), &tree, &root, &why)) != OK)
+        (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
     if (e == OK)
         e = decode_struct(c, schema, root, out);
+    arena_fini(&tree);
     buf_fini(&text);
     return e;
 }

@@ -212,7 +212,7 @@ static err read_connect_headers(struct decode *c, const struct yaml *n, void *pl
         return over_budget(c);
     for (const struct yaml *child = n->first; child != NULL; child = child->next) {
         struct named_texts *t = &m->items[m->count++];
-        t->name = child->key;
+        t->name = arena_str(c->arena, child->key);
         if (!is_token(t->name))
             return decode_fail(c, child, "not the name of a header");
         TRY(decode_texts(c, child, &t->values));
@@ -471,7 +471,7 @@ static err read_headers(struct decode *c, const struct yaml *n, void *place)
                                STR_ARG(child->key));
         TRY(decode_struct(c, &HEADER_SCHEMA, child, h));
         TRY(check_values(c, child, &h->values));
-        h->name = child->key;
+        h->name = arena_str(c->arena, child->key);
     }
     return OK;
 }

@@ -121,7 +121,7 @@ static err read_params(struct decode *c, const struct yaml *n, void *place)
         size_t at = m->count++;
         for (; at > 0 && str_cmp(child->key, m->items[at - 1].name) < 0; at--)
             m->items[at] = m->items[at - 1];
-        m->items[at] = (struct named_texts){.name = child->key};
+        m->items[at] = (struct named_texts){.name = arena_str(c->arena, child->key)};
         TRY(decode_texts(c, child, &m->items[at].values));
     }
     return OK;

@@ -10,9 +10,10 @@
 
 enum {
     YAML_DEPTH_MAX = 32,
-    YAML_NODES_MAX = 200000,
+    YAML_NODES_MAX = 1000000,
     YAML_KEYS_MAX = 10000, /* of one map */
-    YAML_SIZE_MAX = 1 << 20,
+    YAML_SIZE_MAX = 8 << 20, /* what operators of large clusters generate is some megabytes */
+    YAML_TREE_BYTES_MAX = 256 << 20, /* memory of a tree that large */
 };
 
 enum yaml_type { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };

@@ -98,6 +98,10 @@ check(code == 1 and 'send.yml:1:15: "remote_write" is understood, but this versi
 code, out, err = varve("--syntax-only", "send.yml", cwd=d)
 check(code == 0 and "  WARNING: send.yml:1:15: " in out, out)
 equal(varve(cwd=d)[0], 1, "no file named")
+put(d + "/agent.yml", "alerting: {alertmanagers: [{static_configs: [{targets: [a]}]}]}\n")
+for name in ("agent.yml", "rules.yml", "ok.yml") if promtool else []:
+    here, there = varve("--agent", "--syntax-only", name, cwd=d), run([promtool], "--agent", "--syntax-only", name, cwd=d)
+    equal(here, there, f"{name} for an agent")
 step("texts and exit codes")
 
 # ---- Reloading ----
@@ -131,7 +135,7 @@ live("global: {scrape_interval: 23s}\n")
 until("the change is noticed", lambda: "scrape_interval: 23s" in shown(s))
 equal(metric(s, "prometheus_config_last_reload_successful"), 1, "all is well")
 BAD = {"a: &a [x, x]\nb: &b [*a, *a]\n" + "".join(f"c{i}: [*b, *b]\n" for i in range(3)): "field a not found",
-       "x" * (2 << 20): "larger than",
+       "x" * (9 << 20): "larger than",
        "global: " + "[" * 60 + "]" * 60: "nested too deeply",
        "global: {}\nglobal: {}\n": "already set",
        "global:\n\tscrape_interval: 1m\n": "cannot start any token",
