@@ -253,7 +253,8 @@ static err job_read(struct decode *c, const struct yaml *n, void *s)
         return decode_fail(c, n, "job_name is empty");
     if (j->scheme.len == 0)
         j->scheme = STR("http");
-    if (j->metrics_path.len == 0)
+    const struct yaml *path = yaml_get(n, STR("metrics_path"));
+    if (path != NULL && path->type == YAML_NULL) /* "" is a path: that of the root */
         j->metrics_path = STR("/metrics");
     return j->relabel.count == 0 ? static_targets_check(c, &j->discovery) : OK;
 }

@@ -153,6 +153,16 @@ static void test_config__inherits(void **state)
     config_unref(c);
 }
 
+static void test_config__an_empty_path_is_the_root(void **state)
+{
+    (void)state;
+    struct config *c = load("config/files/root_path.yml");
+    assert_int_equal(c->jobs.items[0].metrics_path.len, 0);
+    assert_true(str_eq(c->jobs.items[1].metrics_path, STR("/metrics")));
+    assert_true(str_eq(c->jobs.items[1].scheme, STR("http")));
+    config_unref(c);
+}
+
 static void test_config__external_labels_from_environment(void **state)
 {
     (void)state;
@@ -238,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_config__printed),
         cmocka_unit_test(test_config__defaults),
         cmocka_unit_test(test_config__inherits),
+        cmocka_unit_test(test_config__an_empty_path_is_the_root),
         cmocka_unit_test(test_config__external_labels_from_environment),
         cmocka_unit_test(test_config__unsupported_is_named),
         cmocka_unit_test(test_config__missing_file),
