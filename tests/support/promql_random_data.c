@@ -236,15 +236,22 @@ static void change_shape(struct rng *r, struct shape *s)
         s->zero = s->nan = 0;
 }
 
+/* Nobody counts in buckets within the zero bucket; what sums make of them depends on their order.
+ */
+static bool within_zero(const struct shape *s, int index)
+{
+    return s->bounds == NULL && exp2(index * exp2(-s->schema)) <= s->zero_threshold * (1 + 1e-9);
+}
+
 static void put_side(struct arena *a, const struct shape *s, int side, struct histogram_side *out)
 {
     out->spans = ARENA_ARRAY(a, struct histogram_span, SPREAD);
     out->counts = ARENA_ARRAY(a, double, SPREAD);
     int end = 0;
     for (int i = 0; i < SPREAD; i++) {
-        if (!s->there[side][i])
-            continue;
         int index = s->from + i;
+        if (!s->there[side][i] || within_zero(s, index))
+            continue;
         if (out->span_count == 0 || index != end)
             out->spans[out->span_count++] = (struct histogram_span){index - end, 0};
         out->spans[out->span_count - 1].length++;

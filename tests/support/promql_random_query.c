@@ -61,8 +61,9 @@ static void name(struct gen *g)
 
 static void selector(struct gen *g)
 {
-    if (chance(g, 4)) /* of floats: how two kinds of histograms are told is not written down */
-        put(g, PICK(g, "c_total smoothed", "g smoothed", "u smoothed"));
+    if (chance(g, 5))
+        put(g, PICK(g, "c_total smoothed", "g smoothed", "u smoothed", "n smoothed", "nc smoothed",
+                    "ng smoothed", "mixed smoothed"));
     else
         name(g);
     times(g);

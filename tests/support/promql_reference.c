@@ -276,11 +276,13 @@ static bool smoothed_sample(struct ref_query *q, const struct ref_window *w, int
     *out = (struct ref_sample){w->labels, p[i - 1].value, p[i - 1].hist, false};
     if (hist && i < n) {
         bool counter = p[i - 1].hist->hint != RESET_GAUGE || p[i].hist->hint != RESET_GAUGE;
-        if (ref_hist_is_custom(p[i - 1].hist) != ref_hist_is_custom(p[i].hist))
+        if (ref_hist_is_custom(p[i - 1].hist) != ref_hist_is_custom(p[i].hist)) {
             ref_warn(q, pos,
                      "vector contains a mix of histograms with exponential and custom buckets "
                      "schemas for metric name %s",
                      ref_name(q, w->labels));
+            return false;
+        }
         out->hist = ref_interpolate_hist(q, &p[i - 1], &p[i], at, counter, pos);
         return out->hist != NULL;
     }
