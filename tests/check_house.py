@@ -22,7 +22,7 @@ LAYERS = {
     "cli": ["base", "model", "config", "storage", "query", "ingest", "rules", "notify", "http"],
 }
 # What folders above storage may see of it.
-STORAGE_PUBLIC = {"storage/db.h", "storage/tsdb_tool.h"}
+STORAGE_PUBLIC = {"storage/db.h", "storage/db_inspect.h", "storage/tsdb_tool.h"}
 # Third parties and the files (one, as a rule) that may include them.
 FENCES = {
     r"re2/": {"src/base/regex.cc"},

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "storage/db.h"
+#include "storage/db_inspect.h"
 
 enum { SERIES_PER_TARGET = 500, STEP_MS = 15000, BATCH = 20000 };
 #define BASE_MS (INT64_C(1700006400000)) /* a multiple of two hours */

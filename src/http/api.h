@@ -18,6 +18,7 @@
 #include "ingest/scrape_feed.h"
 #include "query/engine.h"
 #include "storage/db.h"
+#include "storage/db_inspect.h"
 
 struct api_flag { /* for status/flags */
     const char *name;

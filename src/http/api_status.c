@@ -9,7 +9,7 @@
 #include "http/json.h"
 #include "http/metrics_json.h"
 
-enum { STATUS_BYTES_MAX = 64 << 20, TSDB_LIMIT_DEFAULT = 10, TSDB_LIMIT_MAX = 10000 };
+enum { STATUS_BYTES_MAX = 64 << 20 };
 
 static void put_key(struct buf *b, const char *key, str value)
 {
@@ -133,73 +133,6 @@ void api_self_metrics(struct http_request *r)
     if (only != NULL)
         regex_close(only);
     buf_fini(&text);
-}
-
-static err put_top(struct http_request *r, struct buf *b, const char *key, enum db_top_kind kind,
-                   size_t limit, struct arena *a)
-{
-    struct db_top *top;
-    size_t count;
-    TRY(db_top_of(api_of(r)->db, kind, limit, a, &top, &count));
-    buf_printf(b, ",\"%s\":[", key);
-    for (size_t i = 0; i < count; i++) {
-        buf_put_str(b, i > 0 ? STR(",{") : STR("{"));
-        put_key(b, "name", top[i].name);
-        buf_printf(b, ",\"value\":%llu}", (unsigned long long)top[i].value);
-    }
-    buf_put_u8(b, ']');
-    return OK;
-}
-
-static bool tsdb_limit(struct http_request *r, size_t *out)
-{
-    str s = http_param(r, STR("limit"));
-    int64_t n = TSDB_LIMIT_DEFAULT;
-    bool ok = s.len == 0 || (number_parse_i64(s, &n) == OK && n >= 1 && n <= TSDB_LIMIT_MAX);
-    if (!ok)
-        api_fail(r, API_BAD_DATA,
-                 n > TSDB_LIMIT_MAX ? "limit must not exceed 10000"
-                                    : "limit must be a positive number");
-    *out = (size_t)n;
-    return ok;
-}
-
-void api_tsdb(struct http_request *r)
-{
-    static const struct {
-        const char *key;
-        enum db_top_kind kind;
-    } TOPS[] = {
-        {"seriesCountByMetricName", TOP_SERIES_BY_METRIC},
-        {"labelValueCountByLabelName", TOP_VALUES_BY_LABEL},
-        {"memoryInBytesByLabelName", TOP_BYTES_BY_LABEL},
-        {"seriesCountByLabelValuePair", TOP_SERIES_BY_PAIR},
-    };
-    size_t limit;
-    struct db_stats s;
-    struct arena a;
-    struct diag d = {.text = ""};
-    if (!tsdb_limit(r, &limit))
-        return;
-    db_stats_of(api_of(r)->db, &s);
-    struct buf *b = api_begin(r);
-    buf_printf(b,
-               "{\"headStats\":{\"numSeries\":%llu,\"numLabelPairs\":%llu,\"chunkCount\":%llu,"
-               "\"minTime\":%lld,\"maxTime\":%lld}",
-               (unsigned long long)s.head_series, (unsigned long long)s.head_label_pairs,
-               (unsigned long long)s.head_chunks, (long long)s.head_min_ms,
-               (long long)s.head_max_ms);
-    arena_init(&a, STATUS_BYTES_MAX);
-    err e = OK;
-    for (size_t i = 0; i < COUNT_OF(TOPS) && e == OK; i++)
-        e = put_top(r, b, TOPS[i].key, TOPS[i].kind, limit, &a);
-    arena_fini(&a);
-    if (e != OK) {
-        api_fail_err(r, e, &d);
-        return;
-    }
-    buf_put_u8(b, '}');
-    api_end(b, NULL, 0, NULL, 0);
 }
 
 static void put_block(struct buf *b, const struct db_block_info *i)

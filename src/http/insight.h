@@ -6,6 +6,7 @@
 #ifndef HTTP_INSIGHT_H
 #define HTTP_INSIGHT_H
 
+#include "base/timing.h"
 #include "http/query_event.h"
 #include "http/query_log.h"
 #include "query/active.h"

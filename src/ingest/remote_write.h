@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "base/timing.h"
 #include "storage/db.h"
 
 struct receiver;     /* shared by all requests */

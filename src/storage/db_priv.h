@@ -15,7 +15,7 @@
 #include "storage/admission.h"
 #include "storage/block.h"
 #include "storage/change_log.h"
-#include "storage/db.h"
+#include "storage/db_inspect.h"
 #include "storage/exemplar_store.h"
 #include "storage/head_window.h"
 #include "storage/metadata_store.h"

@@ -26,7 +26,7 @@
 #include "base/hash.h"
 #include "model/labels.h"
 #include "model/matcher.h"
-#include "storage/db.h"
+#include "storage/db_inspect.h"
 
 enum {
     REGISTRY_IDS_MAX = 1 << 28, /* series ids are below this */

@@ -228,6 +228,43 @@ for text in ("level=warn", "sum_over_time", "duration_s=", "client=127.0.0.1", "
     check(text in line, f"{text} in {line}")
 equal(busy.stop(), 0, "exit status")
 
+step("cardinality: of the head as upstream, of any time, selector and label")
+wide = Server()
+now = int(time.time())
+wide.write([({"__name__": "old", "pod": f"p{i}", "job": "b"}, [(T * 1000, 1)]) for i in range(50)])
+equal(wide.stop(), 0, "exit status")  # writes the head as blocks
+wide = Server(data=wide.data)
+wide.write([({"__name__": f"now{i % 4}", "pod": f"p{i}", "job": "a"}, [(now * 1000, 1)]) for i in range(100)])
+
+
+def tsdb(**params):
+    status, answer = wide.api("status/tsdb", **params)
+    equal((status, answer["status"]), (200, "success"), f"status/tsdb {params}: {answer}")
+    return answer["data"]
+
+
+pairs = lambda items: [(i["name"], i["value"]) for i in items]
+head = tsdb(limit=2)
+equal(list(head), ["headStats", "seriesCountByMetricName", "labelValueCountByLabelName", "memoryInBytesByLabelName",
+                   "seriesCountByLabelValuePair"], "keys of upstream")
+equal(pairs(head["seriesCountByMetricName"]), [("now0", 25), ("now1", 25)], "heaviest metrics")
+equal(pairs(tsdb(topN=1)["seriesCountByLabelValuePair"]), [("job=a", 100)], "topN")
+equal(tsdb(**{"match[]": "{pod=~'p1.'}"})["totalSeries"], 10, "a selector: series of the head's time")
+equal(pairs(tsdb(**{"match[]": "{pod=~'p1.'}"}, start=0)["seriesCountByMetricName"])[0], ("old", 10), "and of all times")
+day = tsdb(date=time.strftime("%Y-%m-%d", time.gmtime(T)), focusLabel="pod", limit=3)
+equal((day["totalSeries"], day["totalLabelNames"], day["totalLabelValuePairs"]), (50, 3, 52), "totals of a day")
+equal(pairs(day["seriesCountByMetricName"]), [("old", 50)], "metrics of a day")
+equal(pairs(day["seriesCountByFocusLabelValue"]), [("p0", 1), ("p1", 1), ("p10", 1)], "values of the focus label")
+recent = tsdb(start=now - 60)
+equal((recent["totalSeries"], pairs(recent["seriesCountByLabelName"])), (100, [("__name__", 100), ("job", 100), ("pod", 100)]),
+      "what is recent")
+both = tsdb(start=T - 1, end=now, **{"match[]": ["{job='a'}", "{pod='p1'}"]})
+equal(both["totalSeries"], 101, "a union")
+for bad in ({"date": "2020-1-1"}, {"date": "2020-01-01", "start": 1}, {"start": "x"}, {"match[]": "{"}, {"match[]": "{}"},
+            {"limit": 0}, {"topN": 10001}):
+    equal(wide.api("status/tsdb", **bad)[0], 400, f"refused {bad}")
+equal(wide.stop(), 0, "exit status")
+
 step("the query log: a line of JSON for each query, opened again with each reload")
 home = folder()
 log, moved, config = (os.path.join(home, n) for n in ("query.log", "query.old", "prometheus.yml"))

@@ -1,5 +1,6 @@
 /* db_model.c -- see db_model.h. */
 #include "support/db_model.h"
+#include "storage/db_inspect.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
