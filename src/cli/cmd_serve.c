@@ -327,6 +327,7 @@ static err open_server(struct pool **exec_pool, struct diag *d)
         .ready = &api.ready,
         .route_prefix = str_from(api.urls.prefix),
         .bad_params = api_bad_params,
+        .canceled = api_canceled,
         .busy = api_busy,
         .may_start = query_memory_left,
         .tick = query_memory_check,

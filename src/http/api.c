@@ -317,6 +317,11 @@ void api_busy(struct http_request *r, const char *why)
     api_fail(r, API_TIMEOUT, why);
 }
 
+void api_canceled(struct http_request *r)
+{
+    api_fail(r, API_CANCELED, "query was canceled in query queue");
+}
+
 void api_bad_params(struct http_request *r)
 {
     struct buf b = {0};

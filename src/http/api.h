@@ -89,6 +89,8 @@ enum api_error {
     API_NOT_FOUND,   /* 404 */
 };
 void api_fail(struct http_request *r, enum api_error type, const char *text);
+/* 499, or 503 when somebody ended it: for http_options.canceled. */
+void api_canceled(struct http_request *r);
 /* As api_fail() with the type that goes with `e` of storage or query execution. */
 void api_fail_err(struct http_request *r, err e, const struct diag *d);
 /* 400: invalid parameter "name": text */

@@ -81,9 +81,10 @@ struct http_options {
     str listen_address; /* host:port, :port, [v6]:port */
     const struct http_route *routes;
     size_t route_count;
-    str route_prefix;                /* "/prefix" that all routes stand under, "" for none */
-    http_handler not_found;          /* for paths without a route; NULL: 404 text */
-    http_handler bad_params;         /* http_params_error() says why; NULL: 400 text */
+    str route_prefix;        /* "/prefix" that all routes stand under, "" for none */
+    http_handler not_found;  /* for paths without a route; NULL: 404 text */
+    http_handler bad_params; /* http_params_error() says why; NULL: 400 text */
+    http_handler canceled;   /* a request whose flag was set while it waited; NULL: 503 text */
     const struct regex *cors_origin; /* origins that may read API answers; NULL: all */
     void *user;
     struct auth *auth;       /* NULL: nobody is asked, no TLS */

@@ -182,8 +182,10 @@ static void job_done(struct gate_job *j, enum gate_end how)
     struct http_request *r = request_of(j);
     if (how == GATE_EXPIRED)
         refuse_busy(r, HTTP_REFUSED_QUEUE_TIME, "query timed out in query queue");
+    else if (how == GATE_GONE && r->server->options.canceled != NULL)
+        r->server->options.canceled(r); /* the client left, or somebody ended it */
     else if (how == GATE_GONE)
-        http_text(r, 503, "canceled while waiting\n"); /* by the client, or by somebody else */
+        http_text(r, 503, "canceled while waiting\n");
     http_resume(r);
 }
 

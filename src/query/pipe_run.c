@@ -7,7 +7,10 @@
 #include "query/pipe_priv.h"
 #include "query/step_stats.h"
 
-enum { SCRATCH_WARM_BYTES = 128 << 10 }; /* kept by a lane between series */
+enum {
+    SCRATCH_WARM_BYTES = 128 << 10, /* kept by a lane between series */
+    TELL_ROWS = 8,                  /* rows handled between two updates of query_progress */
+};
 
 struct lane_note {
     uint32_t series;
@@ -456,7 +459,6 @@ static void tell_progress(struct lane *l)
 static err lane_checkpoint(struct lane *l)
 {
     struct exec *x = l->pipe->x;
-    tell_progress(l);
     uint64_t points = l->points;
     l->points = 0;
     TRY(exec_hold(x, points, &l->diag));
@@ -472,6 +474,8 @@ static err run_partition(struct run *r, struct lane *l, size_t partition)
 {
     const struct pipe_split *s = r->split;
     for (size_t at = s->bounds[partition]; at < s->bounds[partition + 1]; at++) {
+        if (at % TELL_ROWS == 0)
+            tell_progress(l);
         if (at % CHECK_ROWS == 0) {
             TRY(lane_checkpoint(l));
             if (atomic_load_explicit(&r->stop, memory_order_relaxed))
@@ -501,6 +505,8 @@ static void run_lane(void *arg, unsigned index)
         if (l->error != OK)
             atomic_store_explicit(&r->stop, true, memory_order_relaxed);
     }
+    if (open)
+        tell_progress(l);
     if (open && l->error == OK)
         l->error = lane_checkpoint(l);
     if (open)
