@@ -103,6 +103,23 @@ for a in (*running, waiting):
     check(json.loads(a.answer[2])["error"].startswith("query was canceled in "), f"text: {a.answer[2]}")
 until("all have ended", lambda: not active())
 
+step("an answer that is being sent is cut off; other requests that read are listed too")
+c = socket.create_connection(("127.0.0.1", s.port))
+c.sendall(f"GET /api/v1/query?{urllib.parse.urlencode({'query': 'big[1d]', 'time': T + 30000})} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+q = until("it is sent", lambda: next((q for q in active("query") if q["state"] == "sending"), None))
+equal(cancel(q["id"])[0], 200, "cancel of what is sent")
+taken = b""
+c.settimeout(20)
+while piece := c.recv(1 << 20):
+    taken += piece
+check(taken.startswith(b"HTTP/1.1 200") and not taken.endswith(b"0\r\n\r\n"), f"an answer that ends well: {taken[-50:]}")
+c.close()
+until("its entry is gone", lambda: not active())
+c = socket.create_connection(("127.0.0.1", s.port))
+c.sendall(f"GET /api/v1/series?{urllib.parse.urlencode({'match[]': ['big', 'm1']}, True)} HTTP/1.1\r\nHost: x\r\n".encode())
+equal(active(), [], "a request that has not arrived is no query")
+c.close()
+
 step("a client that leaves frees the processor, and its query is gone")
 c = socket.create_connection(("127.0.0.1", s.port))
 c.sendall(f"GET /api/v1/query_range?{urllib.parse.urlencode(HEAVY)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
