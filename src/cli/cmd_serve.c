@@ -39,6 +39,7 @@ struct serve_flags {
     uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes,
         cache_bytes;
     uint64_t search_limit, subscribers;
+    uint64_t exemplars, metadata_metrics, metadata_bytes;
     uint64_t read_samples_max, read_active_max, read_frame_bytes;
     bool lifecycle, admin, remote_write;
     struct web_flags web;
@@ -83,6 +84,9 @@ static struct serve_flags defaults(void)
         .connections = HTTP_CONNECTIONS_MAX,
         .read_timeout_ms = 300000,
         .search_limit = 10000,
+        .exemplars = db.exemplars_max,
+        .metadata_metrics = db.metadata_families_max,
+        .metadata_bytes = db.metadata_text_bytes_max,
         .subscribers = 16,
         .remote_write = true,
         .read_samples_max = 50000000,
@@ -118,6 +122,14 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
          &f->sync_interval_ms, false},
         {"storage.future-limit", "duration", "Samples further ahead of the clock are refused.",
          FLAG_DURATION, &f->future_ms, false},
+        {"storage.exemplars.max", "count",
+         "Exemplars kept, the newest; 0: none. max_exemplars of the configuration comes first.",
+         FLAG_COUNT, &f->exemplars, false},
+        {"storage.metadata.max-metrics", "count", "Metrics whose type, help and unit are kept.",
+         FLAG_COUNT, &f->metadata_metrics, false},
+        {"storage.metadata.max-bytes", "bytes",
+         "Name, help and unit of one metric; longer ones are not kept.", FLAG_BYTES,
+         &f->metadata_bytes, false},
         {"web.listen-address", "host:port", "Address to listen on.", FLAG_TEXT, &f->listen, false},
         {"web.external-url", "url",
          "URL under which the server is reached, or only its path; for links and redirects.",
@@ -261,6 +273,33 @@ static err apply_scraping(struct config *c, struct diag *d)
     return api.scrape_feed != NULL ? scrape_feed_apply(api.scrape_feed, c, d) : OK;
 }
 
+/* What upstream's option says, or else the flag. */
+static size_t exemplars_max(const struct config *c)
+{
+    const struct storage_config *s = &c->storage;
+    if (!s->has_exemplars)
+        return (size_t)options.exemplars;
+    return s->exemplars_max > 0 ? (size_t)s->exemplars_max : 0;
+}
+
+static err prepare_exemplars(void *arg, struct config *fresh, void **prepared, struct diag *d)
+{
+    (void)arg;
+    (void)prepared;
+    if (exemplars_max(fresh) <= DB_EXEMPLARS_LIMIT)
+        return OK;
+    return diag_set(d, ERR_INVALID, "%zu exemplars are more than can be kept: %d",
+                    exemplars_max(fresh), DB_EXEMPLARS_LIMIT);
+}
+
+static void commit_exemplars(void *arg, struct config *fresh, void *prepared)
+{
+    (void)arg;
+    (void)prepared;
+    if (api.db != NULL) /* else the store is opened with as many */
+        db_limit_exemplars(api.db, exemplars_max(fresh));
+}
+
 static sigset_t block_signals(void)
 {
     sigset_t set;
@@ -307,6 +346,11 @@ static err open_store(struct db **out, struct diag *d)
     o.future_ms_max = options.future_ms;
     o.sync = (enum db_sync)mode;
     o.sync_interval_ms = options.sync_interval_ms;
+    struct config *c = config_in_force(serve_config_reloader());
+    o.exemplars_max = c != NULL ? exemplars_max(c) : (size_t)options.exemplars;
+    config_unref(c);
+    o.metadata_families_max = options.metadata_metrics;
+    o.metadata_text_bytes_max = options.metadata_bytes;
     return db_open(&o, out, d);
 }
 
@@ -457,9 +501,12 @@ static int run(sigset_t *signals, bool type_and_unit)
     external_labels_init(&api.external);
     notifications_init(&api.notifications, (unsigned)MIN(options.subscribers, 1024));
     notifications_set(&api.notifications, NOTE_STARTING, true);
+    static const struct config_subscriber EXEMPLARS = {
+        .name = "exemplars", .prepare = prepare_exemplars, .commit = commit_exemplars};
     serve_config_open(&api, options.config_file, apply_scraping);
     serve_retention_open(serve_config_reloader(), &api, options.retention_ms,
                          options.retention_bytes, options.data_path);
+    config_subscribe(serve_config_reloader(), &EXEMPLARS);
     err e = serve_config_load(&d);
     if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),

@@ -21,6 +21,9 @@ struct db_options db_options_default(void)
         .sync = DB_SYNC_ACK,
         .sync_interval_ms = 1000,
         .labels_limits = LABELS_LIMITS_DEFAULT,
+        .exemplars_max = EXEMPLARS_DEFAULT,
+        .metadata_families_max = METADATA_FAMILIES_DEFAULT,
+        .metadata_text_bytes_max = METADATA_TEXT_DEFAULT,
     };
 }
 
@@ -93,8 +96,9 @@ static struct db *db_new(const struct db_options *o)
     atomic_init(&db->retention_ms, o->retention_ms);
     atomic_init(&db->retention_bytes, o->retention_bytes);
     db->alias_seed = hash_random_seed();
-    db->exemplars = exemplar_store_new(EXEMPLARS_MAX);
-    db->metadata = metadata_store_new();
+    db->exemplars = exemplar_store_new(MIN(o->exemplars_max, (size_t)DB_EXEMPLARS_LIMIT));
+    db->metadata = metadata_store_new(
+        (struct metadata_limits){o->metadata_families_max, o->metadata_text_bytes_max});
     db->changes = change_log_open();
     db->state.clock_ms = INT64_MIN;
     timing_recent_init(&db->timings.sync_recent);

@@ -31,6 +31,7 @@ struct db;
 enum {
     SERIES_NONE = UINT32_MAX, /* no series: db_resolve() found nothing */
     DB_BATCH_ROWS_MAX = 1 << 20,
+    DB_EXEMPLARS_LIMIT = 2000000,
 };
 
 enum db_sync { DB_SYNC_ACK, DB_SYNC_INTERVAL, DB_SYNC_OFF };
@@ -49,6 +50,9 @@ struct db_options {
     bool no_background; /* tests: no threads. Cuts, compaction, retention only through the calls
                            below; commits run, and call back, on the caller's thread */
     struct labels_limits labels_limits;
+    size_t exemplars_max;           /* kept, of all series: the newest; 0: none */
+    size_t metadata_families_max;   /* metrics whose metadata is kept */
+    size_t metadata_text_bytes_max; /* name, help and unit of one together */
 };
 
 /* The defaults; the caller fills in `path`. */
@@ -283,6 +287,9 @@ typedef err (*db_metadata_fn)(void *arg, str metric, const struct metadata *m);
 MUST_USE err db_metadata_each(struct db *db, str metric, db_metadata_fn fn,
                               void *arg); /* "": all */
 
+/* Keep another number of exemplars from now on, at most DB_EXEMPLARS_LIMIT. */
+void db_limit_exemplars(struct db *db, size_t max);
+
 typedef err (*db_exemplar_fn)(void *arg, struct labels series, const struct exemplar *e);
 MUST_USE err db_exemplars_each(struct db *db, const struct db_select_args *args, db_exemplar_fn fn,
                                void *arg);
@@ -313,5 +320,7 @@ MUST_USE err db_keep(struct db *db, const char *name, slice bytes);
 /* Append what is kept under `name`, at most `size_max` bytes.
  *   ERR_NOTFOUND  nothing      ERR_CORRUPT  damaged or larger: set aside      ERR_IO */
 MUST_USE err db_kept(struct db *db, const char *name, size_t size_max, struct buf *out);
+
+#include "storage/db_stats.h" /* inspection */
 
 #endif

@@ -129,6 +129,11 @@ err db_metadata_each(struct db *db, str metric, db_metadata_fn fn, void *arg)
     return metadata_store_each(db->metadata, metric, fn, arg);
 }
 
+void db_limit_exemplars(struct db *db, size_t max)
+{
+    exemplar_store_resize(db->exemplars, MIN(max, (size_t)DB_EXEMPLARS_LIMIT));
+}
+
 err db_exemplars_each(struct db *db, const struct db_select_args *args, db_exemplar_fn fn,
                       void *arg)
 {

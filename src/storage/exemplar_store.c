@@ -82,6 +82,12 @@ static slice encode_copy(struct labels ls)
     return (slice){b.ptr, b.len - 1};
 }
 
+/* Places in order of age, the oldest first. */
+static struct entry *entry_of_age(const struct exemplar_store *s, size_t age)
+{
+    return &s->ring[(s->pos + age) % s->made];
+}
+
 static uint32_t find_owner(const struct exemplar_store *s, hash128 hash)
 {
     uint32_t i = s->buckets[hash.lo & (s->bucket_count - 1)];
@@ -165,6 +171,10 @@ enum exemplar_admission exemplar_store_admit(struct exemplar_store *s, hash128 s
 {
     struct newest n = newest_of(e);
     mutex_lock(&s->lock);
+    if (s->capacity == 0) {
+        mutex_unlock(&s->lock);
+        return EXEMPLAR_SAME;
+    }
     uint32_t i = find_owner(s, series);
     if (i == NONE)
         i = make_owner(s, series);
@@ -236,6 +246,39 @@ void exemplar_store_add(struct exemplar_store *s, hash128 series, struct labels 
     } else if (s->owners[i].count == 0 && !s->owners[i].admitted.known) {
         drop_owner(s, i);
     }
+    mutex_unlock(&s->lock);
+}
+
+static size_t used_count(const struct exemplar_store *s)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < s->made; i++)
+        used += s->ring[i].series != NONE;
+    return used;
+}
+
+void exemplar_store_resize(struct exemplar_store *s, size_t capacity)
+{
+    mutex_lock(&s->lock);
+    size_t used = used_count(s), kept = 0;
+    struct entry *ring = mem_alloc((MIN(used, capacity) + 1) * sizeof(*ring));
+    size_t gone = used > capacity ? used - capacity : 0;
+    for (size_t age = 0; age < s->made; age++) {
+        struct entry *e = entry_of_age(s, age);
+        if (e->series == NONE)
+            continue;
+        if (gone == 0) {
+            ring[kept++] = *e;
+        } else {
+            gone--;
+            evict(s, e, NONE);
+        }
+    }
+    mem_free(s->ring);
+    s->ring = ring;
+    s->made = kept;
+    s->pos = kept == capacity ? 0 : kept;
+    s->capacity = capacity;
     mutex_unlock(&s->lock);
 }
 
@@ -344,15 +387,32 @@ err exemplar_store_each(struct exemplar_store *s, const struct matcher *matchers
 
 /* ---- Persistence ---- */
 
+/* The age from which on all fit the state file, and how many those are. */
+static size_t first_that_fits(const struct exemplar_store *s, uint64_t *count)
+{
+    enum { ENTRY_BYTES_MAX = 4 * VARINT_SIZE_MAX }; /* beside the labels */
+    size_t bytes = 0, age = s->made;
+    *count = 0;
+    for (; age > 0; age--) {
+        const struct entry *e = entry_of_age(s, age - 1);
+        if (e->series == NONE)
+            continue;
+        bytes += s->owners[e->series].labels.len + e->labels.len + ENTRY_BYTES_MAX;
+        if (bytes > EXEMPLARS_STATE_BYTES_MAX)
+            break;
+        ++*count;
+    }
+    return age;
+}
+
 void exemplar_store_encode(struct exemplar_store *s, struct buf *out)
 {
+    uint64_t count;
     mutex_lock(&s->lock);
-    uint64_t count = 0;
-    for (size_t i = 0; i < s->made; i++)
-        count += s->ring[i].series != NONE;
+    size_t first = first_that_fits(s, &count);
     buf_put_varint(out, count);
-    for (size_t i = 0; i < s->made; i++) {
-        const struct entry *e = &s->ring[(s->pos + i) % s->made];
+    for (size_t age = first; age < s->made; age++) {
+        const struct entry *e = entry_of_age(s, age);
         if (e->series == NONE)
             continue;
         buf_put_string(out, slice_text(s->owners[e->series].labels));

@@ -17,20 +17,24 @@
 #include "model/matcher.h"
 
 enum {
-    EXEMPLARS_MAX = 100000,                 /* as Prometheus' default */
+    EXEMPLARS_DEFAULT = 100000,             /* as Prometheus' default */
     EXEMPLARS_ANSWER_BYTES_MAX = 256 << 20, /* memory of one answer */
+    EXEMPLARS_STATE_BYTES_MAX = 512 << 20,  /* of the state file */
 };
 
 struct exemplar_store;
 
+/* `capacity` 0: none are kept. */
 struct exemplar_store *exemplar_store_new(size_t capacity);
+/* Another capacity from now on; of what is there the newest stay. */
+void exemplar_store_resize(struct exemplar_store *s, size_t capacity);
 void exemplar_store_free(struct exemplar_store *s); /* NULL is allowed */
 
 enum exemplar_admission { EXEMPLAR_NEW, EXEMPLAR_SAME, EXEMPLAR_OLD };
 
 /* May `e` follow the newest exemplar (added or admitted) of the series with this label hash? NEW:
- * it is admitted now. SAME: equals the newest, to be ignored. OLD: older, or the same time with
- * other contents. */
+ * it is admitted now. SAME: to be ignored: equals the newest, or none are kept. OLD: older, or the
+ * same time with other contents. */
 enum exemplar_admission exemplar_store_admit(struct exemplar_store *s, hash128 series,
                                              const struct exemplar *e);
 
@@ -49,7 +53,8 @@ MUST_USE err exemplar_store_each(struct exemplar_store *s, const struct matcher 
                                            const struct exemplar *e),
                                  void *arg);
 
-/* All exemplars, oldest first, appended to `out`; and back. ERR_CORRUPT: some may be added. */
+/* All exemplars (the newest that fit EXEMPLARS_STATE_BYTES_MAX), oldest first, appended to `out`;
+ * and back. ERR_CORRUPT: some may be added. */
 void exemplar_store_encode(struct exemplar_store *s, struct buf *out);
 MUST_USE err exemplar_store_decode(struct exemplar_store *s, struct reader *r, uint64_t seed);
 

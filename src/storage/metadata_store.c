@@ -17,11 +17,13 @@ struct metadata_store {
     struct entry **table;
     size_t cap, count; /* cap is a power of two, at most half full */
     uint64_t seed;
+    struct metadata_limits limits; /* constant */
 };
 
-struct metadata_store *metadata_store_new(void)
+struct metadata_store *metadata_store_new(struct metadata_limits limits)
 {
     struct metadata_store *s = mem_zalloc(1, sizeof(*s));
+    s->limits = limits;
     mutex_init(&s->lock);
     s->cap = 256;
     s->table = mem_zalloc(s->cap, sizeof(*s->table));
@@ -85,18 +87,18 @@ static bool same(const struct metadata *a, const struct metadata *b)
     return a->type == b->type && str_eq(a->help, b->help) && str_eq(a->unit, b->unit);
 }
 
-static bool too_long(str metric, const struct metadata *m)
+static bool too_long(const struct metadata_store *s, str metric, const struct metadata *m)
 {
-    return metric.len > METADATA_TEXT_MAX || m->help.len > METADATA_TEXT_MAX ||
-           m->unit.len > METADATA_TEXT_MAX ||
-           metric.len + m->help.len + m->unit.len > METADATA_TEXT_MAX;
+    size_t max = s->limits.text_bytes_max;
+    return metric.len > max || m->help.len > max || m->unit.len > max ||
+           metric.len + m->help.len + m->unit.len > max;
 }
 
 bool metadata_store_differs(struct metadata_store *s, str metric, const struct metadata *m)
 {
     mutex_lock(&s->lock);
     struct entry **place = place_of(s, metric);
-    bool fits = !too_long(metric, m) && (*place != NULL || s->count < METADATA_FAMILIES_MAX);
+    bool fits = !too_long(s, metric, m) && (*place != NULL || s->count < s->limits.families_max);
     bool differs = fits && (*place == NULL || !same(&(*place)->m, m));
     mutex_unlock(&s->lock);
     return differs;
@@ -104,7 +106,7 @@ bool metadata_store_differs(struct metadata_store *s, str metric, const struct m
 
 bool metadata_store_put(struct metadata_store *s, str metric, const struct metadata *m)
 {
-    if (too_long(metric, m))
+    if (too_long(s, metric, m))
         return false;
     mutex_lock(&s->lock);
     struct entry **place = place_of(s, metric);
@@ -115,7 +117,7 @@ bool metadata_store_put(struct metadata_store *s, str metric, const struct metad
             *place = entry_new(metric, m);
             mem_free(old);
         }
-    } else if (s->count == METADATA_FAMILIES_MAX) {
+    } else if (s->count >= s->limits.families_max) {
         kept = false;
     } else {
         *place = entry_new(metric, m);

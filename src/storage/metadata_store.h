@@ -12,16 +12,21 @@
 #include "model/metadata.h"
 
 enum {
-    METADATA_FAMILIES_MAX = 200000, /* more are not kept: names come from outside */
-    METADATA_TEXT_MAX = 64 << 10,   /* bytes of name, help and unit together */
+    METADATA_FAMILIES_DEFAULT = 200000, /* more are not kept: names come from outside */
+    METADATA_TEXT_DEFAULT = 64 << 10,   /* bytes of name, help and unit together */
+};
+
+struct metadata_limits {
+    size_t families_max, text_bytes_max;
 };
 
 struct metadata_store;
 
-struct metadata_store *metadata_store_new(void);
+struct metadata_store *metadata_store_new(struct metadata_limits limits);
 void metadata_store_free(struct metadata_store *s); /* NULL is allowed */
 
-/* Remember `m` for `metric` (both copied). False when a bound above does not let it. */
+/* Remember `m` for `metric` (both copied). False when a limit does not let it: it is a
+ * new one and there are enough, or its text is too long. */
 bool metadata_store_put(struct metadata_store *s, str metric, const struct metadata *m);
 
 /* Would a put change anything? */

@@ -404,8 +404,9 @@ static err verify_state(struct tool *t)
 {
     struct state s;
     struct buf path = {0}, bytes = {0};
-    struct metadata_store *metadata = metadata_store_new();
-    struct exemplar_store *exemplars = exemplar_store_new(EXEMPLARS_MAX);
+    struct metadata_store *metadata =
+        metadata_store_new((struct metadata_limits){SIZE_MAX, STATE_SIZE_MAX});
+    struct exemplar_store *exemplars = exemplar_store_new(DB_EXEMPLARS_LIMIT);
     err e = fs_read_file(t->fs, fs_join(&path, t->dir, "state"), STATE_SIZE_MAX, &bytes);
     if (e == OK && state_decode(buf_slice(&bytes), &s, metadata, exemplars) != OK)
         report(t, "state", "damaged");

@@ -87,7 +87,7 @@ static void read_state(slice bytes)
     buf_put(&copy, bytes.ptr, bytes.len);
     if (copy.len > 12) /* a fuzzer does not guess checksums */
         store_u32(copy.ptr + 8, checksum32((slice){copy.ptr + 12, copy.len - 12}, 0));
-    struct metadata_store *metadata = metadata_store_new();
+    struct metadata_store *metadata = metadata_store_new((struct metadata_limits){1000, 1 << 16});
     struct exemplar_store *exemplars = exemplar_store_new(64);
     if (state_decode(buf_slice(&copy), &s, metadata, exemplars) == OK) {
         struct buf again = {0};
