@@ -34,6 +34,23 @@ int main(void)
                (double)(clock_thread_cpu_ns() - start) / POINTS);
         buf_reset(&b);
     }
+    enum { STEPS = 250 };
+    static uint8_t slots[STEPS * JSON_TIME_SLOT];
+    static double values[STEPS];
+    for (unsigned i = 0; i < STEPS; i++)
+        json_time_slot(INT64_C(1795000000000) + i * 15000, slots + i * JSON_TIME_SLOT);
+    for (int class = 0; class < 3; class ++) {
+        for (unsigned i = 0; i < STEPS; i++)
+            values[i] = value_of(class, i * 397);
+        uint64_t begun = clock_thread_cpu_ns();
+        for (unsigned i = 0; i < POINTS / STEPS; i++) {
+            buf_reset(&b);
+            json_points(&b, slots, values, STEPS);
+        }
+        printf("points, %-13s %6.1f ns, %4.1f bytes\n", CLASSES[class],
+               (double)(clock_thread_cpu_ns() - begun) / POINTS, (double)b.len / STEPS);
+        buf_reset(&b);
+    }
     const struct label items[] = {{STR("__name__"), STR("node_cpu_seconds_total")},
                                   {STR("cpu"), STR("12")},
                                   {STR("instance"), STR("10.1.2.3:9100")},

@@ -20,6 +20,7 @@ enum {
 struct query_answer { /* state of one streamed answer */
     struct query *query;
     struct arena arena; /* scratch for histogram buckets */
+    struct buf slots;   /* json_time_slot() of every step, once a series has points at all */
     size_t limit, written;
     int64_t start_ms, step_ms; /* of the query */
     bool begun, with_stats;
@@ -116,6 +117,24 @@ static const char *type_name(enum value_type t)
     }
 }
 
+/* A float at every step, as most series of most answers have. */
+static bool is_dense(const struct query_answer *a, const struct query_series *s)
+{
+    return a->step_ms > 0 && s->histograms == NULL &&
+           s->count == (uint64_t)(a->end_ms - a->start_ms) / (uint64_t)a->step_ms + 1;
+}
+
+static void put_dense(struct buf *b, struct query_answer *a, const struct query_series *s)
+{
+    for (size_t i = a->slots.len / JSON_TIME_SLOT; i < s->count; i++) {
+        json_time_slot(s->ts_ms[i], buf_reserve(&a->slots, JSON_TIME_SLOT));
+        a->slots.len += JSON_TIME_SLOT;
+    }
+    buf_put_str(b, STR(",\"values\":["));
+    json_points(b, a->slots.ptr, s->values, s->count);
+    buf_put_u8(b, ']');
+}
+
 static void put_floats(struct buf *b, const struct query_series *s)
 {
     bool any = false;
@@ -148,11 +167,15 @@ static void put_histograms(struct buf *b, const struct query_series *s, struct a
         buf_put_u8(b, ']');
 }
 
-static void put_series(struct buf *b, const struct query_series *s, bool vector, struct arena *a)
+static void put_series(struct buf *b, struct query_answer *answer, const struct query_series *s,
+                       bool vector)
 {
+    struct arena *a = &answer->arena;
     buf_put_str(b, STR("{\"metric\":"));
     json_labels(b, s->labels);
-    if (!vector) {
+    if (!vector && is_dense(answer, s)) {
+        put_dense(b, answer, s);
+    } else if (!vector) {
         put_floats(b, s);
         put_histograms(b, s, a);
     } else if (s->histograms != NULL && s->histograms[0] != NULL) {
@@ -264,7 +287,7 @@ static bool answer_next(void *state, struct buf *out)
     }
     if (a->written++ > 0)
         buf_put_u8(out, ',');
-    put_series(out, &s, q->type == VALUE_VECTOR, &a->arena);
+    put_series(out, a, &s, q->type == VALUE_VECTOR);
     return true;
 }
 
@@ -274,6 +297,7 @@ static void answer_close(void *state)
     insight_answered(a->insight, clock_mono_ns() - a->executed_ns);
     query_close(a->query);
     arena_fini(&a->arena);
+    buf_fini(&a->slots);
     mem_free(a);
 }
 

@@ -83,9 +83,8 @@ void json_labels(struct buf *b, struct labels ls)
     buf_put_u8(b, '}');
 }
 
-void json_time(struct buf *b, int64_t ms)
+static size_t format_time(int64_t ms, char *p)
 {
-    char *p = (char *)buf_reserve(b, 32);
     size_t n = 0;
     uint64_t u = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
     if (ms < 0)
@@ -98,7 +97,12 @@ void json_time(struct buf *b, int64_t ms)
         p[n++] = (char)('0' + rest / 10 % 10);
         p[n++] = (char)('0' + rest % 10);
     }
-    b->len += n;
+    return n;
+}
+
+void json_time(struct buf *b, int64_t ms)
+{
+    b->len += format_time(ms, (char *)buf_reserve(b, 32));
 }
 
 void json_number(struct buf *b, double v)
@@ -135,6 +139,32 @@ void json_point(struct buf *b, int64_t ms, double v)
     buf_put_u8(b, ',');
     json_value(b, v);
     buf_put_u8(b, ']');
+}
+
+void json_time_slot(int64_t ms, uint8_t *slot)
+{
+    size_t n = 1;
+    slot[0] = '[';
+    n += format_time(ms, (char *)slot + n);
+    slot[n++] = ',';
+    slot[n++] = '"';
+    slot[JSON_TIME_SLOT - 1] = (uint8_t)n;
+}
+
+void json_points(struct buf *b, const uint8_t *slots, const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *slot = slots + i * JSON_TIME_SLOT;
+        uint8_t *start = buf_reserve(b, JSON_TIME_SLOT + NUMBER_SIZE_MAX + 3), *p = start;
+        if (i > 0)
+            *p++ = ',';
+        memcpy(p, slot, JSON_TIME_SLOT); /* a fixed size is a move; what is too much goes under */
+        p += slot[JSON_TIME_SLOT - 1];
+        p += number_format_json(values[i], (char *)p);
+        *p++ = '"';
+        *p++ = ']';
+        b->len += (size_t)(p - start);
+    }
 }
 
 static unsigned boundaries(const struct histogram_bucket *k)

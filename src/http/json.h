@@ -31,6 +31,12 @@ void json_value(struct buf *b, double v);
 /* [time,"value"] */
 void json_point(struct buf *b, int64_t ms, double v);
 
+/* Many series with points at the same times: the text before the value, made once. */
+enum { JSON_TIME_SLOT = 32 }; /* bytes; the last one is the length of the text */
+void json_time_slot(int64_t ms, uint8_t *slot);
+/* The points of `values` at the times of `count` slots, with commas between. */
+void json_points(struct buf *b, const uint8_t *slots, const double *values, size_t count);
+
 /* [time,{histogram}]; `a` is scratch. ERR_LIMIT: its budget. */
 MUST_USE err json_histogram_point(struct buf *b, int64_t ms, const struct histogram *h,
                                   struct arena *a);

@@ -78,12 +78,40 @@ static void test_json__values(void **state)
     buf_fini(&b);
 }
 
+static void test_json__points_are_those_of_one_at_a_time(void **state)
+{
+    static const int64_t TIMES[] = {
+        0, 5, -1500, 1795000000000, 1795000000123, INT64_MAX / 8, -INT64_MAX / 8};
+    static const double VALUES[] = {0, -0.0, 17, 0.1, 1e300, -5e-324, NAN};
+    enum { COUNT = 7 };
+    uint8_t slots[COUNT * JSON_TIME_SLOT];
+    struct buf got = {0}, want = {0};
+    (void)state;
+    for (size_t from = 0; from < COUNT; from++) {
+        double values[COUNT];
+        buf_reset(&got);
+        buf_reset(&want);
+        for (size_t i = 0; i < COUNT; i++) {
+            values[i] = VALUES[(from + i) % COUNT];
+            json_time_slot(TIMES[i], slots + i * JSON_TIME_SLOT);
+            if (i > 0)
+                buf_put_u8(&want, ',');
+            json_point(&want, TIMES[i], values[i]);
+        }
+        json_points(&got, slots, values, COUNT);
+        check(&got, buf_cstr(&want));
+    }
+    buf_fini(&got);
+    buf_fini(&want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json__strings),
         cmocka_unit_test(test_json__times),
         cmocka_unit_test(test_json__values),
+        cmocka_unit_test(test_json__points_are_those_of_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
