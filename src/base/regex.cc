@@ -1,7 +1,7 @@
 /* regex.cc -- see regex.h: the C interface of RE2.
  *
- * Expressions that are lists of literals or pieces with ".*" between them are matched without RE2,
- * and when they capture nothing not even compiled. */
+ * Expressions that are lists of literals, pieces with ".*" between them or short sequences of
+ * classes are matched without RE2, and when they capture nothing not even compiled. */
 #include <re2/re2.h>
 
 #include <cstdio>
@@ -227,13 +227,14 @@ extern "C" err regex_compile(str expr, struct regex **out, struct diag *d)
         regex_scan(own, &re->arena, &re->facts);
     else
         re->facts.has_group = true;
-    bool known = (re->facts.literals != nullptr || re->facts.is_glob) && !re->facts.has_group;
+    bool told = re->facts.literals != nullptr || re->facts.is_glob || re->facts.shift != nullptr;
+    bool known = told && !re->facts.has_group;
     err e = known ? OK : compile_re2(expr, &re->re, d);
     if (e != OK) {
         regex_close(re);
         return e;
     }
-    re->sees_repairs = (re->facts.literals == nullptr && !re->facts.is_glob) ||
+    re->sees_repairs = !told || re->facts.shift != nullptr ||
                        memmem(expr.ptr, expr.len, "\xef\xbf\xbd", 3) != nullptr;
     *out = re;
     return OK;
@@ -284,6 +285,8 @@ static bool match(const struct regex *re, str s)
         return literals_match(&re->facts, s);
     if (re->facts.is_glob)
         return regex_glob_match(&re->facts.glob, s);
+    if (re->facts.shift != nullptr)
+        return regex_shift_match(re->facts.shift, s);
     return str_starts(s, re->facts.prefix) &&
            re->re->Match(piece_of(s), 0, s.len, RE2::ANCHOR_BOTH, nullptr, 0);
 }
@@ -320,7 +323,7 @@ extern "C" enum regex_breadth regex_breadth(const struct regex *re)
 
 extern "C" bool regex_is_slow(const struct regex *re)
 {
-    return re->facts.literals == nullptr && !re->facts.is_glob;
+    return re->facts.literals == nullptr && !re->facts.is_glob && re->facts.shift == nullptr;
 }
 
 /* Bytes of the name at the start of `s`: Unicode letters and digits, and '_'. */

@@ -26,7 +26,7 @@ static bool is_special(char c)
     return c != '\0' && strchr("\\.+*?()|[{^$", c) != NULL;
 }
 
-static bool is_quantifier(str s)
+bool regex_is_quantifier(str s)
 {
     return s.len > 0 && s.ptr[0] != '\0' && strchr("*+?{", s.ptr[0]) != NULL;
 }
@@ -46,9 +46,7 @@ static void skip(str *s, size_t n)
     *s = (str){s->ptr + n, s->len - n};
 }
 
-/* A literal rune at the start of `s`, plain or escaped: its bytes into `out`, and how many bytes of
- * `s` it takes; 0 when there is none. */
-static size_t literal_size(str s, str *out)
+size_t regex_literal_size(str s, str *out)
 {
     if (s.len == 0)
         return 0;
@@ -71,8 +69,8 @@ static size_t literal_size(str s, str *out)
 static size_t run_size(str s)
 {
     str rune, left = s;
-    for (size_t n; (n = literal_size(left, &rune)) > 0; skip(&left, n))
-        if (is_quantifier((str){left.ptr + n, left.len - n}))
+    for (size_t n; (n = regex_literal_size(left, &rune)) > 0; skip(&left, n))
+        if (regex_is_quantifier((str){left.ptr + n, left.len - n}))
             break;
     return s.len - left.len;
 }
@@ -87,7 +85,7 @@ static str take_literals(str *s, struct arena *a)
         return (str){NULL, 0};
     skip(s, run.len);
     while (run.len > 0) {
-        skip(&run, literal_size(run, &rune));
+        skip(&run, regex_literal_size(run, &rune));
         memcpy(text + size, rune.ptr, rune.len);
         size += rune.len;
     }
@@ -166,6 +164,18 @@ static bool scan_class(struct scanner *sc, struct set *out)
     return true;
 }
 
+bool regex_take_class(str *s, struct arena *a, bool has[256])
+{
+    struct scanner sc = {.left = *s, .arena = a};
+    struct set members = {0};
+    if (!scan_class(&sc, &members))
+        return false;
+    for (size_t i = 0; i < members.count; i++)
+        has[(unsigned char)members.items[i].ptr[0]] = true;
+    *s = sc.left;
+    return true;
+}
+
 static bool scan_alternatives(struct scanner *sc, struct set *out, unsigned depth);
 
 /* "(...)" or "(?:...)"; the parenthesis is still in front. */
@@ -198,7 +208,7 @@ static bool scan_atom(struct scanner *sc, struct set *out, unsigned depth)
         str text = take_literals(&sc->left, sc->arena);
         ok = text.len > 0 && set_add(out, sc->arena, text);
     }
-    return ok && !is_quantifier(sc->left);
+    return ok && !regex_is_quantifier(sc->left);
 }
 
 /* Atoms one after the other, up to '|', ')' or the end. */
@@ -265,13 +275,12 @@ static bool scan_literals(str expr, struct arena *a, struct regex_facts *out)
     return true;
 }
 
-/* ".*", ".+" and their lazy forms off the front; false when there is none. */
-static bool take_gap(str *s, size_t *gap_min)
+bool regex_take_gap(str *s, size_t *gap_min)
 {
     if (s->len < 2 || s->ptr[0] != '.' || (s->ptr[1] != '*' && s->ptr[1] != '+'))
         return false;
     size_t size = s->len > 2 && s->ptr[2] == '?' ? 3 : 2;
-    if (is_quantifier((str){s->ptr + size, s->len - size}))
+    if (regex_is_quantifier((str){s->ptr + size, s->len - size}))
         return false;
     *gap_min += s->ptr[1] == '+';
     skip(s, size);
@@ -288,10 +297,10 @@ static bool scan_glob(str expr, struct arena *a, struct regex_glob *out)
         g.count++;
         if (expr.len == 0)
             break;
-        if (g.count == REGEX_GLOB_PARTS_MAX || !take_gap(&expr, &g.gap_min[g.count]))
+        if (g.count == REGEX_GLOB_PARTS_MAX || !regex_take_gap(&expr, &g.gap_min[g.count]))
             return false;
         /* ".+.*": one gap. A gap of several must be counted in runes, which bytes are not. */
-        while (take_gap(&expr, &g.gap_min[g.count]))
+        while (regex_take_gap(&expr, &g.gap_min[g.count]))
             ;
         if (g.gap_min[g.count] > 1)
             return false;
@@ -337,7 +346,7 @@ static bool may_have_alternatives(str s)
 /* Matching is anchored anyway: take '^' off the front and '$' off the end. */
 static str without_anchors(str s)
 {
-    if (str_starts(s, STR("^")) && !is_quantifier((str){s.ptr + 1, s.len - 1}))
+    if (str_starts(s, STR("^")) && !regex_is_quantifier((str){s.ptr + 1, s.len - 1}))
         skip(&s, 1);
     if (!str_ends(s, STR("$")))
         return s;
@@ -379,6 +388,9 @@ void regex_scan(str expr, struct arena *a, struct regex_facts *out)
         out->prefix = out->glob.parts[0];
         return;
     }
+    out->shift = regex_shift_make(without_group(expr, &captures), a);
+    if (out->shift != NULL)
+        out->has_group = captures;
     if (!may_have_alternatives(expr))
         out->prefix = take_literals(&expr, a);
 }

@@ -243,7 +243,9 @@ static void test_regex__takes_long_lists(void **state)
  * says. The same expression inside (?i:)... is not recognised, so it shows RE2's own answer. */
 static void random_expr(struct buf *b, uint64_t *r, int depth)
 {
-    static const char *const ATOMS[] = {"a", "b", "ab", "[ab]", "[a-c]", ".*", ".+", "\\.", "c"};
+    static const char *const ATOMS[] = {"a",     "b", "ab",   "[ab]", "[a-c]",  ".*",      ".+",
+                                        "\\.",   "c", "a*",   "b+",   "[ab]*",  "[bc.]+?", "\\w",
+                                        "\\d*b", "é", "\\s?", ".*",   "[a-b]?", "[0-9]+"};
     int parts = 1 + (int)(*r % 4);
     *r = hash64((slice){(const uint8_t *)r, sizeof(*r)}, 1);
     for (int i = 0; i < parts; i++) {
@@ -293,7 +295,7 @@ static void test_regex__recognisers_agree_with_the_automaton(void **state)
             r = hash64((slice){(const uint8_t *)&r, sizeof(r)}, 3);
             size_t size = r % 7;
             for (size_t c = 0; c < size; c++)
-                text[c] = "abc.aab"[(r >> (8 + 4 * c)) % 7];
+                text[c] = "abc.aab\xc3\xa9 7"[(r >> (8 + 4 * c)) % 11];
             str s = {text, size};
             bool want = regex_match(automaton, s);
             if (regex_match(re, s) != want || (want && !str_starts(s, regex_prefix(re))))
@@ -305,6 +307,38 @@ static void test_regex__recognisers_agree_with_the_automaton(void **state)
         buf_fini(&b);
     }
     assert_true(lists > 100);
+}
+
+/* What dashboards ask takes no automaton, and long ones are left to it. */
+static void test_regex__sequences_are_not_slow(void **state)
+{
+    static const struct {
+        const char *expr, *yes, *no;
+        bool slow;
+    } CASES[] = {
+        {"prod-[0-9]+-.*|test.*", "prod-12-x", "prod--x", false},
+        {".*[13579]aaa.*", "x3aaaa", "x2aaaa", false},
+        {"(a+|x.*y)", "aa", "xY", false},
+        {"a?b*\\d\\w\\s", "bb7_\t", "a\t", false},
+        {"[a-z]*[0-9]?é+?", "ab3é", "ab3", true}, /* a rune of two bytes, repeated */
+        {"[ab]{2}", "ab", "a", true},
+        {"[^a]", "b", "a", true},
+        {".", "é", "ab", true},
+        {".+[b]?.+", "éé", "é", false},
+        {".+[b]?.+", "\xe9\x80", "\x80", false}, /* invalid bytes are a rune each */
+        {"[0-9]+0123456789012345678901234567890123456789012345678901234567890",
+         "10123456789012345678901234567890123456789012345678901234567890", "x", false},
+        {"[0-9]+01234567890123456789012345678901234567890123456789012345678901234",
+         "101234567890123456789012345678901234567890123456789012345678901234", "x", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct regex *re = compile(str_from(CASES[i].expr));
+        assert_int_equal(regex_is_slow(re), CASES[i].slow);
+        assert_true(regex_match(re, str_from(CASES[i].yes)));
+        assert_false(regex_match(re, str_from(CASES[i].no)));
+        regex_close(re);
+    }
 }
 
 static const struct {
@@ -428,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_regex__lists_literals),
         cmocka_unit_test(test_regex__takes_long_lists),
         cmocka_unit_test(test_regex__recognisers_agree_with_the_automaton),
+        cmocka_unit_test(test_regex__sequences_are_not_slow),
         cmocka_unit_test(test_regex__expands_as_go),
         cmocka_unit_test(test_regex__knows_its_groups),
         cmocka_unit_test(test_regex__takes_empty_strings_without_address),
