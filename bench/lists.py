@@ -7,7 +7,8 @@ valid there, Debian's prometheus and victoria-metrics.
 
 For each query and number of steps: CPU of the server process (median of the runs that fit into
 --budget seconds, at least one), wall time, and the ratios. `-` stands for a query that the server
-refuses; `!` marks an answer with another number of series than Varve's. Servers are restarted after
+refuses; `!` marks an answer with another number of series than Varve's, which gets no ratio (native
+histograms in a victoria-metrics that does not know them: nothing is found fast). Servers are restarted after
 loading, so that all of them hold the data in blocks. Lists and data:
 promql/bench_test.go of Prometheus, thanos-io/promql-engine's engine/bench_test.go, Mimir's
 streamingpromql benchmarks (bench/lists.c says how much data each is).
@@ -217,7 +218,7 @@ def report(name, rows):
         line = f"{expr[:71]:72}{steps:>6}" + "".join(cell(rows[k].get(key), ours) for k in kinds)
         for k in others:
             r = rows[k].get(key, {})
-            if "cpu_ms" in r and ours.get("cpu_ms"):
+            if "cpu_ms" in r and ours.get("cpu_ms") and r["series"] == ours["series"]:
                 ratios[k].append(r["cpu_ms"] / ours["cpu_ms"])
                 line += f"{ratios[k][-1]:>10.2f}"
             else:
