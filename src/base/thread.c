@@ -20,6 +20,7 @@ enum {
     NAME_SIZE = 16,        /* bytes of a thread's name in the kernel, terminator included */
     STACK_BYTES = 8 << 20, /* of each thread, whatever `ulimit -s` says; touched pages only count */
     YIELDING_NICE = 10,
+    LAST_NICE = 19,
     CGROUP_TEXT_SIZE = 4096 /* bytes read of a file below /proc or /sys */
 };
 
@@ -219,11 +220,22 @@ static unsigned cgroup_cpus(void)
     return least;
 }
 
+int thread_id(void)
+{
+    return gettid();
+}
+
+void thread_lower(int id, enum thread_share share)
+{
+    /* on Linux the thread's alone, not its process's */
+    (void)setpriority(PRIO_PROCESS, (id_t)id, share == THREAD_LAST ? LAST_NICE : YIELDING_NICE);
+}
+
 void thread_yield_to_others(void)
 {
     static _Thread_local bool done;
-    if (!done) /* on Linux the calling thread's alone, not its process's */
-        (void)setpriority(PRIO_PROCESS, 0, YIELDING_NICE);
+    if (!done)
+        thread_lower(thread_id(), THREAD_YIELDS);
     done = true;
 }
 

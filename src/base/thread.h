@@ -48,8 +48,15 @@ void thread_join(pthread_t t);
 /* CPUs this process may use: affinity and the cgroup's cpu.max, at least 1. */
 unsigned thread_cpu_count(void);
 
-/* The calling thread gets processor time that others leave, from now on: a tenth of what another
- * gets when both want it. Calling it again is free. */
+/* What a thread gets of the processors when others want them too. */
+enum thread_share {
+    THREAD_YIELDS, /* a tenth of what those get that never said anything */
+    THREAD_LAST,   /* a seventh of that */
+};
+/* Lower the share of a thread of this process, by its thread_id(). It cannot be raised again. */
+void thread_lower(int id, enum thread_share share);
+int thread_id(void); /* of the calling thread */
+/* The calling thread yields from now on; calling it again is free. */
 void thread_yield_to_others(void);
 
 /* A pool of `threads` workers with a queue of at most `queue_max` waiting jobs. */

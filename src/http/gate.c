@@ -7,8 +7,9 @@
 #include "base/thread.h"
 
 enum {
-    RESERVE_DIVISOR = 4, /* of the workers, one in so many is for light work */
-    LIGHT_STREAK_MAX = 4 /* light jobs that may go before a heavy one that could run */
+    RESERVE_DIVISOR = 4,  /* of the workers, one in so many is for light work */
+    LIGHT_STREAK_MAX = 4, /* light jobs that may go before a heavy one that could run */
+    OVERRUN_FACTOR = 2,   /* so many times the workers may turn heavy while they run */
 };
 
 struct list {
@@ -20,18 +21,30 @@ struct kind { /* what jobs of this kind were found to be */
     bool heavy;
 };
 
+enum worker_state { WORKER_NONE, WORKER_ALIVE, WORKER_ENDED /* to be joined */ };
+
+struct gate_worker {
+    struct gate *g;
+    enum gate_class cls; /* of the jobs it takes */
+    enum worker_state state;
+    int id; /* of its thread */
+    pthread_t thread;
+};
+
 struct gate {
     struct gate_options options;
-    unsigned reserve;  /* workers heavy work does not get */
-    struct mutex lock; /* guards what follows; rank: leaf */
-    struct cond work;
+    unsigned reserve;                  /* workers heavy work does not get */
+    unsigned worker_max[GATE_CLASSES]; /* that take such jobs; more have turned heavy */
+    struct mutex lock;                 /* guards what follows; rank: before leaves */
+    struct cond work[GATE_CLASSES];
     struct list waiting[GATE_CLASSES], running[GATE_CLASSES];
     struct gate_stats stats;
     unsigned streak;
     bool closing;
     struct kind *kinds;
-    unsigned thread_count;
-    pthread_t *threads;
+    unsigned alive[GATE_CLASSES], idle[GATE_CLASSES];
+    unsigned worker_cap;
+    struct gate_worker *workers;
 };
 
 const char *gate_class_name(enum gate_class c)
@@ -118,48 +131,44 @@ static void sort_light(struct gate *g)
     }
 }
 
-static struct gate_job *choose(struct gate *g)
+/* The class of the job to run next; GATE_CLASSES: none may. */
+static enum gate_class next_class(struct gate *g)
 {
+    const struct gate_options *o = &g->options;
     sort_light(g);
-    struct gate_job *admin = g->waiting[GATE_ADMIN].first;
-    struct gate_job *light = g->waiting[GATE_LIGHT].first, *heavy = g->waiting[GATE_HEAVY].first;
-    if (admin != NULL && g->stats.running[GATE_ADMIN] < GATE_ADMIN_WORKERS)
-        return admin;
-    if ((light != NULL || heavy != NULL) && g->options.may_start != NULL &&
-        !g->options.may_start(g->options.arg))
-        light = heavy = NULL;
-    if (light != NULL && !light_may_run(g))
-        light = NULL;
-    if (heavy != NULL && !heavy_may_run(g))
-        heavy = NULL;
-    if (light == NULL || (heavy != NULL && g->streak >= LIGHT_STREAK_MAX))
-        light = heavy;
-    g->streak = light == heavy ? 0 : g->streak + 1;
-    return light;
+    bool light = g->waiting[GATE_LIGHT].first != NULL && light_may_run(g);
+    bool heavy = g->waiting[GATE_HEAVY].first != NULL && heavy_may_run(g);
+    if ((light || heavy) && o->may_start != NULL && !g->closing && !o->may_start(o->arg))
+        return GATE_CLASSES;
+    if (light && !(heavy && g->streak >= LIGHT_STREAK_MAX))
+        return GATE_LIGHT;
+    return heavy ? GATE_HEAVY : GATE_CLASSES;
 }
 
-static struct gate_job *take(struct gate *g)
+static bool admin_may_run(const struct gate *g)
 {
-    struct gate_job *j = choose(g);
-    if (j == NULL)
+    return g->waiting[GATE_ADMIN].first != NULL &&
+           g->stats.running[GATE_ADMIN] < GATE_ADMIN_WORKERS;
+}
+
+static struct gate_job *take(struct gate *g, struct gate_worker *w)
+{
+    bool mine = w->cls == GATE_ADMIN ? admin_may_run(g) : next_class(g) == w->cls;
+    if (!mine)
         return NULL;
+    struct gate_job *j = g->waiting[w->cls].first;
     uint64_t now_ns = clock_mono_ns();
-    list_remove(&g->waiting[j->cls], j);
-    g->stats.waiting[j->cls]--;
-    g->stats.waited_ns[j->cls] += now_ns - j->since_mono_ns;
-    g->stats.started[j->cls]++;
+    if (w->cls != GATE_ADMIN)
+        g->streak = w->cls == GATE_LIGHT ? g->streak + 1 : 0;
+    list_remove(&g->waiting[w->cls], j);
+    g->stats.waiting[w->cls]--;
+    g->stats.waited_ns[w->cls] += now_ns - j->since_mono_ns;
+    g->stats.started[w->cls]++;
     j->since_mono_ns = now_ns;
-    list_append(&g->running[j->cls], j);
-    g->stats.running[j->cls]++;
+    j->worker = w;
+    list_append(&g->running[w->cls], j);
+    g->stats.running[w->cls]++;
     return j;
-}
-
-/* ---- Workers ---- */
-
-static bool has_waiting(const struct gate *g)
-{
-    return g->waiting[GATE_LIGHT].first != NULL || g->waiting[GATE_HEAVY].first != NULL ||
-           g->waiting[GATE_ADMIN].first != NULL;
 }
 
 static void leave(struct gate *g, struct gate_job *j)
@@ -171,66 +180,141 @@ static void leave(struct gate *g, struct gate_job *j)
         note_kind(g, j->fingerprint, false);
 }
 
-static void *worker(void *arg)
+/* ---- Workers ---- */
+
+static void *worker_main(void *worker);
+
+/* A worker's place without one. Under the lock, as all here. */
+static struct gate_worker *free_place(struct gate *g)
 {
-    struct gate *g = arg;
-    thread_yield_to_others();
+    for (unsigned i = 0; i < g->worker_cap; i++) {
+        struct gate_worker *w = &g->workers[i];
+        if (w->state == WORKER_ENDED && !g->closing) { /* it has let the lock go and returns */
+            thread_join(w->thread);
+            w->state = WORKER_NONE;
+        }
+        if (w->state == WORKER_NONE)
+            return w;
+    }
+    return NULL;
+}
+
+static void add_worker(struct gate *g, enum gate_class c)
+{
+    struct gate_worker *w = free_place(g);
+    if (w == NULL)
+        return;
+    *w = (struct gate_worker){.g = g, .cls = c, .state = WORKER_ALIVE};
+    if (thread_start(&w->thread, "query", worker_main, w) != OK)
+        w->state = WORKER_NONE; /* logged; those that are there go on */
+    else
+        g->alive[c]++;
+}
+
+static void wake(struct gate *g, enum gate_class c)
+{
+    if (g->idle[c] > 0)
+        cond_signal(&g->work[c]);
+    else if (g->alive[c] < g->worker_max[c])
+        add_worker(g, c);
+}
+
+/* Something has changed: whoever may go on shall know. He who goes on calls this again. */
+static void wake_next(struct gate *g)
+{
+    enum gate_class c = next_class(g);
+    if (c != GATE_CLASSES)
+        wake(g, c);
+    if (admin_may_run(g))
+        wake(g, GATE_ADMIN);
+}
+
+static bool has_waiting(const struct gate *g)
+{
+    return g->waiting[GATE_LIGHT].first != NULL || g->waiting[GATE_HEAVY].first != NULL ||
+           g->waiting[GATE_ADMIN].first != NULL;
+}
+
+static void run_one(struct gate *g, struct gate_job *j)
+{
+    wake_next(g);
+    mutex_unlock(&g->lock);
+    j->run(j);
     mutex_lock(&g->lock);
-    for (;;) {
-        struct gate_job *j = take(g);
-        if (j == NULL && g->closing && !has_waiting(g))
-            break;
-        if (j == NULL) {
-            cond_wait(&g->work, &g->lock);
+    leave(g, j);
+    wake_next(g);
+    mutex_unlock(&g->lock);
+    j->done(j, GATE_RAN);
+    mutex_lock(&g->lock);
+}
+
+static void *worker_main(void *arg)
+{
+    struct gate_worker *w = arg;
+    struct gate *g = w->g;
+    mutex_lock(&g->lock);
+    w->id = thread_id();
+    thread_lower(w->id, w->cls == GATE_HEAVY ? THREAD_LAST : THREAD_YIELDS);
+    /* one too many has turned heavy and been replaced */
+    while (g->alive[w->cls] <= g->worker_max[w->cls]) {
+        struct gate_job *j = take(g, w);
+        if (j != NULL) {
+            run_one(g, j);
             continue;
         }
-        mutex_unlock(&g->lock);
-        j->run(j);
-        mutex_lock(&g->lock);
-        leave(g, j);
-        mutex_unlock(&g->lock);
-        j->done(j, GATE_RAN);
-        mutex_lock(&g->lock);
+        if (g->closing && !has_waiting(g))
+            break;
+        g->idle[w->cls]++;
+        cond_wait(&g->work[w->cls], &g->lock);
+        g->idle[w->cls]--;
     }
-    cond_broadcast(&g->work); /* the last job may have kept others waiting */
+    g->alive[w->cls]--;
+    w->state = WORKER_ENDED;
+    for (unsigned c = 0; g->closing && c < GATE_CLASSES; c++)
+        cond_broadcast(&g->work[c]); /* the last job may have kept others waiting */
     mutex_unlock(&g->lock);
     return NULL;
 }
 
 /* ---- Life ---- */
 
-static void join_all(struct gate *g)
-{
-    mutex_lock(&g->lock);
-    g->closing = true;
-    cond_broadcast(&g->work);
-    mutex_unlock(&g->lock);
-    for (unsigned i = 0; i < g->thread_count; i++)
-        thread_join(g->threads[i]);
-}
-
-err gate_open(const struct gate_options *o, struct gate **out)
+void gate_open(const struct gate_options *o, struct gate **out)
 {
     ASSERT(o->workers > 0);
     ASSERT(o->queue_max > 0);
     struct gate *g = mem_zalloc(1, sizeof(*g));
     g->options = *o;
     g->reserve = o->workers / RESERVE_DIVISOR;
-    mutex_init(&g->lock);
-    cond_init(&g->work);
+    g->worker_max[GATE_LIGHT] = o->workers;
+    g->worker_max[GATE_HEAVY] = o->workers - g->reserve;
+    g->worker_max[GATE_ADMIN] = GATE_ADMIN_WORKERS;
+    g->worker_cap = o->workers * (2 + OVERRUN_FACTOR) + GATE_ADMIN_WORKERS;
+    g->workers = mem_zalloc(g->worker_cap, sizeof(*g->workers));
     g->kinds = mem_zalloc(GATE_KINDS, sizeof(*g->kinds));
-    unsigned count = o->workers + g->reserve + GATE_ADMIN_WORKERS;
-    g->threads = mem_zalloc(count, sizeof(*g->threads));
-    err e = OK;
-    while (g->thread_count < count && e == OK) {
-        e = thread_start(&g->threads[g->thread_count], "query", worker, g);
-        g->thread_count += e == OK;
+    mutex_init(&g->lock);
+    for (unsigned c = 0; c < GATE_CLASSES; c++)
+        cond_init(&g->work[c]);
+    *out = g;
+}
+
+static void join_all(struct gate *g)
+{
+    mutex_lock(&g->lock);
+    g->closing = true;
+    for (unsigned c = 0; c < GATE_CLASSES; c++)
+        cond_broadcast(&g->work[c]);
+    wake_next(g);
+    for (unsigned i = 0; i < g->worker_cap; i++) {
+        struct gate_worker *w = &g->workers[i];
+        if (w->state == WORKER_NONE)
+            continue;
+        mutex_unlock(&g->lock);
+        thread_join(w->thread);
+        mutex_lock(&g->lock);
+        w->state = WORKER_NONE;
+        i = UINT32_MAX; /* meanwhile another may have come: from the first again */
     }
-    if (e != OK)
-        gate_close(g);
-    else
-        *out = g;
-    return e;
+    mutex_unlock(&g->lock);
 }
 
 void gate_close(struct gate *g)
@@ -238,10 +322,11 @@ void gate_close(struct gate *g)
     if (g == NULL)
         return;
     join_all(g);
-    cond_fini(&g->work);
+    for (unsigned c = 0; c < GATE_CLASSES; c++)
+        cond_fini(&g->work[c]);
     mutex_fini(&g->lock);
     mem_free(g->kinds);
-    mem_free(g->threads);
+    mem_free(g->workers);
     mem_free(g);
 }
 
@@ -256,7 +341,7 @@ err gate_submit(struct gate *g, struct gate_job *j)
     } else {
         list_append(&g->waiting[j->cls], j);
         g->stats.waiting[j->cls]++;
-        cond_signal(&g->work);
+        wake_next(g);
     }
     mutex_unlock(&g->lock);
     return e;
@@ -290,20 +375,29 @@ static struct gate_job *take_ended(struct gate *g, uint64_t now_ns, enum gate_en
     return NULL;
 }
 
-/* They run on, but no longer on the light ones' account. */
+/* It runs on with its worker, on the heavy ones' account. */
+static void turn_one(struct gate *g, struct gate_job *j)
+{
+    list_remove(&g->running[GATE_LIGHT], j);
+    list_append(&g->running[GATE_HEAVY], j);
+    j->cls = j->worker->cls = GATE_HEAVY;
+    g->alive[GATE_LIGHT]--;
+    g->alive[GATE_HEAVY]++;
+    g->stats.running[GATE_LIGHT]--;
+    g->stats.running[GATE_HEAVY]++;
+    g->stats.turned_heavy++;
+    thread_lower(j->worker->id, THREAD_LAST);
+    note_kind(g, j->fingerprint, true);
+}
+
 static void turn_heavy(struct gate *g, uint64_t now_ns)
 {
+    unsigned most = g->worker_max[GATE_HEAVY] + OVERRUN_FACTOR * g->options.workers;
     for (struct gate_job *j = g->running[GATE_LIGHT].first, *next; j != NULL; j = next) {
         next = j->next;
-        if (now_ns < j->since_mono_ns + UINT64_C(1000000) * GATE_LIGHT_MS)
-            continue;
-        list_remove(&g->running[GATE_LIGHT], j);
-        list_append(&g->running[GATE_HEAVY], j);
-        j->cls = GATE_HEAVY;
-        g->stats.running[GATE_LIGHT]--;
-        g->stats.running[GATE_HEAVY]++;
-        g->stats.turned_heavy++;
-        note_kind(g, j->fingerprint, true);
+        if (now_ns >= j->since_mono_ns + UINT64_C(1000000) * GATE_LIGHT_MS &&
+            g->alive[GATE_HEAVY] < most)
+            turn_one(g, j);
     }
 }
 
@@ -319,8 +413,7 @@ void gate_tick(struct gate *g)
         j->end = how;
         ended = j;
     }
-    if (has_waiting(g))
-        cond_broadcast(&g->work);
+    wake_next(g); /* memory may have become free, too */
     mutex_unlock(&g->lock);
     while (ended != NULL) {
         j = ended;

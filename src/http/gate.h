@@ -3,11 +3,11 @@
  *
  * A class is given by whoever queues a job; work that was called light and runs for more than
  * GATE_LIGHT_MS is heavy from then on, and its kind (`fingerprint`) is remembered as heavy; a kind
- * that takes less than a quarter of that is remembered as light. A
- * quarter of the workers is never taken by heavy work, and what turned heavy while running does not
- * count against the light ones' share: a query of a few milliseconds does not wait for queries of
- * minutes. Neither do heavy ones starve: of five jobs that could run, one is theirs. Administration
- * has workers of its own.
+ * that takes less than a quarter of that is remembered as light. A quarter of the workers is never
+ * taken by heavy work, and what turns heavy while it runs takes its worker along: another one takes
+ * the place among the light ones, and gets more of the processor. So a query of a few milliseconds
+ * does not wait for queries of minutes. Neither do heavy ones starve: of five jobs that could run,
+ * one is theirs. Administration has workers of its own. Workers are started when they are needed.
  *
  * A job waits for a limited time. Those whose client has left are dropped. Threads: any;
  * gate_tick() from one. */
@@ -42,6 +42,7 @@ struct gate_job {                      /* in its owner's memory until `done` was
     uint64_t since_mono_ns;      /* private, as is what follows: queued, or running */
     struct gate_job *prev, *next;
     enum gate_end end;
+    struct gate_worker *worker;
 };
 
 struct gate_options {
@@ -56,8 +57,7 @@ struct gate_options {
 
 struct gate;
 
-/* ERR_IO  a thread did not start */
-MUST_USE err gate_open(const struct gate_options *o, struct gate **out);
+void gate_open(const struct gate_options *o, struct gate **out);
 
 /* Run what is queued to its end, then stop the workers. */
 void gate_close(struct gate *g); /* NULL is allowed */

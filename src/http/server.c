@@ -415,10 +415,10 @@ static err start(struct http_server *s, struct diag *d)
     TRY(server_listen(s->listen_address, &fd, &s->port, d));
     const struct gate_options g = {o->workers, o->queue_max, o->queue_ms_max, o->may_start,
                                    o->user};
-    err e = o->workers > 0 ? gate_open(&g, &s->gate) : OK;
-    if (e == OK)
-        e = pool_open("pieces", o->threads, o->connections_max + HTTP_CONNECTIONS_RESERVE,
-                      &s->pieces);
+    if (o->workers > 0)
+        gate_open(&g, &s->gate);
+    err e =
+        pool_open("pieces", o->threads, o->connections_max + HTTP_CONNECTIONS_RESERVE, &s->pieces);
     if (e == OK && o->auth != NULL)
         e = pool_open("password", PASSWORD_THREADS, PASSWORD_QUEUE, &s->passwords);
     if (e == OK)

