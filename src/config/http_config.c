@@ -328,7 +328,7 @@ static const struct decode_field OAUTH_FIELDS[] = {
     {.key = "audience", .kind = DECODE_TEXT, .offset = OAUTH(audience)},
     {.key = "claims", .kind = DECODE_PAIRS, .offset = OAUTH(claims)},
     {.key = "scopes", .kind = DECODE_TEXTS, .offset = OAUTH(scopes)},
-    {.key = "token_url", .kind = DECODE_TEXT, .offset = OAUTH(token_url), .shown_when_zero = true},
+    {.key = "token_url", .kind = DECODE_URL, .offset = OAUTH(token_url), .shown_when_zero = true},
     {.key = "endpoint_params", .kind = DECODE_PAIRS, .offset = OAUTH(endpoint_params)},
     {.key = "tls_config", .kind = DECODE_STRUCT, .offset = OAUTH(tls), .schema = &HTTP_TLS_SCHEMA},
     {.kind = DECODE_INLINE, .offset = OAUTH(proxy), .schema = &PROXY_SCHEMA},
