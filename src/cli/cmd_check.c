@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "cli/check_config.h"
+#include "cli/check_web.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 
@@ -103,17 +104,30 @@ static int check_config(int argc, char **argv)
     return code;
 }
 
+static const struct {
+    const char *name, *what;
+    int (*run)(int argc, char **argv);
+} CHECKS[] = {
+    {"config", "[<flags>] <config-files>...", check_config},
+    {"web-config", "<files of --web.config.file>...", check_web_config},
+    {"token-file", "<files of --web.token-file>...", check_token_file},
+};
+
 static void usage(FILE *to)
 {
-    (void)fprintf(to, "usage: varve check config [<flags>] <config-files>...\n\n"
-                      "Check whether configuration files of Prometheus are valid.\n"
+    (void)fprintf(to, "usage:");
+    for (size_t i = 0; i < COUNT_OF(CHECKS); i++)
+        (void)fprintf(to, "%s varve check %s %s\n", i > 0 ? "      " : "", CHECKS[i].name,
+                      CHECKS[i].what);
+    (void)fprintf(to, "\nCheck whether configuration files are valid.\n"
                       "\"varve check config --help\" shows the flags.\n");
 }
 
 int cmd_check(int argc, char **argv)
 {
-    if (argc > 0 && strcmp(argv[0], "config") == 0)
-        return check_config(argc - 1, argv + 1);
+    for (size_t i = 0; argc > 0 && i < COUNT_OF(CHECKS); i++)
+        if (strcmp(argv[0], CHECKS[i].name) == 0)
+            return CHECKS[i].run(argc - 1, argv + 1);
     bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
     usage(help ? stdout : stderr);
     return help ? 0 : 2;

@@ -321,6 +321,4 @@ MUST_USE err db_keep(struct db *db, const char *name, slice bytes);
  *   ERR_NOTFOUND  nothing      ERR_CORRUPT  damaged or larger: set aside      ERR_IO */
 MUST_USE err db_kept(struct db *db, const char *name, size_t size_max, struct buf *out);
 
-#include "storage/db_stats.h" /* inspection */
-
 #endif

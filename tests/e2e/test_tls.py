@@ -105,6 +105,12 @@ for text, words in ((PAIR.replace("now.key", "renewed.key"), "does not match the
                f"--web.config.file={WEB}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     out = p.communicate(timeout=20)[0]
     check(p.returncode == 1 and words in out and "BEGIN" not in out, f"{text}: {p.returncode} {out}")
+    r = subprocess.run([VARVE, "check", "web-config", WEB], capture_output=True, text=True)
+    check(r.returncode == 1 and r.stderr.startswith(f"{WEB} FAILED: ") and words in r.stderr and r.stdout == "", f"{r}")
+put(WEB, PAIR)
+r = subprocess.run([VARVE, "check", "web-config", WEB, f"{DIR}/nowhere.yml", WEB], capture_output=True, text=True)
+equal((r.returncode, r.stderr), (1, f"{WEB} SUCCESS\n{DIR}/nowhere.yml FAILED: {DIR}/nowhere.yml: no such file\n"
+                                 f"{WEB} SUCCESS\n"), "each file has its line, as promtool writes them")
 
 step("versions: 1.2 and 1.3, nothing older; plain HTTP gets nothing; the health address speaks TLS too")
 put(WEB, PAIR)
