@@ -26,6 +26,7 @@ static const char *const NAMES[HTTP_REFUSALS] = {
     [HTTP_REFUSED_SLOW_BODY] = "slow_body",
     [HTTP_REFUSED_SLOW_READER] = "slow_reader",
     [HTTP_REFUSED_ROOM] = "made_room",
+    [HTTP_REFUSED_TLS] = "tls",
 };
 
 const char *http_refusal_name(enum http_refusal why)
@@ -46,10 +47,21 @@ void request_refuse(struct http_request *r, enum http_refusal why, unsigned stat
     r->refused = true;
 }
 
+/* Somebody tried. What was sent is not logged: it may be a secret with a slip of the pen. */
+static void log_refusal(struct http_request *r, enum http_refusal why)
+{
+    const char *path = r->route != NULL ? r->route->path : "(no route)";
+    bool tried = why != HTTP_REFUSED_UNAUTHORIZED || http_header(r, "Authorization").len > 0;
+    if (tried && why != HTTP_REFUSED_CONNECTIONS && why != HTTP_REFUSED_PASSWORDS)
+        log_warn("request refused", LOG_CSTR("reason", NAMES[why]),
+                 LOG_STR("client", http_client(r)), LOG_CSTR("route", path));
+}
+
 static enum access refuse(struct http_request *r, enum http_refusal why, unsigned status,
                           const char *text)
 {
     request_refuse(r, why, status, text);
+    log_refusal(r, why);
     return ACCESS_REFUSED;
 }
 

@@ -71,12 +71,14 @@ enum MHD_Result connection_admit(void *cls, const struct sockaddr *address, sock
     return full ? MHD_NO : MHD_YES;
 }
 
-static void begin_tls(struct MHD_Connection *c)
+static bool begin_tls(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    if (info != NULL && info->tls_session != NULL)
-        tls_begin(info->tls_session);
+    if (info == NULL || info->tls_session == NULL)
+        return false;
+    tls_begin(info->tls_session);
+    return true;
 }
 
 void connection_opened(struct http_server *s, struct MHD_Connection *c, void **context)
@@ -95,7 +97,7 @@ void connection_opened(struct http_server *s, struct MHD_Connection *c, void **c
     s->connections = k;
     mutex_unlock(&s->lock);
     *context = k;
-    begin_tls(c);
+    k->tls = begin_tls(c);
 }
 
 void connection_closed(struct http_server *s, void **context)
@@ -103,6 +105,8 @@ void connection_closed(struct http_server *s, void **context)
     struct connection *k = *context;
     if (k == NULL)
         return;
+    if (k->tls && !k->asked && !k->cut)
+        http_refused(s, HTTP_REFUSED_TLS);
     count_working(s, phase_of(atomic_load_explicit(&k->phase, memory_order_relaxed)),
                   CONNECTION_IDLE);
     mutex_lock(&s->lock);
@@ -126,6 +130,7 @@ void connection_phase(struct http_server *s, struct MHD_Connection *c, enum conn
     enum connection_phase was = phase_of(atomic_load_explicit(&k->phase, memory_order_relaxed));
     if (p == CONNECTION_BODY)
         atomic_store_explicit(&k->body_bytes, 0, memory_order_relaxed);
+    k->asked = true;
     if (p == CONNECTION_HEAD && was == CONNECTION_HEAD)
         return; /* since its first byte */
     count_working(s, was, p);

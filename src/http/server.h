@@ -135,6 +135,7 @@ enum http_refusal { /* why something was not served; names: http_refusal_name() 
                     HTTP_REFUSED_SLOW_BODY,
                     HTTP_REFUSED_SLOW_READER,
                     HTTP_REFUSED_ROOM, /* closed to make room for others */
+                    HTTP_REFUSED_TLS,  /* a handshake failed, or no request came after it */
                     HTTP_REFUSALS,
 };
 const char *http_refusal_name(enum http_refusal why); /* as a label's value */

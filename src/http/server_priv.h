@@ -90,6 +90,7 @@ struct connection { /* one open connection */
     _Atomic uint64_t phase;      /* enum connection_phase and since when: conn.c */
     _Atomic uint64_t body_bytes; /* come of this request's body */
     bool cut;
+    bool tls, asked;                    /* a request has begun */
     uint64_t idle_since_ns, idle_bytes; /* the idle phase looked at last; received until then */
     uint64_t window_ns, window_bytes;   /* while the client takes an answer: a point in time */
 };

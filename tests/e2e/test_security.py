@@ -268,6 +268,7 @@ equal(status(s, "/-/reload", {"Host": "127.0.0.1:9090", "Origin": "http://evil.e
 equal(status(s, "/api/v1/query", {**RELOAD, "Origin": "http://evil.example",
                                   "Content-Type": "application/x-www-form-urlencoded"}, "POST", "query=1"), 200,
       "reading by POST changes nothing")
+check("request refused" in s.log() and "reason=forbidden client=127.0.0.1 route=/api/v1/labels" in open(s.log_path).read(), "logged")
 check(refused(s, "foreign_origin", alice) >= 8 and refused(s, "unknown_host", alice) == 3, "counted")
 strict = Server(flags=[f"--web.external-url=https://user:{CANARY}@prom.example.com/", "--web.route-prefix=/", "--web.allowed-hosts=varve.example.com, other.example", "--web.cors.origin=https://(ops|dash)\\.example"])
 for host, want in (("varve.example.com:80", 200), ("other.example", 200), ("third.example", 403), ("varve", 403)):

@@ -1,6 +1,7 @@
 """TLS: versions, suites, client certificates, names, and certificates that change under a running server."""
 import http.client
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -116,6 +117,7 @@ step("versions: 1.2 and 1.3, nothing older; plain HTTP gets nothing; the health 
 put(WEB, PAIR)
 health = free_port()
 s = Secure(f"--web.health-address=127.0.0.1:{health}")
+until("the store is open", lambda: s.get("/-/ready")[0] == 200)
 equal(s.get()[0::2][:2], (200, "TLSv1.3"), "newest")
 equal(s.get(maximum=ssl.TLSVersion.TLSv1_2)[2], "TLSv1.2", "1.2")
 s.refuses("TLS 1.1", minimum=ssl.TLSVersion.TLSv1, maximum=ssl.TLSVersion.TLSv1_1, ciphers="ALL:@SECLEVEL=0")
@@ -200,5 +202,19 @@ for c in idle:
     c.settimeout(5)
     check(c.recv(1) == b"", "closed")
 check(0.5 < time.time() - begun < 4, f"after a second: {time.time() - begun}")
+kept = http.client.HTTPSConnection("localhost", t.port, context=ssl.create_default_context(cafile=f"{DIR}/ca.crt"))
+
+
+def refused(reason):
+    kept.request("GET", "/metrics")
+    text = kept.getresponse().read().decode()
+    return int(re.search(r'varve_http_refused_total\{reason="%s"\} (\d+)' % reason, text).group(1))
+
+
+equal(refused("slow_headers"), 20, "counted")
+before = refused("tls")
+t.refuses("another CA", ca="other")
+until("a failed handshake is counted", lambda: refused("tls") == before + 1)
+kept.close()
 equal([x.stop() for x in (s, t)], [0, 0], "stop")
 print("ok")
