@@ -332,11 +332,18 @@ static enum auth_verdict check_token(const struct rules *r, str token, unsigned 
     return (found->scopes & scope) != 0 ? AUTH_ALLOWED : AUTH_REFUSED;
 }
 
+/* A file of tokens that has none lets nobody in; a web configuration without users asks nobody, as
+ * upstream. */
+static bool asks(const struct auth *a, const struct rules *r)
+{
+    return r->web.users.count > 0 || a->token_path[0] != '\0';
+}
+
 static enum auth_verdict decide(struct auth *a, str header, unsigned scope, bool compute)
 {
     struct rules *r = rules_get(a);
     enum auth_verdict verdict = AUTH_UNKNOWN;
-    if (r->web.users.count == 0 && r->tokens.count == 0)
+    if (!asks(a, r))
         verdict = AUTH_ALLOWED;
     else if (header.len > AUTH_HEADER_MAX)
         verdict = AUTH_UNKNOWN;
@@ -361,7 +368,7 @@ enum auth_verdict auth_verify(struct auth *a, str authorization, unsigned scope)
 bool auth_is_on(struct auth *a)
 {
     struct rules *r = rules_get(a);
-    bool on = r->web.users.count > 0 || r->tokens.count > 0;
+    bool on = asks(a, r);
     rules_put(r);
     return on;
 }

@@ -139,6 +139,12 @@ static void test_auth__changed_files_are_read_again(void **state)
     assert_int_equal(auth_counters_of(a).reloads_failed, 1);
     assert_false(auth_counters_of(a).last_reload_ok);
     assert_int_equal(check(a, "Bearer test", SCOPE_READ), AUTH_ALLOWED); /* wrong: old stays */
+    put(tokens, "tokens: []\n");
+    assert_int_equal(refresh(a), OK);
+    assert_int_equal(check(a, "Bearer test", SCOPE_READ), AUTH_UNKNOWN);
+    put(web, "basic_auth_users: {}\n");
+    assert_int_equal(refresh(a), OK);
+    assert_int_equal(check(a, "", SCOPE_READ), AUTH_UNKNOWN); /* no token is no open door */
     put(tokens, "tokens:\n  - {name: g, sha256: " SUM ", scopes: [write]}\n");
     put(web, "basic_auth_users: {carol: " HASH "}\n");
     assert_int_equal(refresh(a), OK);
