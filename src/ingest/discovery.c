@@ -515,8 +515,9 @@ static void put_set(struct buf *out, const struct set *s)
 void discovery_metrics(struct discovery *d, struct buf *out)
 {
     mutex_lock(&d->lock);
-    put_type(out, "prometheus_sd_discovered_targets", "gauge",
-             "Current number of discovered targets.");
+    if (d->set_count > 0) /* readers expect no family without samples */
+        put_type(out, "prometheus_sd_discovered_targets", "gauge",
+                 "Current number of discovered targets.");
     for (size_t i = 0; i < d->set_count; i++)
         put_set(out, &d->sets[i]);
     put_type(out, "prometheus_sd_refresh_failures_total", "counter",
