@@ -128,13 +128,29 @@ def samples(name, port):
     return int(result[0]["value"][1]) if result else 0
 
 
+def warm_up(name, args, server, port):
+    """All targets scraped, by the scraper's own account where it has one, and an interval more."""
+    deadline = time.time() + args.interval * 20
+    while time.time() < deadline:
+        time.sleep(2)
+        try:
+            done = server.count if name == "vmagent" else samples(name, port) // args.series
+        except (OSError, ValueError, KeyError, http.client.HTTPException):
+            continue
+        if done >= args.targets:
+            break
+    else:
+        print(f"{name}: not all targets were scraped within {args.interval * 20} s")
+    time.sleep(args.interval)
+
+
 def run(name, args):
     folder = tempfile.mkdtemp(prefix="scrape-bench-")
     server = PageServer(args.series, args.plain)
     argv, port = commands(args, folder, server)
     process = subprocess.Popen(argv[name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(args.interval * 1.5 + 2)
+        warm_up(name, args, server, port)
         cpu, scrapes, begun, peak = cpu_seconds(process.pid), server.count, time.time(), 0
         while time.time() < begun + args.seconds:
             time.sleep(1)

@@ -1,124 +1,9 @@
 """Scraping, side by side with Prometheus: the same pages, served to both, must leave the same series and samples;
 broken pages, limits, staleness, reloads and the targets API."""
-import http.server
-import json
-import math
-import os
-import threading
+import gzip
 import urllib.parse
 
-from lib import *
-
-PROMETHEUS = shutil.which("prometheus")
-AUTO = {"up", "scrape_duration_seconds", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling",
-        "scrape_series_added"}
-
-
-class Pages:
-    """A server of pages: `pages[path]` is (status, content type, body) or a function of the request."""
-
-    def __init__(self):
-        self.pages, self.requests = {}, []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                path = self.path.split("?")[0]
-                outer.requests.append((path, self.path, dict(self.headers)))
-                page = outer.pages.get(path, (404, "text/plain", b"no such page\n"))
-                if callable(page):
-                    page = page(self)
-                if page is None:
-                    return
-                status, kind, body = page
-                self.send_response(status)
-                if kind:
-                    self.send_header("Content-Type", kind)
-                if "gzip" in self.headers.get("Accept-Encoding", "") and len(body) > 200:
-                    import gzip
-                    body = gzip.compress(body)
-                    self.send_header("Content-Encoding", "gzip")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def text(self, path, body, kind="text/plain; version=0.0.4; charset=utf-8"):
-        self.pages[path] = (200, kind, body if isinstance(body, bytes) else body.encode())
-
-
-def config(text):
-    path = os.path.join(folder(), "prometheus.yml")
-    with open(path, "w") as f:
-        f.write(text)
-    return path
-
-
-class Prom:
-    """Debian's Prometheus with the same configuration."""
-
-    def __init__(self, path):
-        self.port = free_port()
-        self.data = folder()
-        self.proc = start([PROMETHEUS, f"--config.file={path}", f"--storage.tsdb.path={self.data}",
-                           f"--web.listen-address=127.0.0.1:{self.port}", "--web.enable-lifecycle",
-                           "--log.level=error", "--enable-feature=exemplar-storage"])
-        until("prometheus ready", self.ready, 30)
-
-    def ready(self):
-        try:
-            return self.get("/-/ready")[0] == 200
-        except OSError:
-            return False
-
-    def get(self, path):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        c.request("GET", path)
-        r = c.getresponse()
-        out = (r.status, r.read())
-        c.close()
-        return out
-
-
-def get(port, path):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    c.request("GET", path)
-    r = c.getresponse()
-    out = json.loads(r.read())
-    c.close()
-    return out
-
-
-def raw(port, selector, range_text="5m"):
-    """{labels: [(time, value text)]} of all stored samples, stale markers as Prometheus leaves them out."""
-    q = urllib.parse.quote(f"{selector}[{range_text}]")
-    out = {}
-    for s in get(port, f"/api/v1/query?query={q}")["data"]["result"]:
-        out[tuple(sorted(s["metric"].items()))] = s["values"]
-    return out
-
-
-def series(port, selector, range_text="5m"):
-    """The same without times: the set of values of each series."""
-    return {k: sorted({v for _, v in values}) for k, values in raw(port, selector, range_text).items()}
-
-
-def targets(port):
-    return {t["labels"]["job"]: t for t in get(port, "/api/v1/targets?state=active")["data"]["activeTargets"]}
-
-
-def job(name, port, path, more=""):
-    return (f"- job_name: {name}\n  metrics_path: {path}\n{more}"
-            f"  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+from scrape_lib import *
 
 
 def main_compare():
@@ -188,4 +73,172 @@ def main_compare():
     varve.stop()
 
 
+
+def main_failures():
+    step("what goes wrong fails alone, with Prometheus' reason")
+    pages = Pages()
+    good = "a 1\n"
+    pages.text("/good", good)
+    pages.text("/html", "<html>\n", "text/html")
+    pages.text("/blank", good, "")
+    pages.text("/fallback", good, "text/html")
+    pages.text("/broken", "a 1\nb{ 2\n")
+    pages.pages["/500"] = (500, "text/plain", b"oops\n")
+    pages.text("/large", "a 1\n" * 1000)
+    pages.text("/many", "".join(f"m{i} 1\n" for i in range(11)))
+    pages.text("/noeof", "a 1\n", "application/openmetrics-text; version=1.0.0")
+    pages.text("/nonutf8", b'a{b="\xff"} 1\n')
+    pages.text("/labels", 'a{b="1",c="2"} 1\n')
+    pages.pages["/slow"] = lambda handler: time.sleep(3)
+
+    def cut(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\na 1\n")
+        handler.close_connection = True
+
+    def redirect(handler):
+        handler.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: /good\r\nContent-Length: 0\r\n\r\n")
+
+    def loop(handler):
+        handler.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n")
+
+    body = gzip.compress(b"a" * 20_000_000)
+
+    def bomb(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n"
+                            b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    pages.pages.update({"/cut": cut, "/redirect": redirect, "/loop": loop, "/bomb": bomb})
+    dead = free_port()
+    p = pages.port
+    reasons = {
+        "html": 'received unsupported Content-Type "text/html" and no fallback_scrape_protocol specified for target',
+        "blank": "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for "
+                 "target",
+        "broken": 'expected label name, got "2" ("INVALID") while parsing: "b{ 2"',
+        "500": "server returned HTTP status 500 Internal Server Error",
+        "none": "server returned HTTP status 404 Not Found",
+        "large": "body size limit exceeded",
+        "bomb": "body size limit exceeded",
+        "many": "sample limit exceeded",
+        "noeof": "data does not end with # EOF",
+        "nonutf8": 'invalid UTF-8 label value: "\\"\\xff\\""',
+        "labels": "label_limit exceeded (metric: a, number of labels: 5, limit: 4)",
+        "slow": f'Get "http://127.0.0.1:{p}/slow": context deadline exceeded',
+        "cut": "unexpected EOF",
+        "loop": f'Get "http://127.0.0.1:{p}/loop": stopped after 10 redirects',
+        "dead": f'Get "http://127.0.0.1:{dead}/dead": dial tcp 127.0.0.1:{dead}: connect: connection refused',
+        "toomany": "target_limit exceeded (number of targets: 2, limit: 1)",
+    }
+    text = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+    more = {"large": "  body_size_limit: 1KB\n", "bomb": "  body_size_limit: 1MB\n", "many": "  sample_limit: 10\n",
+            "labels": "  label_limit: 4\n"}
+    for name in [*reasons, "good", "redirect", "fallback"]:
+        if name == "toomany":
+            text += ("- job_name: toomany\n  target_limit: 1\n"
+                     f"  static_configs: [{{targets: ['127.0.0.1:{p}', 'localhost:{p}']}}]\n")
+        else:
+            text += job(name, dead if name == "dead" else p, f"/{name}",
+                        more.get(name, "") + ("  fallback_scrape_protocol: PrometheusText0.0.4\n"
+                                              if name == "fallback" else ""))
+    varve = Server(flags=[f"--config.file={config(text)}"])
+    until("two scrapes of each", lambda: len(raw(varve.port, "up")) == len(reasons) + 4 and all(
+        len(v) >= 2 for v in raw(varve.port, "up").values()), 30)
+    for name, t in targets(varve.port).items():
+        equal(t["lastError"], reasons.get(name, ""), f"reason of {name}")
+        equal(t["health"], "down" if name in reasons else "up", f"health of {name}")
+    for k, v in series(varve.port, "up").items():
+        equal(v, ["0" if dict(k)["job"] in reasons else "1"], f"up of {k}")
+    ok = {dict(k)["job"] for k in raw(varve.port, "a")}
+    equal(ok, {"good", "redirect", "fallback"}, "samples of whole pages only")
+    equal(series(varve.port, 'scrape_samples_scraped{job="many"}'), {
+        k: ["11"] for k in series(varve.port, 'scrape_samples_scraped{job="many"}')}, "samples over the limit counted")
+    varve.stop()
+
+
+def main_staleness():
+    step("series end when they leave the page, a scrape fails, a target goes away; reloads keep the rest")
+    pages = Pages()
+    pages.text("/x", "a 1\nb 1\n")
+    pages.text("/y", "c 1\n")
+    head = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+    path = config(head + job("x", pages.port, "/x") + job("y", pages.port, "/y"))
+    varve = Server(flags=[f"--config.file={path}"])
+
+    def value(query):
+        r = get(varve.port, "/api/v1/query?query=" + urllib.parse.quote(query))["data"]["result"]
+        return r[0]["value"][1] if r else None
+
+    until("all there", lambda: value("a") and value("b") and value("c"))
+    pages.text("/x", "a 1\n")
+    until("b ended", lambda: value("b") is None, 5)
+    check(value("a") == "1", "a goes on")
+    pages.pages["/x"] = (500, "text/plain", b"")
+    until("a ended", lambda: value("a") is None, 5)
+    pages.text("/x", "a 2\n")
+    until("a is back", lambda: value("a") == "2", 5)
+    step("a target that goes away ends after two intervals and a tenth")
+    with open(path, "w") as f:
+        f.write(head + f"- job_name: x\n  metrics_path: /x\n  static_configs: [{{targets: ['localhost:{pages.port}']}}]\n"
+                + job("y", pages.port, "/y"))
+    varve.request("POST", "/-/reload")
+    begun = time.time()
+    until("old up ended", lambda: value(f'up{{instance="127.0.0.1:{pages.port}",job="x"}}') is None, 10)
+    check(1.5 < time.time() - begun < 5, f"after {time.time() - begun} s")
+    check(value(f'up{{instance="localhost:{pages.port}"}}') == "1", "the new one is scraped")
+    check(value(f'a{{instance="127.0.0.1:{pages.port}"}}') is None, "its series ended, too")
+    times = [float(t) for t, _ in raw(varve.port, "c")[next(iter(raw(varve.port, "c")))]]
+    gaps = [b - a for a, b in zip(times, times[1:])]
+    check(0.5 < min(gaps) and max(gaps) < 1.5, f"the other job's schedule was not disturbed: {gaps}")
+    step("a broken configuration leaves everything as it is")
+    with open(path, "a") as f:
+        f.write("  nonsense: 1\n")
+    check(varve.request("POST", "/-/reload")[0] == 500, "refused")
+    equal(get(varve.port, "/api/v1/scrape_pools")["data"]["scrapePools"], ["x", "y"], "pools")
+    steps = get(varve.port, "/api/v1/targets/relabel_steps?scrapePool=x&labels=" + urllib.parse.quote('{"a":"b"}'))
+    equal(steps["data"], {"steps": []}, "no rules, no steps")
+    check("job_name: x" in get(varve.port, "/api/v1/scrape_pools/config?scrapePool=x")["data"]["yaml"], "yaml")
+    equal(get(varve.port, "/api/v1/scrape_pools/config?scrapePool=z")["error"],
+          'error retrieving scrape config: scrape pool "z" not found', "unknown pool")
+    varve.stop()
+
+
+def main_protobuf():
+    step("native histograms: Prometheus' own page as protobuf is as good as its text")
+    path = config("scrape_configs: []\n")
+    source = Prom(path)
+    accept = ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
+
+    def page(accept):
+        c = http.client.HTTPConnection("127.0.0.1", source.port, timeout=30)
+        c.request("GET", "/metrics", headers={"Accept": accept})
+        r = c.getresponse()
+        out = (200, r.getheader("Content-Type"), r.read())
+        c.close()
+        return out
+
+    pages = Pages()
+    page(accept)  # makes the series about requests
+    pages.pages["/proto"] = page(accept)
+    check("protobuf" in pages.pages["/proto"][1], "protobuf page")
+    pages.pages["/text"] = page("text/plain;version=0.0.4")
+    more = "  scrape_native_histograms: true\n"
+    varve = Server(flags=["--config.file=" + config(
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + job("proto", pages.port, "/proto", more)
+        + job("text", pages.port, "/text"))])
+    until("scraped", lambda: len(raw(varve.port, "up")) == 2)
+
+    def keys(j):
+        return {tuple(x for x in k if x[0] != "job") for k in raw(varve.port, f'{{job="{j}"}}')
+                if not dict(k)["__name__"].startswith("scrape_")}
+
+    until("both", lambda: keys("proto") and keys("text"))
+    a, b = keys("proto"), keys("text")
+    equal(sorted(a ^ b), [], "series of both formats")
+    varve.stop()
+    source.proc.kill()
+
+
 main_compare()
+main_failures()
+main_staleness()
+main_protobuf()
