@@ -15,6 +15,8 @@
 
 enum {
     APPENDS_KEPT_MAX = 64, /* idle scrape_append objects */
+    COMMIT_DELAY_MS = 100, /* pages wait this long for others, to be synced to disk with them, */
+    COMMIT_ROWS = 1 << 17, /* but no longer when they are this many samples */
     WORKERS_MAX = 4,
     CONNECTIONS_KEPT = 16384, /* idle ones; the limit on open files is the real one */
 };
@@ -106,11 +108,14 @@ struct scraper {
     pthread_t driver, workers[WORKERS_MAX];
     unsigned worker_count;
     bool driver_runs;
-    struct mutex task_lock; /* guards the queue of tasks; a leaf */
+    struct mutex task_lock; /* guards the queue of tasks and the pages read; a leaf */
     struct cond task_wake;
     struct scrape_loop *tasks, **tasks_end;
     bool workers_stop;
-    struct mutex append_lock; /* guards the idle appends; a leaf */
+    struct scrape_loop *read; /* pages read, not yet committed; by next_task */
+    size_t read_rows;
+    uint64_t read_since_mono_ns; /* the first of them */
+    struct mutex append_lock;    /* guards the idle appends; a leaf */
     struct scrape_append *idle_appends[APPENDS_KEPT_MAX];
     size_t idle_append_count;
     atomic_size_t task_count; /* scrapes on workers or with the commit thread */
@@ -133,6 +138,9 @@ struct scrape_loop *loop_new(struct scraper *s, struct scrape_pool *p,
 void loop_end(struct scraper *s, struct scrape_loop *l, bool markers);
 /* It is over: free it. */
 void loop_free(struct scraper *s, struct scrape_loop *l);
+
+/* Commit the pages that were read and wait for others. */
+void scrape_commit_read(struct scraper *s);
 
 /* The thread that drives, and a worker; `arg` is the scraper. */
 void *scrape_drive(void *arg);

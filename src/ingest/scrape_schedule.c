@@ -263,6 +263,7 @@ static void fetch(struct scraper *s, struct scrape_loop *l)
                                     .timeout_ms = t->timeout_ms,
                                     .body_bytes_max = j->config->limits.body_size_bytes,
                                     .body = &l->append->page,
+                                    .shard = (size_t)l->target->hash,
                                     .done = fetched,
                                     .user = l};
     transfers_begin(s->transfers, &l->transfer);
@@ -295,6 +296,39 @@ static void get_token(struct scrape_loop *l)
 
 /* ---- Pages and results, on the workers ---- */
 
+/* Commit what has been read: in one go, so that it is synced to disk at once. */
+void scrape_commit_read(struct scraper *s)
+{
+    mutex_lock(&s->task_lock);
+    struct scrape_loop *l = s->read;
+    s->read = NULL;
+    s->read_rows = 0;
+    s->read_since_mono_ns = 0;
+    mutex_unlock(&s->task_lock);
+    for (struct scrape_loop *next; l != NULL; l = next) {
+        next = l->next_task; /* `l` is the commit thread's from here on */
+        db_commit(s->env.db, &l->append->batch);
+    }
+}
+
+/* The page was read: it waits for others a little. */
+static void queue_read(struct scraper *s, struct scrape_loop *l)
+{
+    mutex_lock(&s->task_lock);
+    bool first = s->read == NULL;
+    if (first)
+        s->read_since_mono_ns = clock_mono_ns();
+    l->next_task = s->read;
+    s->read = l;
+    s->read_rows += l->append->batch.row_count;
+    bool full = s->read_rows >= COMMIT_ROWS || l->target->interval_ms < COMMIT_DELAY_MS * 10;
+    mutex_unlock(&s->task_lock);
+    if (full)
+        scrape_commit_read(s);
+    else if (first)
+        transfers_wake(s->transfers); /* which commits in time */
+}
+
 static void append(struct scrape_loop *l)
 {
     const struct transfer *x = &l->transfer;
@@ -321,7 +355,7 @@ static void append(struct scrape_loop *l)
                                         memory_order_relaxed);
     }
     scrape_append_begin(a, &in);
-    db_commit(l->owner->env.db, &a->batch);
+    queue_read(l->owner, l);
 }
 
 static void publish(struct scrape_loop *l)
@@ -465,6 +499,21 @@ static struct scrape_loop *take_due(struct scraper *s, struct scrape_loop **warm
     return first;
 }
 
+/* Commit the pages that have waited long enough; when the others will have. */
+static uint64_t commit_due(struct scraper *s)
+{
+    const uint64_t delay = (uint64_t)COMMIT_DELAY_MS * 1000000;
+    mutex_lock(&s->task_lock);
+    uint64_t since = s->read_since_mono_ns;
+    mutex_unlock(&s->task_lock);
+    if (since == 0)
+        return UINT64_MAX;
+    if (clock_mono_ns() < since + delay)
+        return since + delay;
+    scrape_commit_read(s);
+    return UINT64_MAX;
+}
+
 void *scrape_drive(void *arg)
 {
     struct scraper *s = arg;
@@ -482,6 +531,6 @@ void *scrape_drive(void *arg)
             after = l->next_due;
             start(s, l);
         }
-        transfers_poll(s->transfers, next);
+        transfers_poll(s->transfers, MIN(next, commit_due(s)));
     }
 }

@@ -15,14 +15,23 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { EVENTS_MAX = 128 };
+enum { EVENTS_MAX = 128, OWN_EVENT = TRANSFER_SHARDS };
+
+/* libcurl looks at every connection it keeps, and at every address it knows, again and again. So
+ * there are many handles with few of both. */
+struct shard {
+    CURLM *multi; /* NULL: not needed yet */
+    struct transfers *owner;
+    uint64_t due_mono_ns; /* 0: it waits for nothing but sockets */
+};
 
 struct transfers {
-    CURLM *multi;
+    struct shard shards[TRANSFER_SHARDS];
+    unsigned connections_kept; /* of each */
     int epoll_fd, timer_fd, wake_fd;
-    uint64_t curl_due_mono_ns; /* 0: curl waits for nothing but sockets */
-    struct transfer *active;   /* list */
-    struct transfer *failed;   /* could not be started; singly linked by `next` */
+    uint64_t timer_mono_ns;  /* what timer_fd is set to */
+    struct transfer *active; /* list */
+    struct transfer *failed; /* could not be started; singly linked by `next` */
     size_t active_count;
     size_t bodies_bytes; /* of active ones */
     CURL *idle[TRANSFER_IDLE_HANDLES_MAX];
@@ -31,55 +40,73 @@ struct transfers {
 
 /* ---- What curl waits for ---- */
 
+/* An event says which shard it is for, and which socket. */
+static uint64_t event_of(size_t shard, int fd)
+{
+    return (uint64_t)shard << 32 | (uint32_t)fd;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known)
 {
     (void)easy;
-    struct transfers *t = user;
-    struct epoll_event ev = {.data.fd = fd};
+    struct shard *h = user;
+    int epoll = h->owner->epoll_fd;
+    struct epoll_event ev = {.data.u64 = event_of((size_t)(h - h->owner->shards), fd)};
     if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        (void)epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
         return 0;
     }
     ev.events = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
                 (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
-    if (epoll_ctl(t->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
-        (void)epoll_ctl(t->epoll_fd, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
-    (void)curl_multi_assign(t->multi, fd, t);
+    if (epoll_ctl(epoll, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) != 0)
+        (void)epoll_ctl(epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+    (void)curl_multi_assign(h->multi, fd, h);
     return 0;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *user)
 {
     (void)multi;
-    struct transfers *t = user;
-    t->curl_due_mono_ns = timeout_ms < 0 ? 0 : clock_mono_ns() + (uint64_t)timeout_ms * 1000000 + 1;
+    struct shard *h = user;
+    h->due_mono_ns = timeout_ms < 0 ? 0 : clock_mono_ns() + (uint64_t)timeout_ms * 1000000 + 1;
     return 0;
 }
 
 static err watch(struct transfers *t, int fd)
 {
-    struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = event_of(OWN_EVENT, fd)};
     return fd >= 0 && epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0 ? OK : ERR_IO;
+}
+
+/* The handle of a shard, made when it is needed first. NULL: no memory. */
+static CURLM *multi_of(struct transfers *t, struct shard *h)
+{
+    if (h->multi != NULL)
+        return h->multi;
+    h->multi = curl_multi_init();
+    if (h->multi == NULL)
+        return NULL;
+    h->owner = t;
+    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)t->connections_kept);
+    return h->multi;
 }
 
 err transfers_open(unsigned connections_kept, struct transfers **out, struct diag *d)
 {
     struct transfers *t = mem_zalloc(1, sizeof(*t));
     http_library_init();
+    t->connections_kept = connections_kept / TRANSFER_SHARDS;
     t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     t->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    t->multi = curl_multi_init();
-    if (t->epoll_fd < 0 || watch(t, t->timer_fd) != OK || watch(t, t->wake_fd) != OK ||
-        t->multi == NULL) {
+    if (t->epoll_fd < 0 || watch(t, t->timer_fd) != OK || watch(t, t->wake_fd) != OK) {
         transfers_close(t);
-        return diag_set(d, ERR_IO, "scraping: cannot open epoll, timer or libcurl");
+        return diag_set(d, ERR_IO, "scraping: cannot open epoll or a timer");
     }
-    (void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    (void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-    (void)curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    (void)curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-    (void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)connections_kept);
     *out = t;
     return OK;
 }
@@ -240,6 +267,11 @@ static void judge(struct transfer *x, CURLcode code)
 
 /* ---- Transfers ---- */
 
+static struct shard *shard_of(struct transfers *t, const struct transfer *x)
+{
+    return &t->shards[x->shard % TRANSFER_SHARDS];
+}
+
 static void give_handle(struct transfers *t, CURL *easy)
 {
     if (t->idle_count == TRANSFER_IDLE_HANDLES_MAX) {
@@ -326,7 +358,8 @@ void transfers_begin(struct transfers *t, struct transfer *x)
         t->active->prev = x;
     t->active = x;
     t->active_count++;
-    if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) {
+    CURLM *multi = multi_of(t, shard_of(t, x));
+    if (multi == NULL || curl_multi_add_handle(multi, x->easy) != CURLM_OK) {
         unlink_transfer(t, x);
         say(x, "the request cannot be started");
         fail(t, x);
@@ -353,29 +386,24 @@ static bool follows(struct transfers *t, struct transfer *x)
     buf_reset(x->body);
     (void)curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS,
                            (long)((x->deadline_mono_ns - now) / 1000000 + 1));
-    return curl_multi_add_handle(t->multi, x->easy) == CURLM_OK;
+    return curl_multi_add_handle(shard_of(t, x)->multi, x->easy) == CURLM_OK;
 }
 
-static void finish_some(struct transfers *t)
+static void finish_some(struct transfers *t, struct shard *h)
 {
     int left;
-    for (CURLMsg *m; (m = curl_multi_info_read(t->multi, &left)) != NULL;) {
+    for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &left)) != NULL;) {
         struct transfer *x = NULL;
         if (m->msg != CURLMSG_DONE)
             continue;
         CURLcode code = m->data.result;
         (void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
-        (void)curl_multi_remove_handle(t->multi, x->easy);
+        (void)curl_multi_remove_handle(h->multi, x->easy);
         if (code == CURLE_OK && follows(t, x))
             continue;
         if (x->error[0] == '\0')
             judge(x, code);
         release(t, x);
-        x->done(x);
-    }
-    while (t->failed != NULL) {
-        struct transfer *x = t->failed;
-        t->failed = x->next;
         x->done(x);
     }
 }
@@ -385,8 +413,12 @@ static void finish_some(struct transfers *t)
 static void set_timer(struct transfers *t, uint64_t until_mono_ns)
 {
     uint64_t at = until_mono_ns;
-    if (t->curl_due_mono_ns != 0)
-        at = MIN(at, t->curl_due_mono_ns);
+    for (size_t i = 0; i < TRANSFER_SHARDS; i++)
+        if (t->shards[i].due_mono_ns != 0)
+            at = MIN(at, t->shards[i].due_mono_ns);
+    if (at == t->timer_mono_ns)
+        return;
+    t->timer_mono_ns = at;
     struct itimerspec spec = {
         .it_value = {.tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000)}};
     if (spec.it_value.tv_sec == 0 && spec.it_value.tv_nsec == 0)
@@ -396,31 +428,49 @@ static void set_timer(struct transfers *t, uint64_t until_mono_ns)
 
 static void handle_event(struct transfers *t, const struct epoll_event *ev)
 {
-    int fd = ev->data.fd, running;
+    int fd = (int)(uint32_t)ev->data.u64, running;
+    size_t shard = (size_t)(ev->data.u64 >> 32);
     uint64_t count;
-    if (fd == t->timer_fd || fd == t->wake_fd) {
+    if (shard == OWN_EVENT) {
         (void)!read(fd, &count, sizeof(count));
+        if (fd == t->timer_fd)
+            t->timer_mono_ns = 0;
         return;
     }
     int mask = (ev->events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP) ? CURL_CSELECT_IN : 0) |
                (ev->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                (ev->events & EPOLLERR ? CURL_CSELECT_ERR : 0);
-    (void)curl_multi_socket_action(t->multi, fd, mask, &running);
+    (void)curl_multi_socket_action(t->shards[shard].multi, fd, mask, &running);
+    finish_some(t, &t->shards[shard]);
+}
+
+static void handle_timers(struct transfers *t)
+{
+    int running;
+    uint64_t now = clock_mono_ns();
+    for (size_t i = 0; i < TRANSFER_SHARDS; i++) {
+        struct shard *h = &t->shards[i];
+        if (h->due_mono_ns == 0 || now < h->due_mono_ns)
+            continue;
+        h->due_mono_ns = 0;
+        (void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        finish_some(t, h);
+    }
 }
 
 void transfers_poll(struct transfers *t, uint64_t until_mono_ns)
 {
     struct epoll_event events[EVENTS_MAX];
-    int running;
     set_timer(t, until_mono_ns);
     int n = epoll_wait(t->epoll_fd, events, EVENTS_MAX, -1);
     for (int i = 0; i < n; i++)
         handle_event(t, &events[i]);
-    if (t->curl_due_mono_ns != 0 && clock_mono_ns() >= t->curl_due_mono_ns) {
-        t->curl_due_mono_ns = 0;
-        (void)curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    handle_timers(t);
+    while (t->failed != NULL) {
+        struct transfer *x = t->failed;
+        t->failed = x->next;
+        x->done(x);
     }
-    finish_some(t);
 }
 
 void transfers_wake(struct transfers *t)
@@ -454,13 +504,14 @@ void transfers_close(struct transfers *t)
     if (t == NULL)
         return;
     while (t->active != NULL) {
-        (void)curl_multi_remove_handle(t->multi, t->active->easy);
+        (void)curl_multi_remove_handle(shard_of(t, t->active)->multi, t->active->easy);
         release(t, t->active);
     }
     while (t->idle_count > 0)
         curl_easy_cleanup(t->idle[--t->idle_count]);
-    if (t->multi != NULL)
-        (void)curl_multi_cleanup(t->multi);
+    for (size_t i = 0; i < TRANSFER_SHARDS; i++)
+        if (t->shards[i].multi != NULL)
+            (void)curl_multi_cleanup(t->shards[i].multi);
     const int fds[] = {t->epoll_fd, t->timer_fd, t->wake_fd};
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         if (fds[i] >= 0)

@@ -14,6 +14,7 @@
 enum {
     TRANSFER_BODY_BYTES_MAX = 256 << 20, /* of one answer, whatever the job allows */
     TRANSFER_BODIES_BYTES_MAX = 1 << 30, /* of all that are arriving */
+    TRANSFER_SHARDS = 256,               /* groups of targets that share connections */
     TRANSFER_IDLE_HANDLES_MAX = 64,      /* kept for later requests */
 };
 
@@ -28,6 +29,7 @@ struct transfer { /* one request; the caller's until `done` is called */
     int64_t timeout_ms;      /* of all */
     uint64_t body_bytes_max; /* 0: TRANSFER_BODY_BYTES_MAX; as many bytes are too many already */
     struct buf *body;        /* filled */
+    size_t shard;            /* any number; requests to one server should have the same */
     void (*done)(struct transfer *x); /* on the driving thread */
     void *user;
 
