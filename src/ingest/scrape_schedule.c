@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "ingest/scrape_failures.h"
 #include "ingest/scrape_priv.h"
 
 enum {
@@ -380,6 +381,10 @@ static void finish(struct scrape_loop *l)
         db_commit(s->env.db, &a->batch);
         return;
     }
+    const struct scrape_config *c = l->job->config;
+    if (!l->final && a->diag.text[0] != '\0' && c->failure_log_file.len > 0)
+        scrape_failure_log(c->failure_log_file, c->job_name, l->target->url, str_from(a->diag.text),
+                           l->start_wall_ns / 1000000);
     mutex_lock(&s->lock);
     if (l->final)
         l->phase = LOOP_OVER;

@@ -129,7 +129,9 @@ def main_failures():
         "dead": f'Get "http://127.0.0.1:{dead}/dead": dial tcp 127.0.0.1:{dead}: connect: connection refused',
         "toomany": "target_limit exceeded (number of targets: 2, limit: 1)",
     }
-    text = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+    failures = os.path.join(folder(), "failures.json")
+    text = (f"global: {{scrape_interval: 1s, scrape_timeout: 1s, scrape_failure_log_file: {failures}}}\n"
+            "scrape_configs:\n")
     more = {"large": "  body_size_limit: 1KB\n", "bomb": "  body_size_limit: 1MB\n", "many": "  sample_limit: 10\n",
             "labels": "  label_limit: 4\n"}
     for name in [*reasons, "good", "redirect", "fallback"]:
@@ -148,6 +150,10 @@ def main_failures():
         equal(t["health"], "down" if name in reasons else "up", f"health of {name}")
     for k, v in series(varve.port, "up").items():
         equal(v, ["0" if dict(k)["job"] in reasons else "1"], f"up of {k}")
+    with open(failures) as f:
+        logged = [json.loads(line) for line in f]
+    equal({(x["job_name"], x["msg"]) for x in logged}, set(reasons.items()), "failure log")
+    equal(sorted(logged[0]), ["job_name", "level", "msg", "target", "time"], "its fields")
     ok = {dict(k)["job"] for k in raw(varve.port, "a")}
     equal(ok, {"good", "redirect", "fallback"}, "samples of whole pages only")
     equal(series(varve.port, 'scrape_samples_scraped{job="many"}'), {
