@@ -271,6 +271,8 @@ static size_t drop_said(struct label *items, size_t from, size_t count)
 err expo_labels(struct expo *p, struct arena *a, struct label **out, size_t *count)
 {
     bool proto = p->options.format == EXPO_PROTOBUF;
+    if (p->gather != NULL && expo_gather_labels(p, a, out, count))
+        return *out != NULL ? OK : ERR_LIMIT;
     size_t room = proto ? expo_proto_label_count(p) : p->labels.count;
     struct label *items = ARENA_ARRAY(a, struct label, room + 3);
     if (items == NULL)
@@ -311,6 +313,8 @@ void expo_open(struct expo *p, struct buf *page, const struct expo_options *o)
     arena_init(&p->arena, EXPO_ARENA_BYTES_MAX);
     if (o->format == EXPO_PROTOBUF)
         expo_proto_open(p);
+    else if (o->convert_classic)
+        expo_gather_open(p);
 }
 
 void expo_close(struct expo *p)
@@ -319,6 +323,7 @@ void expo_close(struct expo *p)
         expo_proto_close(p);
     else
         expo_om_close(p);
+    expo_gather_close(p);
     mem_free(p->labels.items);
     mem_free(p->exemplar_labels.items);
     arena_fini(&p->arena);
@@ -327,6 +332,8 @@ void expo_close(struct expo *p)
 err expo_next(struct expo *p, struct expo_entry *e, struct diag *d)
 {
     *e = (struct expo_entry){.kind = EXPO_END};
+    if (p->gather != NULL)
+        return expo_gather_next(p, e, d);
     switch (p->options.format) {
     case EXPO_TEXT:
         return expo_text_next(p, e, d);
@@ -351,6 +358,8 @@ static bool peek_comment(const struct expo *p, slice *key)
 bool expo_peek(const struct expo *p, slice *key)
 {
     if (p->options.format == EXPO_PROTOBUF || p->pos >= p->len || p->state != STATE_INIT)
+        return false;
+    if (p->gather != NULL && expo_gather_is_busy(p))
         return false;
     if (p->page[p->pos] == '#')
         return peek_comment(p, key);

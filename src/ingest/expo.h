@@ -35,8 +35,8 @@ enum expo_format { EXPO_TEXT, EXPO_OPENMETRICS, EXPO_PROTOBUF };
 
 struct expo_options {
     enum expo_format format;
-    /* Of histograms in protobuf: native ones are given out; the classic form beside the native one,
-     * too; what is classic only becomes native with custom buckets. */
+    /* Native histograms are given out (protobuf); the classic form beside the native one, too; what
+     * is classic only becomes native with custom buckets. */
     bool native_histograms, classic_histograms, convert_classic;
     bool start_timestamps;     /* OpenMetrics: _created lines are start time stamps, not series */
     bool type_and_unit_labels; /* add __type__ and __unit__ */
@@ -102,6 +102,7 @@ struct expo { /* fields are private to the expo_* files */
     struct arena arena;
     struct expo_created *created;
     struct expo_proto *proto;
+    struct expo_gather *gather;
 };
 
 /* Start to read `page`, which gets a newline added if it is text, and padding; it must not change

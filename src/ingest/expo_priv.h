@@ -108,6 +108,16 @@ err expo_om_next(struct expo *p, struct expo_entry *e, struct diag *d);
 bool expo_om_peek(const struct expo *p, slice *key);
 bool expo_om_take(struct expo *p, slice key, struct expo_entry *e);
 void expo_om_close(struct expo *p);
+
+/* Over the text formats: classic histograms become native ones (expo_classic.c). */
+void expo_gather_open(struct expo *p);
+void expo_gather_close(struct expo *p);
+err expo_gather_next(struct expo *p, struct expo_entry *e, struct diag *d);
+/* Must entries be read one by one now? */
+bool expo_gather_is_busy(const struct expo *p);
+/* True when the last entry was such a histogram: its labels; NULL over the arena's budget. */
+bool expo_gather_labels(const struct expo *p, struct arena *a, struct label **out, size_t *count);
+
 void expo_proto_open(struct expo *p);
 void expo_proto_close(struct expo *p);
 err expo_proto_next(struct expo *p, struct expo_entry *e, struct diag *d);

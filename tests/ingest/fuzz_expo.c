@@ -15,7 +15,7 @@ static void check_entry(struct expo *p, const struct buf *page, const struct exp
     if (e->kind != EXPO_SERIES && e->kind != EXPO_HISTOGRAM)
         return;
     ASSERT(e->key.len > 0);
-    ASSERT(p->options.format == EXPO_PROTOBUF ||
+    ASSERT(p->options.format == EXPO_PROTOBUF || e->kind == EXPO_HISTOGRAM ||
            (e->key.ptr >= page->ptr && e->key.ptr + e->key.len <= page->ptr + page->len));
     ASSERT(e->kind != EXPO_HISTOGRAM || histogram_check(e->histogram, NULL) == OK);
     arena_init(&a, 16 << 20);

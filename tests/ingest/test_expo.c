@@ -448,6 +448,26 @@ static void test_protobuf__histograms(void **state)
     buf_fini(&v);
 }
 
+static void test_text__classic_histograms_become_native(void **state)
+{
+    (void)state;
+    struct expo_options o = {.format = EXPO_TEXT, .convert_classic = true};
+    str page = STR(
+        "a 1\n# TYPE h histogram\nh_bucket{le=\"1\",x=\"y\"} 3\nh_bucket{x=\"y\",le=\"+Inf\"} 6\n"
+        "h_sum{x=\"y\"} 1.5\nh_count{x=\"y\"} 6\nh_bucket{le=\"2\",x=\"z\"} 1\nh_count{x=\"z\"} 2\n"
+        "h_bucket{le=\"bad\",x=\"w\"} 1\nh_created 5\n# TYPE g gauge\ng 2\n");
+    check_with(o, page,
+               "{__name__=\"a\"} 1\nTYPE h [histogram]\n"
+               "{__name__=\"h\", x=\"y\"} -53:6:1.5[-inf-1:3 1-inf:3]\n"
+               "{__name__=\"h\", x=\"z\"} -53:2:0[-inf-2:1 2-inf:1]\n"
+               "{__name__=\"h_created\"} 5\nTYPE g [gauge]\n{__name__=\"g\"} 2\n");
+    o.classic_histograms = true;
+    check_with(
+        o, STR("# TYPE h histogram\nh_bucket{le=\"1\"} 3\nh_count 3\ng 2\n"),
+        "TYPE h [histogram]\n{__name__=\"h_bucket\", le=\"1.0\"} 3\n{__name__=\"h_count\"} 3\n"
+        "{__name__=\"h\"} -53:3:0[-inf-1:3]\n{__name__=\"g\"} 2\n");
+}
+
 static void test_protobuf__says_what_is_wrong(void **state)
 {
     (void)state;
@@ -575,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_protobuf__summaries),
         cmocka_unit_test(test_protobuf__histograms),
         cmocka_unit_test(test_protobuf__says_what_is_wrong),
+        cmocka_unit_test(test_text__classic_histograms_become_native),
         cmocka_unit_test(test_take__gives_what_parsing_gives),
         cmocka_unit_test(test_take__does_not_believe_a_broken_value),
         cmocka_unit_test(test_labels__too_many),
