@@ -37,6 +37,7 @@ FENCES = {
     r"curl/": {"src/base/http_client.c", "src/base/http_setup.c", "src/base/http_multi.c", "src/ingest/scrape_transfer.c"},
     r"crypt\.h": {"src/http/digest.c"},
     r"zlib\.h": {"src/base/gzip.c"},
+    r"libdeflate\.h": {"src/base/gzip_whole.c"},
     r"jansson\.h": {"src/storage/meta.c", "src/base/jtree.c"},
     r"yaml\.h": {"src/config/yaml.c", "src/config/print.c"},
 }

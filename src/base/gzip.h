@@ -37,4 +37,11 @@ void gzip_encode(slice in, enum gzip_format format, struct buf *out);
  * more than `out_max` bytes would come out */
 MUST_USE err gzip_decode(slice in, size_t out_max, struct buf *out);
 
+/* As gzip_decode(), faster for what it is given again and again. A decoder serves one thread at a
+ * time. */
+struct gzip_decoder;
+struct gzip_decoder *gzip_decoder_open(void);
+void gzip_decoder_close(struct gzip_decoder *g); /* NULL is allowed */
+MUST_USE err gzip_decode_whole(struct gzip_decoder *g, slice in, size_t out_max, struct buf *out);
+
 #endif

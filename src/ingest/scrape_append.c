@@ -54,6 +54,8 @@ void scrape_append_close(struct scrape_append *a)
 {
     close_expo(a);
     buf_fini(&a->page);
+    buf_fini(&a->raw);
+    gzip_decoder_close(a->gzip);
     arena_fini(&a->arena);
     arena_fini(&a->labels_arena);
     mem_free(a->rows);
@@ -61,6 +63,20 @@ void scrape_append_close(struct scrape_append *a)
     mem_free(a->batch.exemplars);
     mem_free(a->batch.metadata);
     db_batch_fini(&a->batch);
+}
+
+err scrape_append_unpack(struct scrape_append *a, bool gzipped, size_t bytes_max)
+{
+    if (!gzipped) {
+        struct buf page = a->raw;
+        a->raw = a->page;
+        a->page = page;
+        return OK;
+    }
+    if (a->gzip == NULL)
+        a->gzip = gzip_decoder_open();
+    buf_reset(&a->page);
+    return gzip_decode_whole(a->gzip, buf_slice(&a->raw), bytes_max - 1, &a->page);
 }
 
 /* ---- Rows ---- */
@@ -652,7 +668,9 @@ bool scrape_append_end(struct scrape_append *a)
         count(&a->env->counters.cache_flush_forced, 1);
     scrape_families_end(&a->in.memory->families, a->good);
     close_expo(a);
-    if (a->page.cap > PAGE_KEEP_MAX)
+    if (a->page.cap + a->raw.cap > PAGE_KEEP_MAX) {
         buf_fini(&a->page);
+        buf_fini(&a->raw);
+    }
     return true;
 }

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "base/gzip.h"
 #include "base/keyed_hash.h"
 #include "config/prometheus_config.h"
 #include "ingest/expo.h"
@@ -66,7 +67,9 @@ struct scrape_append { /* kept for the next scrape of any target; zero is not va
                           scrape_append_open() */
     struct scrape_env *env;
     struct scrape_input in;
+    struct buf raw; /* the page as it came */
     struct buf page;
+    struct gzip_decoder *gzip; /* made when it is needed first */
     struct expo expo;
     bool expo_open;
     struct arena arena;        /* what the batch borrows */
@@ -86,6 +89,10 @@ struct scrape_append { /* kept for the next scrape of any target; zero is not va
 
 void scrape_append_open(struct scrape_append *a, struct scrape_env *env);
 void scrape_append_close(struct scrape_append *a);
+
+/* a->raw becomes a->page: decompressed when it is `gzipped`, to less than `bytes_max`.
+ *   ERR_LIMIT, ERR_INVALID  as gzip_decode() */
+MUST_USE err scrape_append_unpack(struct scrape_append *a, bool gzipped, size_t bytes_max);
 
 /* Make the batch of a->page. a->diag says afterwards whether and why the scrape failed; there is
  * something to commit in any case, but for `end_of_life` of a target without series. */

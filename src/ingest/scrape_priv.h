@@ -77,7 +77,7 @@ struct scrape_loop {
     int64_t ts_ms, start_wall_ns;
     uint64_t start_mono_ns;
     char forced_error[128];
-    struct pair headers[2];
+    struct pair headers[3];
     char timeout_text[32];
     enum loop_task task;
     struct scrape_loop *next_task;

@@ -181,6 +181,7 @@ static struct scrape_append *take_append(struct scrape_loop *l)
         scrape_append_open(a, &s->env);
     }
     buf_reset(&a->page);
+    buf_reset(&a->raw);
     a->batch.done = committed;
     a->batch.user = l;
     return a;
@@ -255,15 +256,16 @@ static void fetch(struct scraper *s, struct scrape_loop *l)
     const struct scrape_target *t = l->target;
     str timeout = {l->timeout_text, number_format_f((double)t->timeout_ms / 1000, l->timeout_text)};
     l->headers[0] = (struct pair){STR("Accept"), buf_str(&j->accept)};
+    l->headers[2] = (struct pair){STR("Accept-Encoding"),
+                                  j->config->enable_compression ? STR("gzip") : STR("identity")};
     l->headers[1] = (struct pair){STR("X-Prometheus-Scrape-Timeout-Seconds"), timeout};
     l->transfer = (struct transfer){.client = j->client,
                                     .url = t->url.ptr,
                                     .unix_socket = t->unix_socket.len > 0 ? t->unix_socket.ptr : "",
-                                    .headers = {l->headers, 2},
-                                    .compressed = j->config->enable_compression,
+                                    .headers = {l->headers, 3},
                                     .timeout_ms = t->timeout_ms,
                                     .body_bytes_max = j->config->limits.body_size_bytes,
-                                    .body = &l->append->page,
+                                    .body = &l->append->raw,
                                     .shard = (size_t)l->target->hash,
                                     .done = fetched,
                                     .user = l};
@@ -330,11 +332,40 @@ static void queue_read(struct scraper *s, struct scrape_loop *l)
         transfers_wake(s->transfers); /* which commits in time */
 }
 
+/* From the answer to a page; what goes wrong is the transfer's error. */
+static void unpack(struct scrape_loop *l)
+{
+    struct transfer *x = &l->transfer;
+    uint64_t limit = l->job->config->limits.body_size_bytes;
+    if (limit == 0 || limit > TRANSFER_BODY_BYTES_MAX)
+        limit = TRANSFER_BODY_BYTES_MAX;
+    err e = scrape_append_unpack(l->append, x->gzipped, limit);
+    x->too_large = e == ERR_LIMIT;
+    if (e != OK)
+        (void)snprintf(x->error, sizeof(x->error), "%s",
+                       e == ERR_LIMIT ? "body size limit exceeded"
+                                      : "gzip: invalid header, data or checksum");
+}
+
+/* A page that failed will not be looked at again, and may be large. */
+static void drop_failed_page(struct scrape_loop *l)
+{
+    struct scrape_append *a = l->append;
+    if (a->good || a->in.error != NULL || a->diag.text[0] == '\0')
+        return;
+    (void)snprintf(l->transfer.error, sizeof(l->transfer.error), "%s", a->diag.text);
+    a->in.error = l->transfer.error;
+    buf_fini(&a->page);
+    buf_fini(&a->raw);
+}
+
 static void append(struct scrape_loop *l)
 {
     const struct transfer *x = &l->transfer;
     struct scrape_append *a = l->append;
     bool end = l->final;
+    if (!end && l->forced_error[0] == '\0' && x->error[0] == '\0')
+        unpack(l);
     const char *error = l->forced_error[0] != '\0' ? l->forced_error
                         : x->error[0] != '\0'      ? x->error
                                                    : NULL;
@@ -356,6 +387,7 @@ static void append(struct scrape_loop *l)
                                         memory_order_relaxed);
     }
     scrape_append_begin(a, &in);
+    drop_failed_page(l);
     queue_read(l->owner, l);
 }
 

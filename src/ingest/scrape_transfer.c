@@ -139,22 +139,35 @@ static void copy_line(char *out, size_t size, str line)
     out[n] = '\0';
 }
 
+/* The value of the header `name` (with its colon), if `line` is that. */
+static bool is_header(str line, const char *name, str *value)
+{
+    size_t n = strlen(name);
+    if (line.len < n || strncasecmp(line.ptr, name, n) != 0)
+        return false;
+    *value = (str){line.ptr + n, line.len - n};
+    return true;
+}
+
 /* Headers of the last answer stay: each begins with a status line. */
 static size_t on_header(char *data, size_t size, size_t count, void *user)
 {
-    static const char NAME[] = "content-type:";
     struct transfer *x = user;
-    str line = {data, size * count};
+    str line = {data, size * count}, value;
+    char encoding[16];
     if (str_starts(line, STR("HTTP/"))) {
         const char *blank = memchr(line.ptr, ' ', line.len);
         size_t used = blank != NULL ? (size_t)(blank - line.ptr) : line.len;
         copy_line(x->status_text, sizeof(x->status_text), (str){line.ptr + used, line.len - used});
         x->content_type[0] = '\0';
+        x->gzipped = false;
         x->owner->bodies_bytes -= x->body->len;
         buf_reset(x->body);
-    } else if (line.len > sizeof(NAME) - 1 && strncasecmp(line.ptr, NAME, sizeof(NAME) - 1) == 0) {
-        copy_line(x->content_type, sizeof(x->content_type),
-                  (str){line.ptr + sizeof(NAME) - 1, line.len - (sizeof(NAME) - 1)});
+    } else if (is_header(line, "content-type:", &value)) {
+        copy_line(x->content_type, sizeof(x->content_type), value);
+    } else if (is_header(line, "content-encoding:", &value)) {
+        copy_line(encoding, sizeof(encoding), value);
+        x->gzipped = strcmp(encoding, "gzip") == 0;
     }
     return line.len;
 }
@@ -313,7 +326,6 @@ static void set_options(struct transfer *x)
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)x->timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)x->timeout_ms);
-    (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, x->compressed ? "gzip" : "identity");
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     if (x->unix_socket[0] != '\0')
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, x->unix_socket);
@@ -335,7 +347,7 @@ void transfers_begin(struct transfers *t, struct transfer *x)
     struct diag d = {.text = ""};
     x->owner = t;
     x->error[0] = x->content_type[0] = x->status_text[0] = x->curl_error[0] = '\0';
-    x->too_large = x->no_memory = false;
+    x->too_large = x->no_memory = x->gzipped = false;
     x->http = (struct http_transfer){.headers = NULL};
     x->deadline_mono_ns = clock_mono_ns() + (uint64_t)x->timeout_ms * 1000000;
     x->easy = t->idle_count > 0 ? t->idle[--t->idle_count] : curl_easy_init();
@@ -410,13 +422,14 @@ static void finish_some(struct transfers *t, struct shard *h)
 
 /* ---- Waiting ---- */
 
+/* A timer that fires too early costs less than setting it again every time. */
 static void set_timer(struct transfers *t, uint64_t until_mono_ns)
 {
     uint64_t at = until_mono_ns;
     for (size_t i = 0; i < TRANSFER_SHARDS; i++)
         if (t->shards[i].due_mono_ns != 0)
             at = MIN(at, t->shards[i].due_mono_ns);
-    if (at == t->timer_mono_ns)
+    if (t->timer_mono_ns != 0 && at >= t->timer_mono_ns)
         return;
     t->timer_mono_ns = at;
     struct itimerspec spec = {

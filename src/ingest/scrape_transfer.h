@@ -1,6 +1,6 @@
 /* scrape_transfer.h -- many HTTP requests at once on one thread: libcurl's multi interface over
- * epoll. Connections are kept and used again, answers arrive decompressed. Threads: all functions
- * on the one thread that drives, but transfers_wake(), which any may call. */
+ * epoll. Connections are kept and used again, answers arrive as they were sent. Threads: all
+ * functions on the one thread that drives, but transfers_wake(), which any may call. */
 #ifndef INGEST_SCRAPE_TRANSFER_H
 #define INGEST_SCRAPE_TRANSFER_H
 
@@ -36,7 +36,7 @@ struct transfer { /* one request; the caller's until `done` is called */
     /* Answered. `error` is "" for a 200 whose body arrived; else why there is none. */
     char error[1024];
     char content_type[256], status_text[128];
-    bool too_large;
+    bool too_large, gzipped; /* `gzipped`: so is the body */
 
     void *easy; /* private, from here */
     struct http_transfer http;

@@ -123,9 +123,42 @@ static void test_gzip__refuses_damage(void **state)
     buf_fini(&back);
 }
 
+static void test_whole__gives_what_streams_give(void **state)
+{
+    (void)state;
+    struct gzip_decoder *g = gzip_decoder_open();
+    struct buf plain = {0}, packed = {0}, two = {0}, out = {0};
+    for (int i = 0; i < 5000; i++)
+        buf_printf(&plain, "line %d of %d\n", i, i * i);
+    gzip_encode(buf_slice(&plain), GZIP_GZIP, &packed);
+    assert_int_equal(gzip_decode_whole(g, buf_slice(&packed), plain.len, &out), OK);
+    assert_true(str_eq(buf_str(&out), buf_str(&plain)));
+    buf_reset(&out);
+    assert_int_equal(gzip_decode_whole(g, buf_slice(&packed), plain.len - 1, &out), ERR_LIMIT);
+    assert_int_equal(out.len, 0);
+    buf_put(&two, packed.ptr, packed.len);
+    buf_put(&two, packed.ptr, packed.len);
+    assert_int_equal(gzip_decode_whole(g, buf_slice(&two), plain.len * 2, &out), OK);
+    assert_int_equal(out.len, plain.len * 2);
+    for (size_t cut = 0; cut < packed.len; cut += 97) {
+        buf_reset(&out);
+        assert_int_equal(gzip_decode_whole(g, (slice){packed.ptr, cut}, 1 << 20, &out),
+                         ERR_INVALID);
+    }
+    packed.ptr[packed.len - 1] = 0x7f; /* a size that is a lie */
+    buf_reset(&out);
+    assert_int_equal(gzip_decode_whole(g, buf_slice(&packed), 1 << 20, &out), ERR_INVALID);
+    gzip_decoder_close(g);
+    buf_fini(&plain);
+    buf_fini(&packed);
+    buf_fini(&two);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole__gives_what_streams_give),
         cmocka_unit_test(test_gzip__streams_round_trip),
         cmocka_unit_test(test_gzip__bounds_what_comes_out),
         cmocka_unit_test(test_gzip__reads_members_in_a_row),
