@@ -50,6 +50,7 @@ static int setup(void **state)
     f->api->query_timeout_ms = 10000;
     f->api->read_frame_bytes = 1 << 20;
     external_labels_init(&f->api->external);
+    insight_init(&f->api->insight);
     atomic_store(&f->api->ready, true);
     struct http_options o = {.listen_address = STR("127.0.0.1:0"),
                              .routes = api_routes(&count),
@@ -75,6 +76,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     http_server_close(f->api->server, 1000);
     external_labels_fini(&f->api->external);
+    insight_fini(&f->api->insight);
     db_close(f->db);
     fs_sim_free(f->sim);
     mem_free(f->api);
