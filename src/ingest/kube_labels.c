@@ -326,23 +326,24 @@ static void put_pod_port(struct builder *k, const struct jtree *pod, int64_t num
     }
 }
 
-static void remember(struct arena *a, struct seen_pods *seen, const struct jtree *pod,
-                     const struct jtree *ports)
+/* Without room the whole build fails, and what was known before stays: no target is left out in
+ * silence. */
+static void remember(struct builder *k, struct arena *a, struct seen_pods *seen,
+                     const struct jtree *pod, const struct jtree *ports)
 {
     for (size_t i = 0; i < seen->count; i++)
         if (seen->items[i].pod == pod && seen->items[i].ports == ports)
             return;
-    if (seen->count == PODS_SEEN_MAX)
-        return;
-    if (seen->count == seen->room) {
+    if (seen->count == seen->room && seen->count < PODS_SEEN_MAX) {
         size_t room = seen->room * 2 + 16;
         struct seen_pod *items = arena_grow(a, seen->items, seen->count, room, sizeof(*items));
-        if (items == NULL)
-            return;
-        seen->items = items;
-        seen->room = room;
+        seen->items = items != NULL ? items : seen->items;
+        seen->room = items != NULL ? room : seen->room;
     }
-    seen->items[seen->count++] = (struct seen_pod){pod, ports};
+    if (seen->count < seen->room)
+        seen->items[seen->count++] = (struct seen_pod){pod, ports};
+    else
+        k->b->e = ERR_LIMIT;
 }
 
 static bool is_covered(const struct seen_pods *seen, const struct jtree *pod, int64_t number)
@@ -420,7 +421,7 @@ static void build_subset(struct builder *k, const struct jtree *subset, bool rea
         sd_build_label(k->b, KUBE "endpoint_hostname", text_of(address, "hostname"));
         const struct jtree *pod = pod_of(k, ref, namespace);
         if (pod != NULL)
-            remember(a, seen, pod, ports);
+            remember(k, a, seen, pod, ports);
         finish_endpoint(k, pod, node, number);
         sd_build_back(k->b, common);
     }
@@ -479,7 +480,7 @@ static void build_slice_endpoint(struct builder *k, const struct jtree *ends,
     const struct jtree *pod = pod_of(k, jtree_get(endpoint, "targetRef"), namespace);
     size_t common = sd_build_mark(k->b);
     if (pod != NULL)
-        remember(a, seen, pod, ports);
+        remember(k, a, seen, pod, ports);
     for (size_t i = 0; i < jtree_count(ports) * jtree_count(all); i++) {
         const struct jtree *port = jtree_at(ports, i % jtree_count(ports));
         int64_t number = jtree_int(jtree_get(port, "port"), 0);
