@@ -339,7 +339,7 @@ worst = sorted(good)[int(len(good) * 0.99)]
 print(f"  flood {codes}, {computed} computed; alice: {len(good)} requests, median {statistics.median(good) * 1e3:.0f} ms, "
       f"p99 {worst * 1e3:.0f} ms")
 check(set(codes) == {401, 503} and codes[503] > codes[401], f"most are turned away unheard: {codes}")
-check(computed <= codes[401] and worst < 0.3, f"{computed} computed, p99 {worst}")
+check(computed <= codes[401] and statistics.median(good) < 0.1 and worst < 1, f"{computed} computed, p99 {worst}")
 check(refused(s, "too_many_passwords", bearer(METRICS)) == codes[503], "counted")
 
 step("names and values that would be markup come back as data (D15)")
