@@ -182,8 +182,7 @@ many = " + ".join(f"quantile({k}, m)" for k in range(2, 15))
 answer = s.api("query", query=many, time=T, limit=0)[1]
 equal((len(answer["warnings"]), answer["warnings"][10]), (11, "3 more warning annotations omitted"), "13 warnings")
 status, answer = s.api("query", query="quantile(2, m) * on(i) (m * on() m)", time=T)
-check(status == 422 and answer["warnings"] == ["PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"],
-      f"an error with warnings: {status} {answer}")
+check(status == 422 and "warnings" not in answer, f"an error comes without warnings: {status} {answer}")
 detailed = Server(flags=["--enable-feature=promql-per-step-stats,promql-experimental-functions,promql-binop-fill-modifiers,"
                          "promql-extended-range-selectors"])
 load(detailed)
