@@ -119,8 +119,7 @@ for name, port, path in running:
 path = config(text)
 prom, varve = Prom(path), Server(flags=[f"--config.file={path}"])
 for server in (prom, varve):
-    until("two scrapes of each", lambda: len(raw(server.port, 'up{instance=~"127.*"}')) >= len(jobs) and all(
-        len(v) >= 2 for v in raw(server.port, "up").values()), 40)
+    until("two scrapes of each", lambda: good_scrapes(server.port, len(jobs), 2), 80)
 
 
 def as_float(name, v):

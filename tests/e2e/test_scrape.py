@@ -34,8 +34,7 @@ def main_compare():
     prom, varve = Prom(path), Server(flags=[f"--config.file={path}"])
     jobs = ["plain", "hist", "om", "conflict", "honor", "dup", "relabel", "params"]
     for server in (prom, varve):
-        until("three scrapes of each", lambda: all(
-            len(v) >= 3 for v in raw(server.port, "up").values()) and len(raw(server.port, "up")) == len(jobs), 30)
+        until("three scrapes of each", lambda: good_scrapes(server.port, len(jobs), 3), 60)
     ignore = 'job=~".+",__name__!~"scrape_duration_seconds|scrape_series_added"'
     want, have = series(prom.port, "{" + ignore + "}"), series(varve.port, "{" + ignore + "}")
     # 2.42 keeps le and quantile as they are written; 3.x writes them as floats.
