@@ -17,10 +17,17 @@ static void put_key(struct buf *b, const char *key, str value)
     json_html(b, value);
 }
 
+/* Clients compare the version as one of Prometheus to learn what the API can do: Grafana asks a
+ * server below 2.24 for whole series where labels would do. So it is that of the API, and our own
+ * behind the plus, which comparisons leave out. */
+#define API_VERSION "3.14.0+varve."
+
 static void put_build(struct http_request *r, struct buf *b)
 {
+    char version[64];
+    (void)snprintf(version, sizeof(version), API_VERSION "%s", api_of(r)->version);
     buf_put_u8(b, '{');
-    put_key(b, "version", str_from(api_of(r)->version));
+    put_key(b, "version", str_from(version));
     buf_put_str(b, STR(",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\","
                        "\"goVersion\":\"\"}"));
 }

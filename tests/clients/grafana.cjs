@@ -181,6 +181,15 @@ check('series endpoint, for old versions', async () => {
   assert.deepEqual(await old.languageProvider.queryLabelValues(range, 'k', '{job="chk"}'), ['x', 'y']);
   assert.ok(backend.requests.some((r) => r.includes('api/v1/series')));
 });
+check('type and version as older Grafanas detect them', async () => {
+  const build = await (await fetch(`${url}/api/v1/status/buildinfo`)).json();
+  const { ds: detected, backend } = source({ prometheusType: 'Prometheus', prometheusVersion: build.data.version });
+  await detected.languageProvider.start(range);
+  assert.ok(detected.languageProvider.retrieveMetrics().includes('chk_gauge'));
+  assert.deepEqual(await detected.languageProvider.queryLabelValues(range, 'code', '{job="chk"}'), ['200', '500']);
+  assert.deepEqual(await detected.languageProvider.queryLabelKeys(range, '{__name__="chk_gauge"}'), ['__name__', 'instance', 'job', 'k']);
+  assert.ok(!backend.requests.some((r) => r.includes('api/v1/series')), 'as a version that has no label queries');
+});
 check('Search API', async () => {
   const { ds: searching, backend } = source({ enableSearchApi: true });
   assert.equal(searching.languageProvider.hasSearchSupport(), true);

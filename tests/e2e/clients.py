@@ -8,6 +8,7 @@ need recording and alerting rules and are not counted.
 import gzip
 import http.client
 import json
+import re
 import threading
 import time
 import urllib.parse
@@ -103,6 +104,8 @@ def check_02_buildinfo(c):
     d = c.data("GET", "status/buildinfo")
     same(sorted(d), sorted(["version", "revision", "branch", "buildUser", "buildDate", "goVersion"]), "keys")
     need(all(isinstance(v, str) for v in d.values()), d)
+    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)([-+].*)?$", d["version"])
+    need(numbers and (int(numbers[1]), int(numbers[2])) >= (2, 24), f"a version with label queries: {d['version']}")
 
 
 def later_03_rules(c):

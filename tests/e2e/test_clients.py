@@ -54,7 +54,8 @@ def asks(text):
 
 SPOILS = {  # by number: what must not go unnoticed
     "01": [replace(b'"2"', b"2"), replace(b"[4,", b'["4",'), header("Content-Type", "text/plain")],
-    "02": [change_data(lambda d: {**d, "features": {"rules": "true"}}), remove("data", "buildDate"), change_data(lambda d: {**d, "version": 3})],
+    "02": [change_data(lambda d: {**d, "features": {"rules": "true"}}), remove("data", "buildDate"), change_data(lambda d: {**d, "version": 3}),
+           change_data(lambda d: {**d, "version": "0.1.0"})],
     "04": [when(asks("query=test"), change_data(lambda d: None)), when(asks("query=test"), status(400)), replace(b'"0.3"', b"0.3")],
     "05": [change_data(lambda d: d[::-1]), change_data(lambda d: d + d[-1:]), change_data(lambda d: [])],
     "06": [change_data(lambda d: d + ["only_here"]), change_data(lambda d: d[1:])],
