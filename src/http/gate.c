@@ -114,7 +114,7 @@ static bool light_may_run(const struct gate *g)
 static bool heavy_may_run(const struct gate *g)
 {
     const struct gate_stats *s = &g->stats;
-    return s->running[GATE_HEAVY] < g->options.workers - g->reserve &&
+    return s->running[GATE_HEAVY] < g->worker_max[GATE_HEAVY] &&
            s->running[GATE_LIGHT] + s->running[GATE_HEAVY] < g->options.workers;
 }
 
@@ -281,12 +281,13 @@ static void *worker_main(void *arg)
 void gate_open(const struct gate_options *o, struct gate **out)
 {
     ASSERT(o->workers > 0);
+    ASSERT(o->heavy_max > 0);
     ASSERT(o->queue_max > 0);
     struct gate *g = mem_zalloc(1, sizeof(*g));
     g->options = *o;
     g->reserve = o->workers / RESERVE_DIVISOR;
     g->worker_max[GATE_LIGHT] = o->workers;
-    g->worker_max[GATE_HEAVY] = o->workers - g->reserve;
+    g->worker_max[GATE_HEAVY] = MIN(o->heavy_max, o->workers - g->reserve);
     g->worker_max[GATE_ADMIN] = GATE_ADMIN_WORKERS;
     g->worker_cap = o->workers * (2 + OVERRUN_FACTOR) + GATE_ADMIN_WORKERS;
     g->workers = mem_zalloc(g->worker_cap, sizeof(*g->workers));

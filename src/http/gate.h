@@ -1,6 +1,10 @@
 /* gate.h -- which waiting requests run next: a bounded queue before a bounded number of workers,
  * shared fairly between light and heavy work.
  *
+ * Heavy work is bound by processors and memory: more of it at once than there are processors makes
+ * none of it end sooner, but keeps those waiting who wait for a lock that it holds, writes first of
+ * all.
+ *
  * A class is given by whoever queues a job; work that was called light and runs for more than
  * GATE_LIGHT_MS is heavy from then on, and its kind (`fingerprint`) is remembered as heavy; a kind
  * that takes less than a quarter of that is remembered as light. A quarter of the workers is never
@@ -47,6 +51,7 @@ struct gate_job {                      /* in its owner's memory until `done` was
 
 struct gate_options {
     unsigned workers;    /* light and heavy jobs at once */
+    unsigned heavy_max;  /* of them heavy ones, at least 1; never more than three quarters */
     unsigned queue_max;  /* waiting of each class; more is ERR_BUSY */
     int64_t wait_ms_max; /* 0: no limit */
     /* May another job start, as far as memory goes? Administration always may. Called with the

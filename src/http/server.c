@@ -413,8 +413,12 @@ static err start(struct http_server *s, struct diag *d)
     const struct http_options *o = &s->options;
     int fd = -1;
     TRY(server_listen(s->listen_address, &fd, &s->port, d));
-    const struct gate_options g = {o->workers, o->queue_max, o->queue_ms_max, o->may_start,
-                                   o->user};
+    const struct gate_options g = {.workers = o->workers,
+                                   .heavy_max = thread_cpu_count(),
+                                   .queue_max = o->queue_max,
+                                   .wait_ms_max = o->queue_ms_max,
+                                   .may_start = o->may_start,
+                                   .arg = o->user};
     if (o->workers > 0)
         gate_open(&g, &s->gate);
     err e =

@@ -74,6 +74,7 @@ static struct gate *open_gate(unsigned workers, unsigned queue_max, int64_t wait
 {
     struct gate *g;
     const struct gate_options o = {.workers = workers,
+                                   .heavy_max = workers,
                                    .queue_max = queue_max,
                                    .wait_ms_max = wait_ms_max,
                                    .may_start = has_memory,
