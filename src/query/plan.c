@@ -32,6 +32,15 @@ static bool function_needs_time(enum func_id id)
     return needs[id];
 }
 
+/* Functions that estimate from the buckets of histograms, even where only counts are asked of the
+ * whole: histogram_sum(h * histogram_stddev(h)). */
+static bool function_reads_buckets(enum func_id id)
+{
+    return id == FUNC_HISTOGRAM_QUANTILE || id == FUNC_HISTOGRAM_QUANTILES ||
+           id == FUNC_HISTOGRAM_FRACTION || id == FUNC_HISTOGRAM_STDDEV ||
+           id == FUNC_HISTOGRAM_STDVAR;
+}
+
 static struct plan_time resolve_time(const struct builder *b, const struct expr_time *t,
                                      int64_t range_ms)
 {
@@ -87,8 +96,7 @@ static err build_call(const struct builder *b, struct plan *p, struct nature *na
     enum func_id id = call->func->id;
     below.counts = b->counts || id == FUNC_HISTOGRAM_COUNT || id == FUNC_HISTOGRAM_SUM ||
                    id == FUNC_HISTOGRAM_AVG;
-    below.buckets = b->buckets || id == FUNC_HISTOGRAM_QUANTILE || id == FUNC_HISTOGRAM_QUANTILES ||
-                    id == FUNC_HISTOGRAM_FRACTION;
+    below.buckets = b->buckets || function_reads_buckets(id);
     TRY(build_args(&below, (const struct expr *const *)call->args, call->arg_count, p, natures));
     bool invariant = !function_needs_time(call->func->id);
     for (size_t i = 0; i < p->arg_count; i++)

@@ -602,7 +602,8 @@ static struct ref_vector eval_below(struct ref_query *q, const struct expr *e, i
     bool counts =
         id == FUNC_HISTOGRAM_COUNT || id == FUNC_HISTOGRAM_SUM || id == FUNC_HISTOGRAM_AVG;
     bool buckets = id == FUNC_HISTOGRAM_QUANTILE || id == FUNC_HISTOGRAM_QUANTILES ||
-                   id == FUNC_HISTOGRAM_FRACTION;
+                   id == FUNC_HISTOGRAM_FRACTION || id == FUNC_HISTOGRAM_STDDEV ||
+                   id == FUNC_HISTOGRAM_STDVAR;
     if (!is_call)
         buckets = e->binary.op == OP_TRIM_UPPER || e->binary.op == OP_TRIM_LOWER;
     q->counts += counts;
