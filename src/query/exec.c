@@ -181,7 +181,8 @@ static err scalar_binary(struct exec *x, const struct plan *p, const struct grid
     else if (op <= OP_ATAN2)
         map_arithmetic(op, l, r, out, g->count);
     else
-        return exec_unsupported(x, "scalar operator", str_from(binary_op_text(op)));
+        return diag_set(x->diag, ERR_INVALID, "operator \"%s\" not allowed for Scalar operations",
+                        binary_op_text(op));
     return OK;
 }
 
