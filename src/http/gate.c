@@ -9,7 +9,10 @@
 enum {
     RESERVE_DIVISOR = 4,  /* of the workers, one in so many is for light work */
     LIGHT_STREAK_MAX = 4, /* light jobs that may go before a heavy one that could run */
-    OVERRUN_FACTOR = 2,   /* so many times the workers may turn heavy while they run */
+    /* Clients that are refused ask again, all at once if they were refused so: writes would notice.
+     */
+    ENDED_PER_TICK = 64,
+    OVERRUN_FACTOR = 2, /* so many times the workers may turn heavy while they run */
 };
 
 struct list {
@@ -409,7 +412,7 @@ void gate_tick(struct gate *g)
     enum gate_end how;
     mutex_lock(&g->lock);
     turn_heavy(g, now_ns);
-    while ((j = take_ended(g, now_ns, &how)) != NULL) {
+    for (unsigned n = 0; n < ENDED_PER_TICK && (j = take_ended(g, now_ns, &how)) != NULL; n++) {
         j->next = ended;
         j->end = how;
         ended = j;
