@@ -12,24 +12,6 @@
 
 /* ---- Tokens ---- */
 
-static bool skips_zeros(const struct expo *p)
-{
-    return p->state == STATE_LVALUE || p->state == STATE_META2 || p->state == STATE_COMMENT;
-}
-
-static char advance(struct expo *p)
-{
-    p->pos++;
-    while (p->pos < p->len && p->page[p->pos] == '\0' && skips_zeros(p))
-        p->pos++;
-    return p->pos < p->len ? p->page[p->pos] : '\0';
-}
-
-static char current(const struct expo *p)
-{
-    return p->pos < p->len ? p->page[p->pos] : '\0';
-}
-
 static enum expo_token become(struct expo *p, enum expo_state state, enum expo_token t)
 {
     p->state = state;
@@ -39,11 +21,11 @@ static enum expo_token become(struct expo *p, enum expo_state state, enum expo_t
 /* `word`; where it differs, the cursor stays there. */
 static bool lex_word(struct expo *p, const char *word)
 {
-    char c = current(p);
+    char c = expo_current(p);
     for (; *word != '\0'; word++) {
         if (c != *word)
             return false;
-        c = advance(p);
+        c = expo_advance(p);
     }
     return true;
 }
@@ -51,30 +33,30 @@ static bool lex_word(struct expo *p, const char *word)
 /* A blank and at least one byte up to the next blank or the end of the line. */
 static bool lex_field(struct expo *p)
 {
-    if (current(p) != ' ')
+    if (expo_current(p) != ' ')
         return false;
     size_t from = ++p->pos;
-    for (char c = current(p); c != '\0' && c != ' ' && c != '\n'; c = current(p))
+    for (char c = expo_current(p); c != '\0' && c != ' ' && c != '\n'; c = expo_current(p))
         p->pos++;
     return p->pos > from;
 }
 
 static bool lex_quoted(struct expo *p, bool newlines)
 {
-    char c = advance(p);
+    char c = expo_advance(p);
     for (;;) {
         if (c == '"') {
-            (void)advance(p);
+            (void)expo_advance(p);
             return true;
         }
         if (c == '\0' || (c == '\n' && !newlines))
             return false;
         if (c == '\\') {
-            c = advance(p);
+            c = expo_advance(p);
             if (c == '\n' || c == '\0')
                 return false;
         }
-        c = advance(p);
+        c = expo_advance(p);
     }
 }
 
@@ -90,17 +72,17 @@ static enum expo_token lex_hash(struct expo *p)
         const char *word;
         enum expo_token token;
     } WORDS[] = {{"HELP ", TOKEN_HELP}, {"TYPE ", TOKEN_TYPE}, {"UNIT ", TOKEN_UNIT}};
-    if (advance(p) != ' ')
+    if (expo_advance(p) != ' ')
         return TOKEN_INVALID;
     p->state = STATE_COMMENT;
-    char c = advance(p);
+    char c = expo_advance(p);
     for (size_t i = 0; i < COUNT_OF(WORDS); i++)
         if (c == WORDS[i].word[0])
             return lex_word(p, WORDS[i].word) ? become(p, STATE_META1, WORDS[i].token)
                                               : TOKEN_INVALID;
     if (!lex_word(p, "EOF"))
         return TOKEN_INVALID;
-    if (current(p) == '\n')
+    if (expo_current(p) == '\n')
         p->pos++;
     return become(p, STATE_INIT, TOKEN_EOFWORD);
 }
@@ -172,9 +154,9 @@ static enum expo_token lex_timestamp(struct expo *p, char c)
     if (!lex_field(p))
         return TOKEN_INVALID;
     if (p->state != STATE_TIMESTAMP || p->pos != p->token + 2 || p->page[p->token + 1] != '#' ||
-        current(p) != ' ')
+        expo_current(p) != ' ')
         return TOKEN_TIMESTAMP;
-    if (advance(p) != '{')
+    if (expo_advance(p) != '{')
         return TOKEN_INVALID;
     p->pos++;
     return become(p, STATE_EXEMPLAR, TOKEN_COMMENT);

@@ -61,6 +61,27 @@ static inline size_t expo_run(const struct expo *p, size_t pos, unsigned classes
     return pos;
 }
 
+/* May bytes of 0 stand at the lexer's state? They are passed over. */
+static inline bool expo_skips_zeros(const struct expo *p)
+{
+    return p->state == STATE_LVALUE || p->state == STATE_META2 || p->state == STATE_COMMENT;
+}
+
+/* The byte at the cursor; 0 behind the last. */
+static inline char expo_current(const struct expo *p)
+{
+    return p->pos < p->len ? p->page[p->pos] : '\0';
+}
+
+/* Step to the next byte, and return it. */
+static inline char expo_advance(struct expo *p)
+{
+    p->pos++;
+    while (p->pos < p->len && p->page[p->pos] == '\0' && expo_skips_zeros(p))
+        p->pos++;
+    return expo_current(p);
+}
+
 static inline str expo_text(const struct expo *p, size_t at, size_t end)
 {
     return (str){p->page + at, end - at};

@@ -7,26 +7,6 @@
 
 /* ---- Tokens ---- */
 
-/* May bytes of 0 stand here? They are passed over. */
-static bool skips_zeros(const struct expo *p)
-{
-    return p->state == STATE_LVALUE || p->state == STATE_META2 || p->state == STATE_COMMENT;
-}
-
-/* Step to the next byte; 0 behind the last. */
-static char advance(struct expo *p)
-{
-    p->pos++;
-    while (p->pos < p->len && p->page[p->pos] == '\0' && skips_zeros(p))
-        p->pos++;
-    return p->pos < p->len ? p->page[p->pos] : '\0';
-}
-
-static char current(const struct expo *p)
-{
-    return p->pos < p->len ? p->page[p->pos] : '\0';
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -35,9 +15,9 @@ static bool is_blank(char c)
 /* The rest of the line is a comment, whose text ends the token. */
 static enum expo_token lex_comment(struct expo *p)
 {
-    char c = current(p);
+    char c = expo_current(p);
     while (c != '\0' && c != '\n')
-        c = advance(p);
+        c = expo_advance(p);
     if (c == '\0')
         return TOKEN_EOF;
     p->state = STATE_INIT;
@@ -47,26 +27,26 @@ static enum expo_token lex_comment(struct expo *p)
 /* `word` and blanks behind it; where it differs, the cursor stays there. */
 static bool lex_word(struct expo *p, const char *word)
 {
-    char c = current(p);
+    char c = expo_current(p);
     for (; *word != '\0'; word++) {
         if (c != *word)
             return false;
-        c = advance(p);
+        c = expo_advance(p);
     }
     if (!is_blank(c))
         return false;
     while (is_blank(c))
-        c = advance(p);
+        c = expo_advance(p);
     return true;
 }
 
 static enum expo_token lex_hash(struct expo *p)
 {
-    char c = advance(p);
+    char c = expo_advance(p);
     if (!is_blank(c))
         return lex_comment(p);
     while (is_blank(c))
-        c = advance(p);
+        c = expo_advance(p);
     p->state = STATE_COMMENT;
     bool help = c == 'H';
     if ((help || c == 'T') && lex_word(p, help ? "HELP" : "TYPE")) {
@@ -79,20 +59,20 @@ static enum expo_token lex_hash(struct expo *p)
 /* A string in double quotes: a backslash takes any byte but a newline with it. */
 static bool lex_quoted(struct expo *p)
 {
-    char c = advance(p);
+    char c = expo_advance(p);
     for (;;) {
         if (c == '"') {
-            (void)advance(p);
+            (void)expo_advance(p);
             return true;
         }
         if (c == '\0')
             return false;
         if (c == '\\') {
-            c = advance(p);
+            c = expo_advance(p);
             if (c == '\n' || c == '\0')
                 return false;
         }
-        c = advance(p);
+        c = expo_advance(p);
     }
 }
 
@@ -177,7 +157,7 @@ static enum expo_token lex_value(struct expo *p, char c)
         return TOKEN_BRACE_OPEN;
     }
     size_t from = p->pos;
-    for (; c != '\0' && c != '{' && c != '\n' && !is_blank(c); c = current(p))
+    for (; c != '\0' && c != '{' && c != '\n' && !is_blank(c); c = expo_current(p))
         p->pos++;
     if (p->pos == from)
         return TOKEN_INVALID;
@@ -203,7 +183,7 @@ static enum expo_token lex(struct expo *p)
     char c = p->page[p->pos];
     if (is_blank(c) && p->state != STATE_META2) {
         while (is_blank(c))
-            c = advance(p);
+            c = expo_advance(p);
         return TOKEN_WHITESPACE;
     }
     switch (p->state) {
