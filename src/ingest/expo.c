@@ -34,6 +34,25 @@ const uint8_t EXPO_CLASS[256] = {
 #undef L
 #undef D
 
+bool expo_lex_quoted(struct expo *p, bool newlines)
+{
+    char c = expo_advance(p);
+    for (;;) {
+        if (c == '"') {
+            (void)expo_advance(p);
+            return true;
+        }
+        if (c == '\0' || (c == '\n' && !newlines))
+            return false;
+        if (c == '\\') {
+            c = expo_advance(p);
+            if (c == '\n' || c == '\0')
+                return false;
+        }
+        c = expo_advance(p);
+    }
+}
+
 const char *expo_token_name(enum expo_token t)
 {
     static const char *const NAMES[] = {

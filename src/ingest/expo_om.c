@@ -41,31 +41,6 @@ static bool lex_field(struct expo *p)
     return p->pos > from;
 }
 
-static bool lex_quoted(struct expo *p, bool newlines)
-{
-    char c = expo_advance(p);
-    for (;;) {
-        if (c == '"') {
-            (void)expo_advance(p);
-            return true;
-        }
-        if (c == '\0' || (c == '\n' && !newlines))
-            return false;
-        if (c == '\\') {
-            c = expo_advance(p);
-            if (c == '\n' || c == '\0')
-                return false;
-        }
-        c = expo_advance(p);
-    }
-}
-
-static enum expo_token lex_name(struct expo *p, unsigned classes, enum expo_token t)
-{
-    p->pos = expo_run(p, p->pos, classes | CLASS_DIGIT);
-    return t;
-}
-
 static enum expo_token lex_hash(struct expo *p)
 {
     static const struct {
@@ -98,12 +73,12 @@ static enum expo_token lex_init(struct expo *p, char c)
     if (!expo_is(c, CLASS_METRIC))
         return TOKEN_INVALID;
     p->state = STATE_VALUE;
-    return lex_name(p, CLASS_METRIC, TOKEN_MNAME);
+    return expo_lex_name(p, CLASS_METRIC, TOKEN_MNAME);
 }
 
 static enum expo_token lex_meta_name(struct expo *p, char c)
 {
-    if (c == '"' ? !lex_quoted(p, true) : !expo_is(c, CLASS_METRIC))
+    if (c == '"' ? !expo_lex_quoted(p, true) : !expo_is(c, CLASS_METRIC))
         return TOKEN_INVALID;
     if (c != '"')
         p->pos = expo_run(p, p->pos, CLASS_METRIC | CLASS_DIGIT);
@@ -123,9 +98,9 @@ static enum expo_token lex_meta_text(struct expo *p, char c)
 static enum expo_token lex_labels(struct expo *p, char c, bool exemplar)
 {
     if (expo_is(c, CLASS_LABEL))
-        return lex_name(p, CLASS_LABEL, TOKEN_LNAME);
+        return expo_lex_name(p, CLASS_LABEL, TOKEN_LNAME);
     if (c == '"')
-        return lex_quoted(p, !exemplar) ? TOKEN_QSTRING : TOKEN_INVALID;
+        return expo_lex_quoted(p, !exemplar) ? TOKEN_QSTRING : TOKEN_INVALID;
     if (c != '}' && c != '=' && c != ',')
         return TOKEN_INVALID;
     p->pos++;
@@ -165,7 +140,7 @@ static enum expo_token lex_timestamp(struct expo *p, char c)
 static enum expo_token lex_exemplar_value(struct expo *p, char c)
 {
     if (c == '"')
-        return lex_quoted(p, false) ? become(p, STATE_EXEMPLAR, TOKEN_LVALUE) : TOKEN_INVALID;
+        return expo_lex_quoted(p, false) ? become(p, STATE_EXEMPLAR, TOKEN_LVALUE) : TOKEN_INVALID;
     return lex_field(p) ? become(p, STATE_ETIMESTAMP, TOKEN_VALUE) : TOKEN_INVALID;
 }
 
@@ -185,8 +160,8 @@ static enum expo_token next_token(struct expo *p)
     case STATE_LABELS:
         return lex_labels(p, c, false);
     case STATE_LVALUE:
-        return c == '"' && lex_quoted(p, false) ? become(p, STATE_LABELS, TOKEN_LVALUE)
-                                                : TOKEN_INVALID;
+        return c == '"' && expo_lex_quoted(p, false) ? become(p, STATE_LABELS, TOKEN_LVALUE)
+                                                     : TOKEN_INVALID;
     case STATE_VALUE:
         return lex_value(p, c);
     case STATE_TIMESTAMP:

@@ -82,6 +82,17 @@ static inline char expo_advance(struct expo *p)
     return expo_current(p);
 }
 
+/* The rest of a name whose first byte is at the cursor. */
+static inline enum expo_token expo_lex_name(struct expo *p, unsigned classes, enum expo_token t)
+{
+    p->pos = expo_run(p, p->pos, classes | CLASS_DIGIT);
+    return t;
+}
+
+/* A string in double quotes that begins at the cursor, up to behind the last: a backslash takes any
+ * byte but a newline with it. `newlines` may stand in it bare. False: it does not end. */
+bool expo_lex_quoted(struct expo *p, bool newlines);
+
 static inline str expo_text(const struct expo *p, size_t at, size_t end)
 {
     return (str){p->page + at, end - at};

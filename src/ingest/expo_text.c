@@ -56,32 +56,6 @@ static enum expo_token lex_hash(struct expo *p)
     return lex_comment(p);
 }
 
-/* A string in double quotes: a backslash takes any byte but a newline with it. */
-static bool lex_quoted(struct expo *p)
-{
-    char c = expo_advance(p);
-    for (;;) {
-        if (c == '"') {
-            (void)expo_advance(p);
-            return true;
-        }
-        if (c == '\0')
-            return false;
-        if (c == '\\') {
-            c = expo_advance(p);
-            if (c == '\n' || c == '\0')
-                return false;
-        }
-        c = expo_advance(p);
-    }
-}
-
-static enum expo_token lex_name(struct expo *p, unsigned classes, enum expo_token t)
-{
-    p->pos = expo_run(p, p->pos, classes | CLASS_DIGIT);
-    return t;
-}
-
 static enum expo_token lex_init(struct expo *p, char c)
 {
     if (c == '\0')
@@ -100,13 +74,13 @@ static enum expo_token lex_init(struct expo *p, char c)
     if (!expo_is(c, CLASS_METRIC))
         return TOKEN_INVALID;
     p->state = STATE_VALUE;
-    return lex_name(p, CLASS_METRIC, TOKEN_MNAME);
+    return expo_lex_name(p, CLASS_METRIC, TOKEN_MNAME);
 }
 
 static enum expo_token lex_meta_name(struct expo *p, char c)
 {
     if (c == '"') {
-        if (!lex_quoted(p))
+        if (!expo_lex_quoted(p, true))
             return TOKEN_INVALID;
     } else if (expo_is(c, CLASS_METRIC)) {
         p->pos = expo_run(p, p->pos, CLASS_METRIC | CLASS_DIGIT);
@@ -137,9 +111,9 @@ static enum expo_token lex_meta_text(struct expo *p, char c)
 static enum expo_token lex_labels(struct expo *p, char c)
 {
     if (expo_is(c, CLASS_LABEL))
-        return lex_name(p, CLASS_LABEL, TOKEN_LNAME);
+        return expo_lex_name(p, CLASS_LABEL, TOKEN_LNAME);
     if (c == '"')
-        return lex_quoted(p) ? TOKEN_QSTRING : TOKEN_INVALID;
+        return expo_lex_quoted(p, true) ? TOKEN_QSTRING : TOKEN_INVALID;
     if (c != '}' && c != '=' && c != ',')
         return TOKEN_INVALID;
     p->pos++;
@@ -172,7 +146,7 @@ static enum expo_token lex_timestamp(struct expo *p, char c)
         p->state = STATE_INIT;
         return TOKEN_LINEBREAK;
     }
-    return expo_is(c, CLASS_DIGIT) ? lex_name(p, CLASS_DIGIT, TOKEN_TIMESTAMP) : TOKEN_INVALID;
+    return expo_is(c, CLASS_DIGIT) ? expo_lex_name(p, CLASS_DIGIT, TOKEN_TIMESTAMP) : TOKEN_INVALID;
 }
 
 static enum expo_token lex(struct expo *p)
@@ -194,7 +168,7 @@ static enum expo_token lex(struct expo *p)
     case STATE_LABELS:
         return lex_labels(p, c);
     case STATE_LVALUE:
-        if (c != '"' || !lex_quoted(p))
+        if (c != '"' || !expo_lex_quoted(p, true))
             return TOKEN_INVALID;
         p->state = STATE_LABELS;
         return TOKEN_LVALUE;
