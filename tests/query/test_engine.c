@@ -15,28 +15,12 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "query/engine.h"
-#include "support/fake_source.h"
+#include "support/query_rows.h"
 
 static struct fake_store *store;
 static struct pool *pool;
 
-/* ---- loading ---- */
-
-/* Samples every `step_s` from 0: numbers, "_" for none, "s" for a stale marker. */
-static void load(size_t series, int step_s, const char *values)
-{
-    int64_t at = 0;
-    for (const char *p = values; *p != 0; at += step_s * 1000) {
-        size_t n = strcspn(p, " ");
-        double v = f64_from_bits(STALE_NAN_BITS);
-        if (*p != '_') {
-            if (*p != 's')
-                assert_int_equal(number_parse_f64((str){p, n}, false, &v), OK);
-            fake_store_add(store, series, at, v);
-        }
-        p += n + strspn(p + n, " ");
-    }
-}
+#define load(...) query_rows_load(store, __VA_ARGS__)
 
 static int setup(void **state)
 {
@@ -75,125 +59,15 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- showing ---- */
-
-static void show_number(struct buf *b, double v)
-{
-    char text[NUMBER_SIZE_MAX];
-    buf_put(b, text, number_format_json(v, text));
-}
-
-/* Values by step, "_" where there is none. */
-static void show_series(struct buf *b, const struct query_options *o, const struct query_series *s,
-                        bool raw)
-{
-    labels_format_metric(s->labels, b);
-    if (s->labels.count == 0)
-        buf_reset(b), buf_put_str(b, STR("{}"));
-    size_t at = 0;
-    for (int64_t t = o->start_ms; !raw && t <= o->end_ms; t += MAX(o->step_ms, 1)) {
-        buf_put_u8(b, ' ');
-        if (at < s->count && s->ts_ms[at] == t)
-            show_number(b, s->values[at++]);
-        else
-            buf_put_u8(b, '_');
-    }
-    for (; raw && at < s->count; at++) {
-        buf_put_u8(b, ' ');
-        show_number(b, s->values[at]);
-        buf_printf(b, "@%lld", (long long)s->ts_ms[at] / 1000);
-    }
-    assert_int_equal(at, s->count);
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void show_rows(struct buf *out, struct query *q, const struct query_options *o, bool sorted)
-{
-    char *lines[64];
-    size_t n = 0;
-    struct query_series s;
-    while (query_next_series(q, &s)) {
-        struct buf b = {0};
-        show_series(&b, o, &s, query_expr_type(q) == VALUE_MATRIX);
-        lines[n++] = strdup(buf_cstr(&b));
-        buf_fini(&b);
-    }
-    if (!sorted)
-        qsort(lines, n, sizeof(*lines), compare_lines);
-    for (size_t i = 0; i < n; i++) {
-        buf_printf(out, "%s%s", i > 0 ? "; " : "", lines[i]);
-        free(lines[i]);
-    }
-}
-
-static void show_result(struct buf *b, struct query *q, const struct query_options *o)
-{
-    const struct query_result *r = query_result(q);
-    if (r->type == VALUE_SCALAR)
-        show_number(b, r->scalar);
-    else if (r->type == VALUE_STRING)
-        buf_put_str(b, r->string);
-    else
-        show_rows(b, q, o, strstr(query_expr_type(q) == VALUE_VECTOR ? "v" : "m", "m") != NULL);
-    for (size_t i = 0; i < r->warning_count; i++)
-        buf_printf(b, " | " STR_FMT, STR_ARG(r->warnings[i]));
-    for (size_t i = 0; i < r->info_count; i++)
-        buf_printf(b, " | " STR_FMT, STR_ARG(r->infos[i]));
-}
-
-/* Run one query and show what it comes to. */
-static void run(const char *text, const struct query_options *o, struct buf *out)
-{
-    struct query_env env = {&FAKE_SOURCE, store, pool};
-    struct query *q = NULL;
-    struct diag d = {0};
-    err e = query_prepare(&env, str_from(text), o, &q, &d);
-    if (e == OK)
-        e = query_exec(q, &d);
-    if (e == OK)
-        show_result(out, q, o);
-    else
-        buf_printf(out, "%s: %s", err_name(e), d.text);
-    query_close(q);
-}
-
-struct row {
-    const char *query;
-    int start_s, end_s, step_s;
-    const char *expected;
-};
-
-static void check_rows(const struct row *rows, size_t count, struct query_options base)
-{
-    int bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct buf b = {0};
-        struct query_options o = base;
-        o.start_ms = rows[i].start_s * 1000;
-        o.end_ms = rows[i].end_s * 1000;
-        o.step_ms = rows[i].step_s * 1000;
-        run(rows[i].query, &o, &b);
-        if (strcmp(buf_cstr(&b), rows[i].expected) != 0) {
-            print_error("%s\n  expected: %s\n  got:      %s\n", rows[i].query, rows[i].expected,
-                        buf_cstr(&b));
-            bad++;
-        }
-        buf_fini(&b);
-    }
-    assert_int_equal(bad, 0);
-}
-#define CHECK(rows, ...) check_rows(rows, COUNT_OF(rows), (struct query_options){__VA_ARGS__})
+#define CHECK(rows, ...)                                                                           \
+    query_rows_check(store, pool, rows, COUNT_OF(rows), (struct query_options){__VA_ARGS__})
 
 /* ---- semantics ---- */
 
 static void test_engine__selectors(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"m{a=\"x\"}", 20, 20, 0, ""}, /* the stale marker */
         {"m{a=\"x\"}", 19, 19, 0, "m{a=\"x\"} 1"},
         {"m{a=\"x\"}", 30, 30, 0, "m{a=\"x\"} 2"},
@@ -220,7 +94,7 @@ static void test_engine__selectors(void **state)
 static void test_engine__functions(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"rate(c_total[30s])", 30, 30, 0, "{a=\"x\"} 0.75"}, /* 10, 20, 5: a reset */
         {"increase(c_total[100s])", 100, 100, 0, "{a=\"x\"} 94.44444444444444"},
         {"rate(c_total[10s])", 30, 30, 0, ""},
@@ -270,7 +144,7 @@ static void test_engine__functions(void **state)
 static void test_engine__aggregations(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"sum(m)", 10, 30, 10, "{} 21 30 42"},
         {"sum by (a) (m)", 10, 10, 0, "{a=\"x\"} 1; {a=\"y\"} 20"},
         {"sum without (version) (info)", 10, 10, 0, "{a=\"x\"} 1; {a=\"y\"} 1"},
@@ -300,7 +174,7 @@ static void test_engine__aggregations(void **state)
 static void test_engine__operators(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"1 + 2 * 3 ^ 2 % 5", 0, 0, 0, "4"},
         {"-2 ^ 2", 0, 0, 0, "-4"},
         {"1 > bool 2", 0, 0, 0, "0"},
@@ -345,7 +219,7 @@ static void test_engine__operators(void **state)
 static void test_engine__annotations(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"rate(one[1m])", 60, 60, 0,
          "{a=\"x\"} 0 | PromQL info: metric might not be a counter, name does not end in "
          "_total/_sum/_count/_bucket: \"one\" (1:6)"},
@@ -387,7 +261,7 @@ static void test_engine__annotations(void **state)
 static void test_engine__delayed_name_removal(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"rate(c_total[30s])", 30, 30, 0, "{a=\"x\"} 0.75"},
         {"sum by (__name__) (rate(c_total[30s]))", 30, 30, 0, "{} 0.75"},
         {"count by (__name__) (-{__name__=~\"one|old\"})", 10, 10, 0,
@@ -423,7 +297,7 @@ static void test_engine__sorted_vectors(void **state)
         struct buf b = {0};
         assert_int_equal(query_prepare(&env, str_from(cases[i][0]), &o, &q, &d), OK);
         assert_int_equal(query_exec(q, &d), OK);
-        show_rows(&b, q, &o, true);
+        query_rows_show(q, &o, false, &b);
         assert_string_equal(buf_cstr(&b), cases[i][1]);
         buf_fini(&b);
         query_close(q);
@@ -433,7 +307,7 @@ static void test_engine__sorted_vectors(void **state)
 static void test_engine__experimental_functions(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"mad_over_time(nans[1m])", 40, 40, 0, "{a=\"x\"} NaN"},
         {"mad_over_time(m{a=\"y\"}[40s])", 40, 40, 0, "{a=\"y\"} 10"},
         {"(quantile_over_time(2, (one[1m])))", 10, 10, 0,
@@ -453,7 +327,7 @@ static void test_engine__experimental_functions(void **state)
 static void test_engine__limits(void **state)
 {
     (void)state;
-    static const struct row few[] = {
+    static const struct query_row few[] = {
         {"m", 0, 40, 10,
          "limit: query processing would load too many samples into memory in query execution"},
         {"m", 0, 10, 10, "m{a=\"x\"} 0 1; m{a=\"y\"} 10 20"},
@@ -486,11 +360,11 @@ static void test_engine__limits(void **state)
     assert_int_equal(query_exec(q, &d), ERR_TIMEOUT);
     assert_string_equal(d.text, "query timed out in query execution");
     query_close(q);
-    static const struct row memory[] = {
+    static const struct query_row memory[] = {
         {"m + m", 0, 100, 1,
          "limit: query would use more than its limit of 20000 bytes of memory"}};
     CHECK(memory, .memory_bytes_max = 20000);
-    static const struct row steps[] = {
+    static const struct query_row steps[] = {
         {"vector(1)[2000000000s:1s]", 0, 0, 0,
          "limit: subquery has 2000000000 steps, more than 16777216"}};
     CHECK(steps);
@@ -499,7 +373,7 @@ static void test_engine__limits(void **state)
 static void test_engine__damaged_block(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"sum(m)", 10, 10, 0, "corrupt: block of series 1 is damaged"},
         {"m", 10, 10, 0, "corrupt: block of series 1 is damaged"},
         {"m[1m]", 10, 10, 0, "corrupt: block of series 1 is damaged"},
@@ -585,7 +459,7 @@ static void test_engine__deep_queries(void **state)
         for (size_t n = 0; n < depth; n++)
             buf_put_str(&text, str_from(layers[i][1]));
         struct query_options o = {.start_ms = 10000, .end_ms = 10000};
-        run(buf_cstr(&text), &o, &out);
+        query_rows_run(store, pool, buf_cstr(&text), &o, &out);
         assert_string_equal(buf_cstr(&out), layers[i][2]);
         buf_fini(&text);
         buf_fini(&out);
@@ -633,7 +507,7 @@ static void test_engine__native_histograms_pass(void **state)
         assert_true(s.histograms[4] == NULL && s.values[4] == 7);
         query_close(q);
     }
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"histogram_count(native)", 0, 40, 10, "{a=\"x\"} 1 2 3 4 _"},
         {"histogram_sum(native)", 0, 40, 10, "{a=\"x\"} 0 10 20 30 _"},
         {"histogram_avg(native)", 10, 10, 0, "{a=\"x\"} 5"},

@@ -13,7 +13,7 @@
 #include "base/number.h"
 #include "model/histogram_walk.h"
 #include "query/engine.h"
-#include "support/fake_source.h"
+#include "support/query_rows.h"
 
 static struct fake_store *store;
 static struct pool *pool;
@@ -142,112 +142,9 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- showing ---- */
-
-static void show_point(struct buf *b, double v, const struct histogram *h)
-{
-    static const char *const hints[] = {"", " reset", " no_reset", " gauge"};
-    char text[NUMBER_SIZE_MAX];
-    if (h == NULL) {
-        buf_put(b, text, number_format_json(v, text));
-        return;
-    }
-    histogram_format(h, b);
-    buf_printf(b, "%s", hints[h->reset_hint]);
-}
-
-/* Points by step, "_" where there is none. */
-static void show_series(struct buf *b, const struct query_options *o, const struct query_series *s)
-{
-    size_t at = 0, start = b->len;
-    labels_format_metric(s->labels, b);
-    if (b->len == start)
-        buf_put_str(b, STR("{}"));
-    for (int64_t t = o->start_ms; t <= o->end_ms; t += MAX(o->step_ms, 1)) {
-        buf_put_u8(b, ' ');
-        if (at == s->count || s->ts_ms[at] != t) {
-            buf_put_u8(b, '_');
-            continue;
-        }
-        show_point(b, s->values[at], s->histograms != NULL ? s->histograms[at] : NULL);
-        at++;
-    }
-    assert_int_equal(at, s->count);
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void show_result(struct buf *out, struct query *q, const struct query_options *o)
-{
-    const struct query_result *r = query_result(q);
-    char *lines[64];
-    size_t n = 0;
-    struct query_series s;
-    if (r->type == VALUE_SCALAR)
-        show_point(out, r->scalar, NULL);
-    while (r->type != VALUE_SCALAR && query_next_series(q, &s)) {
-        struct buf b = {0};
-        show_series(&b, o, &s);
-        lines[n++] = strdup(buf_cstr(&b));
-        buf_fini(&b);
-    }
-    qsort(lines, n, sizeof(*lines), compare_lines);
-    for (size_t i = 0; i < n; i++) {
-        buf_printf(out, "%s%s", i > 0 ? "; " : "", lines[i]);
-        free(lines[i]);
-    }
-    for (size_t i = 0; i < r->warning_count; i++)
-        buf_printf(out, " | " STR_FMT, STR_ARG(r->warnings[i]));
-    for (size_t i = 0; i < r->info_count; i++)
-        buf_printf(out, " | " STR_FMT, STR_ARG(r->infos[i]));
-}
-
-static void run(const char *text, const struct query_options *o, struct buf *out)
-{
-    struct query_env env = {&FAKE_SOURCE, store, pool};
-    struct query *q = NULL;
-    struct diag d = {0};
-    err e = query_prepare(&env, str_from(text), o, &q, &d);
-    if (e == OK)
-        e = query_exec(q, &d);
-    if (e == OK)
-        show_result(out, q, o);
-    else
-        buf_printf(out, "%s: %s", err_name(e), d.text);
-    query_close(q);
-}
-
-struct row {
-    const char *query;
-    int start_s, end_s, step_s;
-    const char *expected;
-};
-
-static void check_rows(const struct row *rows, size_t count, struct query_options base)
-{
-    int bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct buf b = {0};
-        struct query_options o = base;
-        o.start_ms = rows[i].start_s * 1000;
-        o.end_ms = rows[i].end_s * 1000;
-        o.step_ms = rows[i].step_s * 1000;
-        run(rows[i].query, &o, &b);
-        if (strcmp(buf_cstr(&b), rows[i].expected) != 0) {
-            print_error("%s\n  expected: %s\n  got:      %s\n", rows[i].query, rows[i].expected,
-                        buf_cstr(&b));
-            bad++;
-        }
-        buf_fini(&b);
-    }
-    assert_int_equal(bad, 0);
-}
 #define CHECK(rows, ...)                                                                           \
-    check_rows(rows, COUNT_OF(rows),                                                               \
-               (struct query_options){.experimental_functions = true, __VA_ARGS__})
+    query_rows_check(store, pool, rows, COUNT_OF(rows),                                            \
+                     (struct query_options){.experimental_functions = true, __VA_ARGS__})
 
 /* ---- functions of histograms ---- */
 
@@ -263,7 +160,7 @@ static void check_rows(const struct row *rows, size_t count, struct query_option
 static void test_native__quantile_and_fraction(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"histogram_quantile(0.5, h)", 0, 0, 0, "{a=\"x\"} 1.414213562373095"},
         {"histogram_quantile(0.25, h)", 0, 20, 10, "{a=\"x\"} 1 1 1"},
         {"histogram_quantile(-1, h)", 0, 0, 0,
@@ -288,7 +185,7 @@ static void test_native__quantile_and_fraction(void **state)
         {"histogram_stdvar(custom)", 0, 0, 0, "{a=\"x\"} +Inf"},
     };
     CHECK(rows);
-    static const struct row delayed[] = {
+    static const struct query_row delayed[] = {
         {"histogram_quantile(1, nans)", 0, 0, 0,
          "{a=\"x\"} NaN | " NAN_RESULT_TEXT " for metric name \"nans\" (1:23)"},
         {"histogram_fraction(0, 1, nans)", 0, 0, 0,
@@ -303,7 +200,7 @@ static void test_native__quantile_and_fraction(void **state)
 static void test_native__mix_with_classic(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"histogram_quantile(0.5, both)", 0, 0, 0, " | " BOTH_TEXT " (1:25)"},
         {"histogram_fraction(1, 2, both)", 0, 0, 0, " | " BOTH_TEXT " (1:26)"},
         {"histogram_quantiles(both, \"q\", 0.5)", 0, 0, 0, " | " BOTH_TEXT " (1:21)"},
@@ -321,7 +218,7 @@ static void test_native__mix_with_classic(void **state)
 static void test_native__quantiles_that_change(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"histogram_quantiles(h, \"q\", scalar(vector(time() / 40)))", 0, 20, 10,
          "{a=\"x\", q=\"0.0\"} 0.5 _ _; {a=\"x\", q=\"0.25\"} _ 1 _; {a=\"x\", q=\"0.5\"} _ _ "
          "1.414213562373095"},
@@ -345,7 +242,7 @@ static void test_native__quantiles_that_change(void **state)
 static void test_native__scalar_operators(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"many{b=\"1\"} * 2", 0, 0, 0, "{a=\"x\", b=\"1\"} " H2},
         {"2 * many{b=\"1\"}", 0, 20, 10, "{a=\"x\", b=\"1\"} " H2 " " H2 " " H2},
         {"up / 2", 0, 0, 0, "{a=\"x\"} " H1 " reset"},
@@ -385,7 +282,7 @@ static void test_native__scalar_operators(void **state)
 static void test_native__vector_operators(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"gauge + gauge", 0, 0, 0, "{a=\"x\"} " H2 " gauge"},
         {"up + gauge", 0, 0, 0, "{a=\"x\"} {count:3, sum:3, (0.5,1]:3} gauge"},
         {"up - up", 0, 0, 0, "{a=\"x\"} {count:0, sum:0} gauge"},
@@ -441,7 +338,7 @@ static void test_native__vector_operators(void **state)
 static void test_native__pairs_that_fail(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"many + on(a) f", 0, 0, 0, "{a=\"x\"} 5" TYPES("+", "histogram", "float")},
         {"many * on(a) f", 0, 0, 0,
          "invalid: multiple matches for labels: many-to-one matching must be explicit "
@@ -460,7 +357,7 @@ static void test_native__pairs_that_fail(void **state)
 static void test_native__count_values(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
+    static const struct query_row rows[] = {
         {"count_values(\"v\", many)", 0, 0, 0, "{v=\"3\"} 1; {v=\"" H1 "\"} 1"},
         {"count_values(\"v\", h)", 0, 20, 10,
          "{v=\"{count:4, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1}\"} 1 _ _; {v=\"{count:8, sum:10, "
@@ -492,7 +389,7 @@ static void test_native__memory_is_limited(void **state)
                                               "histogram_quantiles(h, \"q\", 0.1, 0.2)"};
         for (size_t i = 0; i < COUNT_OF(queries); i++) {
             struct buf b = {0};
-            run(queries[i], &o, &b);
+            query_rows_run(store, pool, queries[i], &o, &b);
             bool limited = strstr(buf_cstr(&b), "more than its limit") != NULL;
             if (kib == 4 ? !limited : kib == 512 && limited)
                 fail_msg("%s in %zu KiB: %s", queries[i], kib, buf_cstr(&b));

@@ -1,146 +1,34 @@
-/* query_rows.h -- tables of queries and what they come to, over a fake store. To be included after
- * cmocka.h. */
+/* query_rows.h -- tables of queries and what they come to, over a fake store. A difference fails
+ * the running cmocka test. */
 #ifndef TESTS_QUERY_ROWS_H
 #define TESTS_QUERY_ROWS_H
 
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
 #include "base/buf.h"
-#include "base/number.h"
-#include "model/sample.h"
 #include "query/engine.h"
 #include "support/fake_source.h"
 
 struct query_row {
     const char *query;
     int start_s, end_s, step_s; /* step 0: an instant query at start_s */
-    const char *expected;       /* series by labels, values by step ("_": none), then annotations */
+    const char *expected;       /* as query_rows_run() writes it */
 };
 
 /* Samples every `step_s` from 0: numbers, "_" for none, "s" for a stale marker. */
-static inline void query_rows_load(struct fake_store *store, size_t series, int step_s,
-                                   const char *values)
-{
-    int64_t at = 0;
-    for (const char *p = values; *p != 0; at += step_s * 1000) {
-        size_t n = strcspn(p, " ");
-        double v = f64_from_bits(STALE_NAN_BITS);
-        if (*p != '_') {
-            if (*p != 's')
-                assert_int_equal(number_parse_f64((str){p, n}, false, &v), OK);
-            fake_store_add(store, series, at, v);
-        }
-        p += n + strspn(p + n, " ");
-    }
-}
+void query_rows_load(struct fake_store *store, size_t series, int step_s, const char *values);
 
-static void show_number(struct buf *b, double v)
-{
-    char text[NUMBER_SIZE_MAX];
-    buf_put(b, text, number_format_json(v, text));
-}
+/* Append the series of a query that was executed, "; " between: each with its points by step ("_":
+ * none), those of a range as they are, with "@" and seconds. `sort`: by text, not as they come. */
+void query_rows_show(struct query *q, const struct query_options *o, bool sort, struct buf *out);
 
-/* Values by step, "_" where there is none. */
-static void show_series(struct buf *b, const struct query_options *o, const struct query_series *s,
-                        bool raw)
-{
-    labels_format_metric(s->labels, b);
-    if (s->labels.count == 0)
-        buf_reset(b), buf_put_str(b, STR("{}"));
-    size_t at = 0;
-    for (int64_t t = o->start_ms; !raw && t <= o->end_ms; t += MAX(o->step_ms, 1)) {
-        buf_put_u8(b, ' ');
-        if (at < s->count && s->ts_ms[at] == t)
-            show_number(b, s->values[at++]);
-        else
-            buf_put_u8(b, '_');
-    }
-    for (; raw && at < s->count; at++) {
-        buf_put_u8(b, ' ');
-        show_number(b, s->values[at]);
-        buf_printf(b, "@%lld", (long long)s->ts_ms[at] / 1000);
-    }
-    assert_int_equal(at, s->count);
-}
+/* Run one query and append what it comes to: its series, sorted if a vector, then " | " and the
+ * text of each warning and info; or the error's name and text. `pool` may be NULL. */
+void query_rows_run(struct fake_store *store, struct pool *pool, const char *text,
+                    const struct query_options *o, struct buf *out);
 
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void show_rows(struct buf *out, struct query *q, const struct query_options *o, bool sorted)
-{
-    char *lines[64];
-    size_t n = 0;
-    struct query_series s;
-    while (query_next_series(q, &s)) {
-        struct buf b = {0};
-        show_series(&b, o, &s, query_expr_type(q) == VALUE_MATRIX);
-        lines[n++] = strdup(buf_cstr(&b));
-        buf_fini(&b);
-    }
-    if (!sorted)
-        qsort(lines, n, sizeof(*lines), compare_lines);
-    for (size_t i = 0; i < n; i++) {
-        buf_printf(out, "%s%s", i > 0 ? "; " : "", lines[i]);
-        free(lines[i]);
-    }
-}
-
-static void show_result(struct buf *b, struct query *q, const struct query_options *o)
-{
-    const struct query_result *r = query_result(q);
-    if (r->type == VALUE_SCALAR)
-        show_number(b, r->scalar);
-    else if (r->type == VALUE_STRING)
-        buf_put_str(b, r->string);
-    else
-        show_rows(b, q, o, strstr(query_expr_type(q) == VALUE_VECTOR ? "v" : "m", "m") != NULL);
-    for (size_t i = 0; i < r->warning_count; i++)
-        buf_printf(b, " | " STR_FMT, STR_ARG(r->warnings[i]));
-    for (size_t i = 0; i < r->info_count; i++)
-        buf_printf(b, " | " STR_FMT, STR_ARG(r->infos[i]));
-}
-
-/* Run one query and append what it comes to. */
-static void query_rows_run(struct fake_store *store, struct pool *pool, const char *text,
-                           const struct query_options *o, struct buf *out)
-{
-    struct query_env env = {&FAKE_SOURCE, store, pool};
-    struct query *q = NULL;
-    struct diag d = {0};
-    err e = query_prepare(&env, str_from(text), o, &q, &d);
-    if (e == OK)
-        e = query_exec(q, &d);
-    if (e == OK)
-        show_result(out, q, o);
-    else
-        buf_printf(out, "%s: %s", err_name(e), d.text);
-    query_close(q);
-}
-
-/* Run all rows with the options of `base`; fails the test when any comes to something else. */
-static inline void query_rows_check(struct fake_store *store, struct pool *pool,
-                                    const struct query_row *rows, size_t count,
-                                    struct query_options base)
-{
-    int bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct buf b = {0};
-        struct query_options o = base;
-        o.start_ms = rows[i].start_s * 1000;
-        o.end_ms = rows[i].end_s * 1000;
-        o.step_ms = rows[i].step_s * 1000;
-        query_rows_run(store, pool, rows[i].query, &o, &b);
-        if (strcmp(buf_cstr(&b), rows[i].expected) != 0) {
-            print_error("%s\n  expected: %s\n  got:      %s\n", rows[i].query, rows[i].expected,
-                        buf_cstr(&b));
-            bad++;
-        }
-        buf_fini(&b);
-    }
-    assert_int_equal(bad, 0);
-}
+/* Run all rows with the options of `base` but their own times; differences are printed. */
+void query_rows_check(struct fake_store *store, struct pool *pool, const struct query_row *rows,
+                      size_t count, struct query_options base);
 
 #endif
