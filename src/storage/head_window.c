@@ -46,7 +46,8 @@ struct head_line {         /* one series, one cache line; zero: no samples */
 static_assert(sizeof(struct head_line) == CACHE_LINE, "one line a series");
 
 struct shard {
-    struct rwlock lock; /* guards the shard's pages and what they point to */
+    struct rwlock lock;  /* guards the shard's pages and what they point to */
+    atomic_uint version; /* odd while somebody writes: what was read meanwhile is not one state */
     struct slab slab;
     struct time_tree times;
     uint64_t floats, out_of_order, histograms, series;
@@ -194,7 +195,7 @@ static inline void apply_row(struct shard *s, struct head_line *line, const stru
         apply_side(s, line, row, start_ts_ms);
     }
     if (UNLIKELY(!line->used)) {
-        line->used = 1;
+        __atomic_store_n(&line->used, 1, __ATOMIC_RELAXED);
         s->series++;
     }
     if (LIKELY(newest))
@@ -203,7 +204,7 @@ static inline void apply_row(struct shard *s, struct head_line *line, const stru
 
 static struct head_line *line_of(const struct head_window *w, uint32_t id)
 {
-    struct head_line *page = w->pages[id >> LINE_PAGE_BITS];
+    struct head_line *page = __atomic_load_n(&w->pages[id >> LINE_PAGE_BITS], __ATOMIC_ACQUIRE);
     return page == NULL ? NULL : page + (id & (LINE_PAGE - 1));
 }
 
@@ -212,7 +213,8 @@ static struct head_line *line_make(struct head_window *w, struct shard *s, uint3
     ASSERT(id < REGISTRY_IDS_MAX);
     struct head_line **page = &w->pages[id >> LINE_PAGE_BITS];
     if (UNLIKELY(*page == NULL)) {
-        *page = slab_alloc(&s->slab, LINE_PAGE * sizeof(struct head_line));
+        struct head_line *fresh = slab_alloc(&s->slab, LINE_PAGE * sizeof(struct head_line));
+        __atomic_store_n(page, fresh, __ATOMIC_RELEASE);
         s->line_bytes += LINE_PAGE * sizeof(struct head_line);
         s->id_end = MAX(s->id_end, (id | (LINE_PAGE - 1)) + 1);
     }
@@ -236,8 +238,11 @@ static uint32_t shards_of(const struct db_row *rows, size_t count, uint32_t shar
 /* Locks of several shards are taken in ascending order. */
 static void lock_all(struct head_window *w, uint32_t shards)
 {
-    for (; shards != 0; shards &= shards - 1)
-        rwlock_write(&w->shards[__builtin_ctz(shards)].lock);
+    for (; shards != 0; shards &= shards - 1) {
+        struct shard *s = &w->shards[__builtin_ctz(shards)];
+        rwlock_write(&s->lock);
+        atomic_fetch_add_explicit(&s->version, 1, memory_order_acq_rel);
+    }
 }
 
 static void unlock_all(struct head_window *w, uint32_t shards)
@@ -245,6 +250,7 @@ static void unlock_all(struct head_window *w, uint32_t shards)
     for (; shards != 0; shards &= shards - 1) {
         struct shard *s = &w->shards[__builtin_ctz(shards)];
         atomic_store_explicit(&s->bytes_now, shard_bytes(s), memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->version, 1, memory_order_release);
         rwlock_unlock(&s->lock);
     }
 }
@@ -434,21 +440,80 @@ static void link_chunks(struct head_copy *c)
     }
 }
 
+#if defined(__SANITIZE_THREAD__) /* knows no fences: it sees the way with locks */
+static bool snapshot(struct head_window *w, const uint32_t *ids, size_t count,
+                     struct head_line *lines)
+{
+    (void)w, (void)ids, (void)count, (void)lines;
+    return false;
+}
+#else
+typedef uint64_t __attribute__((may_alias)) line_word;
+
+static void snapshot_line(struct head_line *to, const struct head_line *from)
+{
+    for (size_t i = 0; i < sizeof(*to) / sizeof(line_word); i++)
+        ((line_word *)to)[i] = __atomic_load_n((const line_word *)from + i, __ATOMIC_RELAXED);
+}
+
+/* Lines of one shard's series as they stand at one moment, without its lock: a reader that is put
+ * aside while it holds one keeps the commit of samples waiting. False: somebody wrote meanwhile.
+ * The streams behind the lines need no lock then, since their written words never change. */
+static bool snapshot(struct head_window *w, const uint32_t *ids, size_t count,
+                     struct head_line *lines)
+{
+    struct shard *s = &w->shards[head_shard_of(ids[0])];
+    unsigned version = atomic_load_explicit(&s->version, memory_order_acquire);
+    if ((version & 1) != 0)
+        return false;
+    bool sides = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct head_line *line = line_of(w, ids[i]);
+        lines[i].used = 0;
+        lines[i].side = NULL;
+        if (line != NULL)
+            snapshot_line(&lines[i], line);
+        sides |= lines[i].side != NULL;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&s->version, memory_order_relaxed) == version && !sides;
+}
+#endif
+
+static void copy_locked(struct head_window *w, const uint32_t *ids, size_t count, bool with_bytes,
+                        struct head_copy *c, struct head_chunk *out)
+{
+    struct shard *s = &w->shards[head_shard_of(ids[0])];
+    rwlock_read(&s->lock);
+    for (size_t i = 0; i < count; i++)
+        copy_line(c, ids[i], line_of(w, ids[i]), with_bytes, &out[i]);
+    rwlock_unlock(&s->lock);
+}
+
+/* How many of the ids belong to the first one's shard, at most READ_CHUNK. */
+static size_t run_of_shard(const uint32_t *ids, size_t count)
+{
+    size_t n = 1;
+    while (n < MIN(count, (size_t)READ_CHUNK) && head_shard_of(ids[n]) == head_shard_of(ids[0]))
+        n++;
+    return n;
+}
+
 static void copy_all(struct head_window *w, const uint32_t *ids, size_t count, bool with_bytes,
                      struct head_copy *c)
 {
+    struct head_line lines[READ_CHUNK];
     c->chunks = grown(c->chunks, 0, count, &c->cap, sizeof(*c->chunks));
     c->count = count;
     c->bytes_len = c->starts_len = c->sides_len = 0;
-    for (size_t i = 0; i < count;) {
-        struct shard *s = &w->shards[head_shard_of(ids[i])];
-        size_t end = MIN(count, i + READ_CHUNK);
-        rwlock_read(&s->lock);
-        do {
-            copy_line(c, ids[i], line_of(w, ids[i]), with_bytes, &c->chunks[i]);
-            i++;
-        } while (i < end && &w->shards[head_shard_of(ids[i])] == s);
-        rwlock_unlock(&s->lock);
+    for (size_t i = 0, n; i < count; i += n) {
+        n = run_of_shard(ids + i, count - i);
+        if (UNLIKELY(!snapshot(w, ids + i, n, lines))) {
+            copy_locked(w, ids + i, n, with_bytes, c, c->chunks + i);
+            continue;
+        }
+        for (size_t k = 0; k < n; k++)
+            copy_line(c, ids[i + k], &lines[k], with_bytes, &c->chunks[i + k]);
     }
     link_chunks(c);
 }
@@ -463,29 +528,19 @@ void head_peek(struct head_window *w, const uint32_t *ids, size_t count, struct 
     copy_all(w, ids, count, false, c);
 }
 
+/* Needs no lock: once used, always used. */
 bool head_has(struct head_window *w, uint32_t series)
 {
-    struct shard *s = &w->shards[head_shard_of(series)];
-    rwlock_read(&s->lock);
     const struct head_line *line = line_of(w, series);
-    bool has = line != NULL && line->used;
-    rwlock_unlock(&s->lock);
-    return has;
+    return line != NULL && __atomic_load_n(&line->used, __ATOMIC_RELAXED) != 0;
 }
 
 size_t head_filter(struct head_window *w, const uint32_t *ids, size_t count, uint32_t *out)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count;) {
-        struct shard *s = &w->shards[head_shard_of(ids[i])];
-        size_t end = MIN(count, i + READ_CHUNK);
-        rwlock_read(&s->lock);
-        do {
-            const struct head_line *line = line_of(w, ids[i]);
-            out[kept] = ids[i++];
-            kept += line != NULL && line->used;
-        } while (i < end && &w->shards[head_shard_of(ids[i])] == s);
-        rwlock_unlock(&s->lock);
+    for (size_t i = 0; i < count; i++) {
+        out[kept] = ids[i];
+        kept += head_has(w, ids[i]);
     }
     return kept;
 }

@@ -9,7 +9,8 @@
  *
  * Writing: head_apply() by the commit thread; in replay by several threads that own different
  * shards. Reading: any thread, any time until head_window_close(); a batch of series is copied out
- * under the shard's read lock and decoded outside. Whoever selects keeps the window (the db's
+ * and decoded outside: of streams without a lock, when nobody writes to the shard at that moment,
+ * else under the shard's read lock. Whoever selects keeps the window (the db's
  * reference count), and with it what its ids mean. Locks: a shard's rwlock; a thread holds several
  * only in head_apply(). No other lock is taken inside. */
 #ifndef STORAGE_HEAD_WINDOW_H
@@ -103,11 +104,10 @@ void head_read(struct head_window *w, const uint32_t *ids, size_t count, struct 
  * (xor_newest()). */
 void head_peek(struct head_window *w, const uint32_t *ids, size_t count, struct head_copy *c);
 
-/* Does the window hold any sample of the series? Takes the shard's read lock. */
+/* Does the window hold any sample of the series? Takes no lock. */
 bool head_has(struct head_window *w, uint32_t series);
 
-/* Write those of ids[0..count) that head_has() to `out`; returns how many. Sorted ids take the
- * fewest locks. */
+/* Write those of ids[0..count) that head_has() to `out`; returns how many. */
 size_t head_filter(struct head_window *w, const uint32_t *ids, size_t count, uint32_t *out);
 
 /* Write the `count` times of `column`, both from one head_chunk of this window, ascending;
