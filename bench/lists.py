@@ -3,7 +3,7 @@
 valid there, Debian's prometheus and victoria-metrics.
 
     bench/lists.py [--set prometheus,join,native,thanos,mimir] [--only varve,victoria,prometheus]
-                   [--size 2000] [--rounds N] [--budget S] [--match TEXT] [--json FILE]
+                   [--size 2000] [--smallest N] [--rounds N] [--budget S] [--match TEXT] [--json FILE]
 
 For each query and number of steps: CPU of the server process (median of the runs that fit into
 --budget seconds, at least one), wall time, and the ratios. `-` stands for a query that the server
@@ -144,7 +144,7 @@ class Server(compare.Server):
 def cases(name, args):
     queries, sizes, default_steps, step = SETS[name]
     if name == "mimir":
-        sizes = [x for x in sizes if int(x) <= args.size]
+        sizes = [x for x in sizes if args.smallest <= int(x) <= args.size]
     for q in queries:
         expr, steps = q if isinstance(q, tuple) else (q, None)
         if "_2000" in expr and args.size < 2000 or args.match and args.match not in expr:
@@ -238,6 +238,7 @@ def main():
     p.add_argument("--set", default="prometheus,join,native,thanos,mimir")
     p.add_argument("--only", default="varve,victoria,prometheus")
     p.add_argument("--size", type=int, default=2000, help="largest X of the set mimir")
+    p.add_argument("--smallest", type=int, default=1, help="smallest X of the set mimir")
     p.add_argument("--rounds", type=int, default=0, help="samples per series; 0: as upstream")
     p.add_argument("--budget", type=float, default=0.5, help="seconds for repeating each query")
     p.add_argument("--settle", type=float, default=3, help="seconds between loading and querying")
