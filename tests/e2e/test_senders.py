@@ -1,11 +1,17 @@
-"""Real senders, vmagent and Prometheus, scrape node_exporter and remote-write to Varve, which dies twice and is away
-for seconds. Afterwards there is neither a gap nor a duplicate: node_exporter counts the requests it answers, so
-what is stored must be every number, once, in order.
+"""Real senders, vmagent and Prometheus, scrape node_exporter and remote-write to Varve, which dies twice, is away
+for seconds, and answers 503 for seconds. Afterwards there is neither a gap nor a duplicate: node_exporter counts the requests
+it answers, so what is stored must be every number, once, in order.
+
+  test_senders.py VARVE [SECONDS of 503, 5]
 """
+import http.client
+import http.server
 import os
 import re
 import shutil
 import signal
+import sys
+import threading
 import time
 import urllib.request
 
@@ -17,6 +23,39 @@ if not all(shutil.which(x) for x in ("vmagent", "prometheus", "prometheus-node-e
 COUNTER = "promhttp_metric_handler_requests_total"
 varve = Server()
 logs = folder()
+
+
+class Door(http.server.BaseHTTPRequestHandler):
+    """The way to Varve; while it is shut the answer is what Varve says when it is full."""
+    shut, refused = threading.Event(), 0
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if Door.shut.is_set():
+            Door.refused += 1
+            return self.answer(503, {"Retry-After": "1"}, b"shut")
+        try:
+            to = http.client.HTTPConnection("127.0.0.1", varve.port, timeout=30)
+            to.request("POST", self.path, body, dict(self.headers))
+            r = to.getresponse()
+            self.answer(r.status, {}, r.read())
+        except OSError:  # Varve is away: the sender sees that too
+            self.close_connection = True
+
+    def answer(self, status, headers, body):
+        self.send_response(status)
+        for k, v in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(k, v)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+threading.Thread(target=door.serve_forever, daemon=True).start()
 
 
 def spawn(name, *argv):
@@ -38,7 +77,7 @@ def scraping(name, more=""):
 
 
 vmagent_port, prometheus_port = free_port(), free_port()
-url = f"http://127.0.0.1:{varve.port}/api/v1/write"
+url = f"http://127.0.0.1:{door.server_port}/api/v1/write"
 senders = {
     "vmagent": spawn("vmagent", "vmagent", f"-promscrape.config={scraping('vmagent')}", f"-remoteWrite.url={url}",
                      f"-remoteWrite.tmpDataPath={logs}/queue", "-remoteWrite.flushInterval=500ms",
@@ -100,9 +139,22 @@ def failed(job):
     return [v for r in varve.query(f'up{{job="{job}"}}[1h]', time.time() + 5) for _, v in r["values"] if v != "1"]
 
 
+def caught_up():
+    return least() >= target and all(len(missing(job)) <= len(failed(job)) for job in senders)
+
+
 # vmagent waits up to some seconds before it sends a refused block again
-until("they have caught up", lambda: least() >= target and all(
-    len(missing(job)) <= len(failed(job)) for job in senders), seconds=60, period=0.2)
+until("they have caught up", caught_up, seconds=60, period=0.2)
+
+seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+step(f"503 for {seconds} s")
+begun, before = time.time(), scrapes()
+Door.shut.set()
+until("scrapes go on", lambda: time.time() > begun + seconds and scrapes() >= before + 6, seconds=seconds + 40, period=0.1)
+check(Door.refused >= 2, "both senders were refused")
+Door.shut.clear()
+target = least() + seconds
+until("they have caught up", caught_up, seconds=90 + seconds, period=0.2)
 
 step("SIGTERM: the senders flush and end")
 for p in senders.values():
