@@ -384,6 +384,8 @@ err decode_struct(struct decode *c, const struct decode_schema *schema, const st
     for (const struct yaml *child = n->first; child != NULL; child = child->next) {
         size_t offset = 0;
         const struct decode_field *f = field_of(schema, child->key, &offset);
+        if (f == NULL && c->ignore_unknown)
+            continue;
         if (f == NULL)
             return unknown_field(c, schema, child);
         TRY(decode_value(c, f, child, (uint8_t *)out + offset));

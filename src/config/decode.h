@@ -19,7 +19,8 @@ struct decode { /* one document being read */
     const char *path;
     struct arena *arena; /* of everything decoded */
     struct diag *d;
-    void *user; /* of who reads the file */
+    void *user;          /* of who reads the file */
+    bool ignore_unknown; /* keys that no table has are left out instead of refused */
 };
 
 struct structs {
