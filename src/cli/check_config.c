@@ -9,13 +9,11 @@
 #include "base/duration.h"
 #include "base/fs.h"
 #include "base/jtree.h"
+#include "cli/check_rules.h"
 #include "cli/serve_config.h"
 
 /* Rule files are named here, and checked by whoever knows rules. */
 enum { PARTS = SERVE_CONFIG_PARTS | CONFIG_RULES, ARENA_BYTES = 64 << 20 };
-
-void (*check_rule_files)(struct texts files, const struct check_options *o,
-                         struct check_result *result);
 
 /* ---- Files that are named ---- */
 
@@ -227,17 +225,6 @@ static bool lint_jobs(const struct config *c, const struct check_options *o)
     return false;
 }
 
-static void check_rules(struct texts rules, const struct check_options *o, struct check_result *r)
-{
-    if (rules.count > 0 && check_rule_files != NULL) {
-        check_rule_files(rules, o, r);
-        return;
-    }
-    for (size_t i = 0; i < rules.count; i++)
-        printf("Checking " STR_FMT "\n  NOT CHECKED: this version does not know rules\n\n",
-               STR_ARG(rules.items[i]));
-}
-
 static void check_one(const char *path, const struct check_options *o, struct check_result *r)
 {
     struct diag d = {.text = ""};
@@ -264,7 +251,7 @@ static void check_one(const char *path, const struct check_options *o, struct ch
     printf("\n");
     if (e == OK && !o->syntax_only) {
         r->failed = lint_jobs(c, o) || r->failed;
-        check_rules(rules, o, r);
+        check_rules_named(rules, o, r);
     }
     config_unref(c);
     arena_fini(&a);

@@ -1,5 +1,5 @@
 /* check_config.h -- varve check config: judges configuration files as promtool does, in its words
- * and with its exit codes. Rule files are found here and checked by who knows rules. */
+ * and with its exit codes. Rule files are found here and checked by check_rules.h. */
 #ifndef CLI_CHECK_CONFIG_H
 #define CLI_CHECK_CONFIG_H
 
@@ -19,11 +19,6 @@ struct check_result {
     bool failed;    /* something is wrong, be it only lint */
     bool has_error; /* and more than lint */
 };
-
-/* Checks rule files one after the other and prints what promtool prints for each. Set by the part
- * that knows rules, before main() looks at arguments; NULL: rule files are named, not checked. */
-extern void (*check_rule_files)(struct texts files, const struct check_options *o,
-                                struct check_result *result);
 
 /* Check files; prints, and returns the exit code: 0 fine, 1 errors, 3 only lint and it is fatal. */
 int check_config_files(char *const *paths, int count, const struct check_options *o);

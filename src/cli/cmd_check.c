@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "cli/check_config.h"
+#include "cli/check_rules.h"
 #include "cli/check_web.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -104,11 +105,58 @@ static int check_config(int argc, char **argv)
     return code;
 }
 
+static size_t rules_flag_table(struct check_flags *f, struct flag *out)
+{
+    const struct flag FLAGS[] = {
+        {"lint", "names", "duplicate-rules, all or none.", FLAG_TEXT, &f->lint, false},
+        {"lint-fatal", "", "Exit with 3 when lint finds something.", FLAG_BOOL, &f->lint_fatal,
+         false},
+        {"ignore-unknown-fields", "", "Let rule files have fields of other programs.", FLAG_BOOL,
+         &f->ignore_unknown_fields, false},
+        {"enable-feature", "names", "Taken for promtool's sake; nothing here depends on it.",
+         FLAG_TEXT, &f->features, false},
+    };
+    memcpy(out, FLAGS, sizeof(FLAGS));
+    return COUNT_OF(FLAGS);
+}
+
+static int check_rules(int argc, char **argv)
+{
+    struct flag flags[8];
+    struct check_flags f = {.lint = "duplicate-rules", .features = ""};
+    struct check_options o = {0};
+    struct diag d = {.text = ""};
+    char **paths = mem_zalloc((size_t)argc + 1, sizeof(*paths));
+    int count = 0, code = 1;
+    size_t flag_count = rules_flag_table(&f, flags);
+    err e = flags_parse(flags, flag_count, argc, argv, paths, &count, &d);
+    if (e == ERR_NOTFOUND) {
+        printf("usage: varve check rules [<flags>] [<rule-files>...]\n\n"
+               "Without files the standard input is checked.\n\nFlags:\n");
+        flags_help(flags, flag_count, stdout);
+        mem_free(paths);
+        return 0;
+    }
+    if (e == OK)
+        e = read_lint(f.lint, &o, &d);
+    if (e == OK && count > 0)
+        e = check_paths(paths, count, &d);
+    o.ignore_unknown_fields = f.ignore_unknown_fields;
+    o.lint_fatal = f.lint_fatal;
+    if (e == OK)
+        code = check_rules_files(paths, count, &o);
+    else
+        (void)fprintf(stderr, "varve check rules: error: %s\n", d.text);
+    mem_free(paths);
+    return code;
+}
+
 static const struct {
     const char *name, *what;
     int (*run)(int argc, char **argv);
 } CHECKS[] = {
     {"config", "[<flags>] <config-files>...", check_config},
+    {"rules", "[<flags>] [<rule-files>...]", check_rules},
     {"web-config", "<files of --web.config.file>...", check_web_config},
     {"token-file", "<files of --web.token-file>...", check_token_file},
 };
