@@ -14,6 +14,7 @@ enum {
     PASSWORD_THREADS =
         2, /* passwords being checked at once: each takes a processor for 50 ms or more */
     PASSWORD_QUEUE = 64,
+    TAKING_MS = 5000, /* at the end clients have this long to take what they are being sent */
 };
 
 /* ---- Dispatch ---- */
@@ -458,10 +459,12 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
     return e;
 }
 
-/* No request may be suspended when the library is stopped. */
+/* No request may be suspended when the library is stopped. Clients have a while to take what they
+ * are being sent. */
 static void drain(struct http_server *s, int64_t drain_ms)
 {
-    uint64_t deadline = clock_mono_ns() + (uint64_t)drain_ms * 1000000;
+    uint64_t now = clock_mono_ns(), deadline = now + (uint64_t)drain_ms * 1000000;
+    uint64_t taken = MIN(deadline, now + (uint64_t)TAKING_MS * 1000000);
     mutex_lock(&s->lock);
     atomic_store(&s->closing, true);
     mutex_unlock(&s->lock);
@@ -470,9 +473,10 @@ static void drain(struct http_server *s, int64_t drain_ms)
         mutex_lock(&s->lock);
         bool idle = s->suspended == NULL && atomic_load(&s->busy) == 0;
         mutex_unlock(&s->lock);
-        if (idle)
+        now = clock_mono_ns();
+        if (idle && (now > taken || atomic_load_explicit(&s->working, memory_order_relaxed) == 0))
             return;
-        if (clock_mono_ns() > deadline)
+        if (now > deadline)
             atomic_store_explicit(&s->stopping, true, memory_order_relaxed);
         clock_sleep_ns(2000000);
     }
