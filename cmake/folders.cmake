@@ -1,16 +1,18 @@
 # varve_folder(NAME [DEPS folder...] [LIBS ext...]): every .c, .cc and .rl file of src/NAME becomes
-# the library NAME. A folder without sources yet is an interface that passes on what it depends on.
+# the library NAME; its .rl files may include .rlh files. A folder without sources yet is an interface
+# that passes on what it depends on.
 function(varve_folder name)
     cmake_parse_arguments(F "" "" "DEPS;LIBS" ${ARGN})
     set(dir ${PROJECT_SOURCE_DIR}/src/${name})
     file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.c ${dir}/*.cc)
     file(GLOB machines CONFIGURE_DEPENDS ${dir}/*.rl)
+    file(GLOB machine_rules CONFIGURE_DEPENDS ${dir}/*.rlh)
     foreach(machine ${machines})
         get_filename_component(stem ${machine} NAME_WE)
         set(out ${CMAKE_BINARY_DIR}/ragel/${name}/${stem}.c)
         file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/ragel/${name})
         add_custom_command(OUTPUT ${out} COMMAND ${RAGEL} -C -G2 -o ${out} ${machine}
-            DEPENDS ${machine} COMMENT "ragel ${name}/${stem}.rl")
+            DEPENDS ${machine} ${machine_rules} COMMENT "ragel ${name}/${stem}.rl")
         set_source_files_properties(${out} PROPERTIES COMPILE_OPTIONS
             "-Wno-conversion;-Wno-sign-conversion;-Wno-unused-const-variable;-Wno-implicit-fallthrough")
         list(APPEND sources ${out})

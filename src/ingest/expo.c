@@ -34,38 +34,19 @@ const uint8_t EXPO_CLASS[256] = {
 #undef L
 #undef D
 
-bool expo_lex_quoted(struct expo *p, bool newlines)
-{
-    char c = expo_advance(p);
-    for (;;) {
-        if (c == '"') {
-            (void)expo_advance(p);
-            return true;
-        }
-        if (c == '\0' || (c == '\n' && !newlines))
-            return false;
-        if (c == '\\') {
-            c = expo_advance(p);
-            if (c == '\n' || c == '\0')
-                return false;
-        }
-        c = expo_advance(p);
-    }
-}
-
 const char *expo_token_name(enum expo_token t)
 {
     static const char *const NAMES[] = {
         [TOKEN_INVALID] = "INVALID",     [TOKEN_EOF] = "EOF",
-        [TOKEN_LINEBREAK] = "LINEBREAK", [TOKEN_WHITESPACE] = "WHITESPACE",
-        [TOKEN_HELP] = "HELP",           [TOKEN_TYPE] = "TYPE",
-        [TOKEN_UNIT] = "UNIT",           [TOKEN_EOFWORD] = "EOFWORD",
-        [TOKEN_TEXT] = "TEXT",           [TOKEN_COMMENT] = "COMMENT",
-        [TOKEN_MNAME] = "MNAME",         [TOKEN_QSTRING] = "QSTRING",
-        [TOKEN_BRACE_OPEN] = "BOPEN",    [TOKEN_BRACE_CLOSE] = "BCLOSE",
-        [TOKEN_LNAME] = "LNAME",         [TOKEN_LVALUE] = "LVALUE",
-        [TOKEN_COMMA] = "COMMA",         [TOKEN_EQUAL] = "EQUAL",
-        [TOKEN_TIMESTAMP] = "TIMESTAMP", [TOKEN_VALUE] = "VALUE",
+        [TOKEN_LINEBREAK] = "LINEBREAK", [TOKEN_HELP] = "HELP",
+        [TOKEN_TYPE] = "TYPE",           [TOKEN_UNIT] = "UNIT",
+        [TOKEN_EOFWORD] = "EOFWORD",     [TOKEN_TEXT] = "TEXT",
+        [TOKEN_COMMENT] = "COMMENT",     [TOKEN_MNAME] = "MNAME",
+        [TOKEN_QSTRING] = "QSTRING",     [TOKEN_BRACE_OPEN] = "BOPEN",
+        [TOKEN_BRACE_CLOSE] = "BCLOSE",  [TOKEN_LNAME] = "LNAME",
+        [TOKEN_LVALUE] = "LVALUE",       [TOKEN_COMMA] = "COMMA",
+        [TOKEN_EQUAL] = "EQUAL",         [TOKEN_TIMESTAMP] = "TIMESTAMP",
+        [TOKEN_VALUE] = "VALUE",
     };
     return NAMES[t];
 }

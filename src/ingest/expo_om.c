@@ -1,6 +1,5 @@
 /* expo_om.c -- OpenMetrics 1.0 and 0.0.1: single blanks, units, exemplars, "# EOF" at the end, and
- * start time stamps in _created lines. The lexer stops where Prometheus' does, as in expo_text.c.
- */
+ * start time stamps in _created lines: entries out of the tokens of expo_om_lexer.rl. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,172 +8,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "ingest/expo_priv.h"
-
-/* ---- Tokens ---- */
-
-static enum expo_token become(struct expo *p, enum expo_state state, enum expo_token t)
-{
-    p->state = state;
-    return t;
-}
-
-/* `word`; where it differs, the cursor stays there. */
-static bool lex_word(struct expo *p, const char *word)
-{
-    char c = expo_current(p);
-    for (; *word != '\0'; word++) {
-        if (c != *word)
-            return false;
-        c = expo_advance(p);
-    }
-    return true;
-}
-
-/* A blank and at least one byte up to the next blank or the end of the line. */
-static bool lex_field(struct expo *p)
-{
-    if (expo_current(p) != ' ')
-        return false;
-    size_t from = ++p->pos;
-    for (char c = expo_current(p); c != '\0' && c != ' ' && c != '\n'; c = expo_current(p))
-        p->pos++;
-    return p->pos > from;
-}
-
-static enum expo_token lex_hash(struct expo *p)
-{
-    static const struct {
-        const char *word;
-        enum expo_token token;
-    } WORDS[] = {{"HELP ", TOKEN_HELP}, {"TYPE ", TOKEN_TYPE}, {"UNIT ", TOKEN_UNIT}};
-    if (expo_advance(p) != ' ')
-        return TOKEN_INVALID;
-    p->state = STATE_COMMENT;
-    char c = expo_advance(p);
-    for (size_t i = 0; i < COUNT_OF(WORDS); i++)
-        if (c == WORDS[i].word[0])
-            return lex_word(p, WORDS[i].word) ? become(p, STATE_META1, WORDS[i].token)
-                                              : TOKEN_INVALID;
-    if (!lex_word(p, "EOF"))
-        return TOKEN_INVALID;
-    if (expo_current(p) == '\n')
-        p->pos++;
-    return become(p, STATE_INIT, TOKEN_EOFWORD);
-}
-
-static enum expo_token lex_init(struct expo *p, char c)
-{
-    if (c == '#')
-        return lex_hash(p);
-    if (c == '{') {
-        p->pos++;
-        return become(p, STATE_LABELS, TOKEN_BRACE_OPEN);
-    }
-    if (!expo_is(c, CLASS_METRIC))
-        return TOKEN_INVALID;
-    p->state = STATE_VALUE;
-    return expo_lex_name(p, CLASS_METRIC, TOKEN_MNAME);
-}
-
-static enum expo_token lex_meta_name(struct expo *p, char c)
-{
-    if (c == '"' ? !expo_lex_quoted(p, true) : !expo_is(c, CLASS_METRIC))
-        return TOKEN_INVALID;
-    if (c != '"')
-        p->pos = expo_run(p, p->pos, CLASS_METRIC | CLASS_DIGIT);
-    return become(p, STATE_META2, TOKEN_MNAME);
-}
-
-static enum expo_token lex_meta_text(struct expo *p, char c)
-{
-    if (c != ' ')
-        return TOKEN_INVALID;
-    const char *end = memchr(p->page + p->pos, '\n', p->len - p->pos);
-    p->pos = end != NULL ? (size_t)(end - p->page) + 1 : p->len;
-    return end != NULL ? become(p, STATE_INIT, TOKEN_TEXT) : TOKEN_INVALID;
-}
-
-/* Between braces, of a series or of an exemplar. */
-static enum expo_token lex_labels(struct expo *p, char c, bool exemplar)
-{
-    if (expo_is(c, CLASS_LABEL))
-        return expo_lex_name(p, CLASS_LABEL, TOKEN_LNAME);
-    if (c == '"')
-        return expo_lex_quoted(p, !exemplar) ? TOKEN_QSTRING : TOKEN_INVALID;
-    if (c != '}' && c != '=' && c != ',')
-        return TOKEN_INVALID;
-    p->pos++;
-    if (c == ',')
-        return TOKEN_COMMA;
-    if (c == '}')
-        return become(p, exemplar ? STATE_EVALUE : STATE_VALUE, TOKEN_BRACE_CLOSE);
-    return become(p, exemplar ? STATE_EVALUE : STATE_LVALUE, TOKEN_EQUAL);
-}
-
-static enum expo_token lex_value(struct expo *p, char c)
-{
-    if (c == '{') {
-        p->pos++;
-        return become(p, STATE_LABELS, TOKEN_BRACE_OPEN);
-    }
-    return lex_field(p) ? become(p, STATE_TIMESTAMP, TOKEN_VALUE) : TOKEN_INVALID;
-}
-
-static enum expo_token lex_timestamp(struct expo *p, char c)
-{
-    if (c == '\n') {
-        p->pos++;
-        return become(p, STATE_INIT, TOKEN_LINEBREAK);
-    }
-    if (!lex_field(p))
-        return TOKEN_INVALID;
-    if (p->state != STATE_TIMESTAMP || p->pos != p->token + 2 || p->page[p->token + 1] != '#' ||
-        expo_current(p) != ' ')
-        return TOKEN_TIMESTAMP;
-    if (expo_advance(p) != '{')
-        return TOKEN_INVALID;
-    p->pos++;
-    return become(p, STATE_EXEMPLAR, TOKEN_COMMENT);
-}
-
-static enum expo_token lex_exemplar_value(struct expo *p, char c)
-{
-    if (c == '"')
-        return expo_lex_quoted(p, false) ? become(p, STATE_EXEMPLAR, TOKEN_LVALUE) : TOKEN_INVALID;
-    return lex_field(p) ? become(p, STATE_ETIMESTAMP, TOKEN_VALUE) : TOKEN_INVALID;
-}
-
-static enum expo_token next_token(struct expo *p)
-{
-    if (p->pos >= p->len)
-        return TOKEN_EOF;
-    p->token = p->pos;
-    char c = p->page[p->pos];
-    switch (p->state) {
-    case STATE_INIT:
-        return lex_init(p, c);
-    case STATE_META1:
-        return lex_meta_name(p, c);
-    case STATE_META2:
-        return lex_meta_text(p, c);
-    case STATE_LABELS:
-        return lex_labels(p, c, false);
-    case STATE_LVALUE:
-        return c == '"' && expo_lex_quoted(p, false) ? become(p, STATE_LABELS, TOKEN_LVALUE)
-                                                     : TOKEN_INVALID;
-    case STATE_VALUE:
-        return lex_value(p, c);
-    case STATE_TIMESTAMP:
-    case STATE_ETIMESTAMP:
-        return lex_timestamp(p, c);
-    case STATE_EXEMPLAR:
-        return lex_labels(p, c, true);
-    case STATE_EVALUE:
-        return lex_exemplar_value(p, c);
-    default: /* a comment that is none of the four */
-        return TOKEN_INVALID;
-    }
-}
 
 static err no_end(struct diag *d)
 {
@@ -224,7 +57,7 @@ static err read_help(struct expo *p, struct expo_entry *e, struct diag *d)
 
 static err read_metadata(struct expo *p, enum expo_token what, struct expo_entry *e, struct diag *d)
 {
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_om_lex(p);
     if (t != TOKEN_MNAME) {
         char text[64];
         (void)snprintf(text, sizeof(text), "expected metric name after %s", expo_token_name(what));
@@ -234,7 +67,7 @@ static err read_metadata(struct expo *p, enum expo_token what, struct expo_entry
     if (name.len > 1 && name.ptr[0] == '"')
         name = (str){name.ptr + 1, name.len - 2};
     e->name = name;
-    if (next_token(p) != TOKEN_TEXT)
+    if (expo_om_lex(p) != TOKEN_TEXT)
         return diag_set(d, ERR_INVALID, "expected text in %s", expo_token_name(what));
     str text = expo_token_text(p); /* a blank, the text, a newline */
     e->text = (str){text.ptr + 1, text.len - 2};
@@ -265,7 +98,7 @@ static err read_label(struct expo *p, struct expo_pairs *pairs, struct expo_span
     pair->name = (struct expo_span){name.at + quoted, name.end - quoted};
     if (t != TOKEN_EQUAL)
         return expo_unexpected(p, "expected equal", t, d);
-    t = next_token(p);
+    t = expo_om_lex(p);
     if (t != TOKEN_LVALUE)
         return expo_unexpected(p, "expected label value", t, d);
     if (!utf8_valid(expo_token_text(p)))
@@ -276,25 +109,25 @@ static err read_label(struct expo *p, struct expo_pairs *pairs, struct expo_span
 
 static err read_labels(struct expo *p, struct expo_pairs *pairs, bool exemplar, struct diag *d)
 {
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_om_lex(p);
     while (t != TOKEN_BRACE_CLOSE) {
         struct expo_span name = {p->token, p->pos};
         bool quoted = t == TOKEN_QSTRING;
         if (t != TOKEN_LNAME && !quoted)
             return expo_unexpected(p, "expected label name", t, d);
-        t = next_token(p);
+        t = expo_om_lex(p);
         if ((quoted || exemplar) && (t == TOKEN_COMMA || t == TOKEN_BRACE_CLOSE)) {
             if (exemplar)
                 return expo_unexpected(p, "expected label name", t, d);
             TRY(set_name(p, name, d));
             if (t == TOKEN_COMMA)
-                t = next_token(p);
+                t = expo_om_lex(p);
             continue;
         }
         TRY(read_label(p, pairs, name, t, d));
-        t = next_token(p);
+        t = expo_om_lex(p);
         if (t == TOKEN_COMMA)
-            t = next_token(p);
+            t = expo_om_lex(p);
         else if (t != TOKEN_BRACE_CLOSE)
             return expo_unexpected(p, "expected comma or brace close", t, d);
     }
@@ -349,15 +182,15 @@ static err read_exemplar(struct expo *p, struct expo_entry *e, struct diag *d)
     p->exemplar_labels.count = 0;
     TRY(read_labels(p, &p->exemplar_labels, true, d));
     TRY(exemplar_labels(p, d));
-    TRY(read_number(p, next_token(p), "expected value after exemplar labels",
+    TRY(read_number(p, expo_om_lex(p), "expected value after exemplar labels",
                     &p->exemplar.exemplar.value, d));
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_om_lex(p);
     if (t == TOKEN_EOF)
         return no_end(d);
     if (t == TOKEN_TIMESTAMP) {
         TRY(read_seconds(p, "exemplar timestamp", &p->exemplar.exemplar.ts_ms, d));
         p->exemplar.has_ts = true;
-        t = next_token(p);
+        t = expo_om_lex(p);
         if (t != TOKEN_LINEBREAK)
             return expo_unexpected(p, "expected next entry after exemplar timestamp", t, d);
     } else if (t != TOKEN_LINEBREAK) {
@@ -374,13 +207,13 @@ static err read_end(struct expo *p, enum expo_token t, struct expo_entry *e, str
         return expo_while_parsing(p, "metric name not set", d);
     TRY(read_number(p, t, "expected value after metric", &e->value, d));
     e->kind = EXPO_SERIES;
-    t = next_token(p);
+    t = expo_om_lex(p);
     const char *expected = "expected timestamp or new record";
     if (t == TOKEN_TIMESTAMP) {
         TRY(read_seconds(p, "timestamp", &e->ts_ms, d));
         e->has_ts = true;
         expected = "expected next entry after timestamp";
-        t = next_token(p);
+        t = expo_om_lex(p);
     } else if (t == TOKEN_EOF) {
         return no_end(d);
     }
@@ -396,12 +229,12 @@ static err read_series(struct expo *p, enum expo_token t, struct expo_entry *e, 
     size_t key_end = p->pos;
     if (t == TOKEN_MNAME) {
         p->name = (struct expo_span){p->line, p->pos};
-        t = next_token(p);
+        t = expo_om_lex(p);
     }
     if (t == TOKEN_BRACE_OPEN) {
         TRY(read_labels(p, &p->labels, false, d));
         key_end = p->pos;
-        t = next_token(p);
+        t = expo_om_lex(p);
     }
     e->key = str_bytes(expo_text(p, p->line, key_end));
     return read_end(p, t, e, d);
@@ -410,11 +243,12 @@ static err read_series(struct expo *p, enum expo_token t, struct expo_entry *e, 
 static err read_entry(struct expo *p, struct expo_entry *e, struct diag *d)
 {
     p->line = p->pos;
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_om_lex(p);
     switch (t) {
     case TOKEN_EOFWORD:
-        return next_token(p) == TOKEN_EOF ? OK
-                                          : diag_set(d, ERR_INVALID, "unexpected data after # EOF");
+        return expo_om_lex(p) == TOKEN_EOF
+                   ? OK
+                   : diag_set(d, ERR_INVALID, "unexpected data after # EOF");
     case TOKEN_EOF:
         return no_end(d);
     case TOKEN_HELP:

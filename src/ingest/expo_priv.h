@@ -9,7 +9,6 @@ enum expo_token {
     TOKEN_INVALID,
     TOKEN_EOF,
     TOKEN_LINEBREAK,
-    TOKEN_WHITESPACE,
     TOKEN_HELP,
     TOKEN_TYPE,
     TOKEN_UNIT,
@@ -30,7 +29,6 @@ enum expo_token {
 
 enum expo_state {
     STATE_INIT,
-    STATE_COMMENT,
     STATE_META1, /* before the family's name */
     STATE_META2, /* before the text */
     STATE_LABELS,
@@ -60,38 +58,6 @@ static inline size_t expo_run(const struct expo *p, size_t pos, unsigned classes
         pos++;
     return pos;
 }
-
-/* May bytes of 0 stand at the lexer's state? They are passed over. */
-static inline bool expo_skips_zeros(const struct expo *p)
-{
-    return p->state == STATE_LVALUE || p->state == STATE_META2 || p->state == STATE_COMMENT;
-}
-
-/* The byte at the cursor; 0 behind the last. */
-static inline char expo_current(const struct expo *p)
-{
-    return p->pos < p->len ? p->page[p->pos] : '\0';
-}
-
-/* Step to the next byte, and return it. */
-static inline char expo_advance(struct expo *p)
-{
-    p->pos++;
-    while (p->pos < p->len && p->page[p->pos] == '\0' && expo_skips_zeros(p))
-        p->pos++;
-    return expo_current(p);
-}
-
-/* The rest of a name whose first byte is at the cursor. */
-static inline enum expo_token expo_lex_name(struct expo *p, unsigned classes, enum expo_token t)
-{
-    p->pos = expo_run(p, p->pos, classes | CLASS_DIGIT);
-    return t;
-}
-
-/* A string in double quotes that begins at the cursor, up to behind the last: a backslash takes any
- * byte but a newline with it. `newlines` may stand in it bare. False: it does not end. */
-bool expo_lex_quoted(struct expo *p, bool newlines);
 
 static inline str expo_text(const struct expo *p, size_t at, size_t end)
 {
@@ -131,6 +97,12 @@ bool expo_put_labels(const struct expo *p, const struct expo_pairs *pairs, enum 
 
 /* Note metadata: what the labels of later series depend on. */
 void expo_note_type(struct expo *p, str name, enum metric_type type);
+
+/* The next token of a text page: the lexers (expo_text_lexer.rl, expo_om_lexer.rl). It stands from
+ * `token` to `pos`, blanks before it are left out in the text format. TOKEN_INVALID: `pos` is at
+ * the byte that does not fit. TOKEN_EOF: the page is over; the token before stays the last. */
+enum expo_token expo_text_lex(struct expo *p);
+enum expo_token expo_om_lex(struct expo *p);
 
 /* Readers of the formats. */
 err expo_text_next(struct expo *p, struct expo_entry *e, struct diag *d);

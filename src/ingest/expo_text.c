@@ -1,194 +1,8 @@
-/* expo_text.c -- the Prometheus text format, 0.0.4 and 1.0.0, names in quotes included. The lexer
- * is a state machine by hand, since messages quote how far it got: it stops where Prometheus' does.
- */
+/* expo_text.c -- the Prometheus text format, 0.0.4 and 1.0.0, names in quotes included: entries out
+ * of the tokens of expo_text_lexer.rl. */
 #include "base/number.h"
 #include "base/utf8.h"
 #include "ingest/expo_priv.h"
-
-/* ---- Tokens ---- */
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* The rest of the line is a comment, whose text ends the token. */
-static enum expo_token lex_comment(struct expo *p)
-{
-    char c = expo_current(p);
-    while (c != '\0' && c != '\n')
-        c = expo_advance(p);
-    if (c == '\0')
-        return TOKEN_EOF;
-    p->state = STATE_INIT;
-    return TOKEN_COMMENT;
-}
-
-/* `word` and blanks behind it; where it differs, the cursor stays there. */
-static bool lex_word(struct expo *p, const char *word)
-{
-    char c = expo_current(p);
-    for (; *word != '\0'; word++) {
-        if (c != *word)
-            return false;
-        c = expo_advance(p);
-    }
-    if (!is_blank(c))
-        return false;
-    while (is_blank(c))
-        c = expo_advance(p);
-    return true;
-}
-
-static enum expo_token lex_hash(struct expo *p)
-{
-    char c = expo_advance(p);
-    if (!is_blank(c))
-        return lex_comment(p);
-    while (is_blank(c))
-        c = expo_advance(p);
-    p->state = STATE_COMMENT;
-    bool help = c == 'H';
-    if ((help || c == 'T') && lex_word(p, help ? "HELP" : "TYPE")) {
-        p->state = STATE_META1;
-        return help ? TOKEN_HELP : TOKEN_TYPE;
-    }
-    return lex_comment(p);
-}
-
-static enum expo_token lex_init(struct expo *p, char c)
-{
-    if (c == '\0')
-        return TOKEN_EOF;
-    if (c == '#')
-        return lex_hash(p);
-    if (c == '\n') {
-        p->pos++;
-        return TOKEN_LINEBREAK;
-    }
-    if (c == '{') {
-        p->pos++;
-        p->state = STATE_LABELS;
-        return TOKEN_BRACE_OPEN;
-    }
-    if (!expo_is(c, CLASS_METRIC))
-        return TOKEN_INVALID;
-    p->state = STATE_VALUE;
-    return expo_lex_name(p, CLASS_METRIC, TOKEN_MNAME);
-}
-
-static enum expo_token lex_meta_name(struct expo *p, char c)
-{
-    if (c == '"') {
-        if (!expo_lex_quoted(p, true))
-            return TOKEN_INVALID;
-    } else if (expo_is(c, CLASS_METRIC)) {
-        p->pos = expo_run(p, p->pos, CLASS_METRIC | CLASS_DIGIT);
-    } else {
-        return TOKEN_INVALID;
-    }
-    p->state = STATE_META2;
-    return TOKEN_MNAME;
-}
-
-/* The rest of the line, unless it is blank all over. */
-static enum expo_token lex_meta_text(struct expo *p, char c)
-{
-    if (c != '\0') {
-        const char *end = memchr(p->page + p->pos, '\n', p->len - p->pos);
-        size_t stop = end != NULL ? (size_t)(end - p->page) : p->len, at = p->pos;
-        while (at < stop && is_blank(p->page[at]))
-            at++;
-        bool blank = at == stop && stop > p->pos;
-        p->pos = stop;
-        if (blank)
-            return TOKEN_WHITESPACE;
-    }
-    p->state = STATE_INIT;
-    return TOKEN_TEXT;
-}
-
-static enum expo_token lex_labels(struct expo *p, char c)
-{
-    if (expo_is(c, CLASS_LABEL))
-        return expo_lex_name(p, CLASS_LABEL, TOKEN_LNAME);
-    if (c == '"')
-        return expo_lex_quoted(p, true) ? TOKEN_QSTRING : TOKEN_INVALID;
-    if (c != '}' && c != '=' && c != ',')
-        return TOKEN_INVALID;
-    p->pos++;
-    if (c == ',')
-        return TOKEN_COMMA;
-    p->state = c == '}' ? STATE_VALUE : STATE_LVALUE;
-    return c == '}' ? TOKEN_BRACE_CLOSE : TOKEN_EQUAL;
-}
-
-static enum expo_token lex_value(struct expo *p, char c)
-{
-    if (c == '{') {
-        p->pos++;
-        p->state = STATE_LABELS;
-        return TOKEN_BRACE_OPEN;
-    }
-    size_t from = p->pos;
-    for (; c != '\0' && c != '{' && c != '\n' && !is_blank(c); c = expo_current(p))
-        p->pos++;
-    if (p->pos == from)
-        return TOKEN_INVALID;
-    p->state = STATE_TIMESTAMP;
-    return TOKEN_VALUE;
-}
-
-static enum expo_token lex_timestamp(struct expo *p, char c)
-{
-    if (c == '\n') {
-        p->pos++;
-        p->state = STATE_INIT;
-        return TOKEN_LINEBREAK;
-    }
-    return expo_is(c, CLASS_DIGIT) ? expo_lex_name(p, CLASS_DIGIT, TOKEN_TIMESTAMP) : TOKEN_INVALID;
-}
-
-static enum expo_token lex(struct expo *p)
-{
-    if (p->pos >= p->len)
-        return TOKEN_EOF; /* the token before stays the last */
-    p->token = p->pos;
-    char c = p->page[p->pos];
-    if (is_blank(c) && p->state != STATE_META2) {
-        while (is_blank(c))
-            c = expo_advance(p);
-        return TOKEN_WHITESPACE;
-    }
-    switch (p->state) {
-    case STATE_META1:
-        return lex_meta_name(p, c);
-    case STATE_META2:
-        return lex_meta_text(p, c);
-    case STATE_LABELS:
-        return lex_labels(p, c);
-    case STATE_LVALUE:
-        if (c != '"' || !expo_lex_quoted(p, true))
-            return TOKEN_INVALID;
-        p->state = STATE_LABELS;
-        return TOKEN_LVALUE;
-    case STATE_VALUE:
-        return lex_value(p, c);
-    case STATE_TIMESTAMP:
-        return lex_timestamp(p, c);
-    default:
-        return lex_init(p, c);
-    }
-}
-
-static enum expo_token next_token(struct expo *p)
-{
-    enum expo_token t;
-    do
-        t = lex(p);
-    while (t == TOKEN_WHITESPACE);
-    return t;
-}
 
 /* ---- Metadata ---- */
 
@@ -216,7 +30,7 @@ static err read_type(struct expo *p, struct expo_entry *e, struct diag *d)
 static err read_metadata(struct expo *p, enum expo_token what, struct expo_entry *e, struct diag *d)
 {
     bool help = what == TOKEN_HELP;
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_text_lex(p);
     if (t != TOKEN_MNAME)
         return expo_unexpected(
             p, help ? "expected metric name after HELP" : "expected metric name after TYPE", t, d);
@@ -224,7 +38,7 @@ static err read_metadata(struct expo *p, enum expo_token what, struct expo_entry
     if (name.ptr[0] == '"' && name.ptr[name.len - 1] == '"' && name.len > 1)
         name = (str){name.ptr + 1, name.len - 2};
     e->name = name;
-    t = next_token(p);
+    t = expo_text_lex(p);
     if (t != TOKEN_TEXT)
         return diag_set(d, ERR_INVALID, "expected text in %s, got %s", expo_token_name(what),
                         expo_token_name(t));
@@ -235,7 +49,7 @@ static err read_metadata(struct expo *p, enum expo_token what, struct expo_entry
     else if (!utf8_valid(e->text))
         return expo_quoted("help text ", e->text, " is not a valid utf8 string", d);
     e->key = str_bytes(expo_text(p, p->line, p->pos));
-    t = next_token(p);
+    t = expo_text_lex(p);
     if (t != TOKEN_LINEBREAK)
         return expo_unexpected(p, "linebreak expected after metadata", t, d);
     e->kind = help ? EXPO_HELP : EXPO_TYPE;
@@ -269,7 +83,7 @@ static err read_label(struct expo *p, struct expo_span name, enum expo_token t, 
     pair->name = (struct expo_span){name.at + quoted, name.end - quoted};
     if (t != TOKEN_EQUAL)
         return expo_unexpected(p, "expected equal", t, d);
-    t = next_token(p);
+    t = expo_text_lex(p);
     if (t != TOKEN_LVALUE)
         return expo_unexpected(p, "expected label value", t, d);
     if (!utf8_valid(expo_token_text(p)))
@@ -280,23 +94,23 @@ static err read_label(struct expo *p, struct expo_span name, enum expo_token t, 
 
 static err read_labels(struct expo *p, struct diag *d)
 {
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_text_lex(p);
     while (t != TOKEN_BRACE_CLOSE) {
         struct expo_span name = {p->token, p->pos};
         bool quoted = t == TOKEN_QSTRING;
         if (t != TOKEN_LNAME && !quoted)
             return expo_unexpected(p, "expected label name", t, d);
-        t = next_token(p);
+        t = expo_text_lex(p);
         if (quoted && (t == TOKEN_COMMA || t == TOKEN_BRACE_CLOSE)) {
             TRY(set_name(p, name, d));
             if (t == TOKEN_COMMA)
-                t = next_token(p);
+                t = expo_text_lex(p);
             continue;
         }
         TRY(read_label(p, name, t, d));
-        t = next_token(p);
+        t = expo_text_lex(p);
         if (t == TOKEN_COMMA)
-            t = next_token(p);
+            t = expo_text_lex(p);
     }
     return OK;
 }
@@ -314,7 +128,7 @@ static err read_timestamp(struct expo *p, struct expo_entry *e, struct diag *d)
         return bad;
     }
     e->has_ts = true;
-    enum expo_token t = next_token(p);
+    enum expo_token t = expo_text_lex(p);
     return t == TOKEN_LINEBREAK ? OK
                                 : expo_unexpected(p, "expected next entry after timestamp", t, d);
 }
@@ -327,7 +141,7 @@ static err read_end(struct expo *p, enum expo_token t, struct expo_entry *e, str
     if (t != TOKEN_VALUE)
         return expo_unexpected(p, "expected value after metric", t, d);
     TRY(expo_float(p, expo_token_text(p), &e->value, d));
-    t = next_token(p);
+    t = expo_text_lex(p);
     if (t == TOKEN_TIMESTAMP)
         TRY(read_timestamp(p, e, d));
     else if (t != TOKEN_LINEBREAK)
@@ -343,12 +157,12 @@ static err read_series(struct expo *p, enum expo_token t, struct expo_entry *e, 
     size_t key_end = p->pos;
     if (t == TOKEN_MNAME) { /* blanks at the beginning of the line belong to it, as upstream */
         p->name = (struct expo_span){p->line, p->pos};
-        t = next_token(p);
+        t = expo_text_lex(p);
     }
     if (t == TOKEN_BRACE_OPEN) {
         TRY(read_labels(p, d));
         key_end = p->pos;
-        t = next_token(p);
+        t = expo_text_lex(p);
     }
     e->key = str_bytes(expo_text(p, p->line, key_end));
     return read_end(p, t, e, d);
@@ -358,7 +172,7 @@ err expo_text_next(struct expo *p, struct expo_entry *e, struct diag *d)
 {
     for (;;) {
         p->line = p->pos;
-        enum expo_token t = next_token(p);
+        enum expo_token t = expo_text_lex(p);
         switch (t) {
         case TOKEN_EOF:
             return OK;
@@ -368,7 +182,7 @@ err expo_text_next(struct expo *p, struct expo_entry *e, struct diag *d)
         case TOKEN_TYPE:
             return read_metadata(p, t, e, d);
         case TOKEN_COMMENT:
-            t = next_token(p);
+            t = expo_text_lex(p);
             if (t != TOKEN_LINEBREAK)
                 return expo_unexpected(p, "linebreak expected after comment", t, d);
             e->kind = EXPO_COMMENT;
@@ -385,6 +199,11 @@ err expo_text_next(struct expo *p, struct expo_entry *e, struct diag *d)
 /* ---- Known lines ---- */
 
 enum { TAIL_MAX = 64 }; /* bytes of value and time stamp that are looked through for a brace */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
 
 bool expo_text_peek(const struct expo *p, slice *key)
 {
