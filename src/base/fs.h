@@ -30,6 +30,7 @@ enum fs_open_mode {
 
 struct fs_usage {
     uint64_t total_bytes, free_bytes; /* of the file system that holds a path */
+    uint64_t total_files, free_files; /* inodes; 0 and 0: it has no limit of them */
 };
 
 struct fs_ops {

@@ -290,7 +290,9 @@ static err posix_usage(struct fs *fs, const char *path, struct fs_usage *out)
     if (statvfs(path, &st) != 0)
         return failed("statvfs", path);
     *out = (struct fs_usage){.total_bytes = (uint64_t)st.f_blocks * st.f_frsize,
-                             .free_bytes = (uint64_t)st.f_bavail * st.f_frsize};
+                             .free_bytes = (uint64_t)st.f_bavail * st.f_frsize,
+                             .total_files = st.f_files,
+                             .free_files = st.f_favail};
     return OK;
 }
 

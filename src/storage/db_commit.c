@@ -204,16 +204,29 @@ static struct db_batch *commit_group(struct db *db, struct db_batch *list)
     if (e == OK)
         e = wal_commit(db->wal, NULL);
     synced_ns = clock_mono_ns();
+    if (e == OK) {
+        atomic_store_explicit(&db->last_commit_ns, synced_ns - admitted_ns, memory_order_relaxed);
+        atomic_store_explicit(&db->last_commit_mono_ns, synced_ns, memory_order_relaxed);
+    }
     group_end(db, e, mark);
     time_group(db, begin_ns, admitted_ns, synced_ns);
     return list;
 }
 
+static void beat(struct db *db)
+{
+    atomic_store_explicit(&db->beat_mono_ns, clock_mono_ns(), memory_order_relaxed);
+}
+
 static void commit_all(struct db *db, struct db_batch *list)
 {
     watch_budget(db);
-    while (list != NULL)
+    while (list != NULL) {
+        atomic_store_explicit(&db->working_since_ns, list->queued_ns, memory_order_relaxed);
         list = commit_group(db, list);
+        beat(db);
+    }
+    atomic_store_explicit(&db->working_since_ns, 0, memory_order_relaxed);
 }
 
 /* ---- The thread ---- */
@@ -283,7 +296,9 @@ static void *commit_main(void *arg)
 {
     struct db *db = arg;
     for (;;) {
+        beat(db);
         struct work w = wait_for_work(db);
+        beat(db);
         run_tasks(db, w.tasks);
         if (w.drop)
             refuse_all(db, w.batches, ERR_BUSY);
@@ -321,6 +336,7 @@ void committer_stop(struct db *db, bool drop)
     mutex_unlock(&db->queue_lock);
     if (running)
         thread_join(db->commit_thread);
+    atomic_store_explicit(&db->beat_mono_ns, 0, memory_order_relaxed);
     mutex_lock(&db->queue_lock);
     db->commit_running = false;
     mutex_unlock(&db->queue_lock);

@@ -111,6 +111,26 @@ void db_stats_of(struct db *db, struct db_stats *out)
     counter_part(&db->counters, out);
 }
 
+void db_pulse_of(struct db *db, struct db_pulse *out)
+{
+    struct wal_stats w;
+    wal_stats(db->wal, &w);
+    *out = (struct db_pulse){
+        .read_only = !w.available,
+        .beat_mono_ns = atomic_load_explicit(&db->beat_mono_ns, memory_order_relaxed),
+        .last_commit_mono_ns = atomic_load_explicit(&db->last_commit_mono_ns, memory_order_relaxed),
+        .last_commit_ns = atomic_load_explicit(&db->last_commit_ns, memory_order_relaxed),
+        .oldest_waiting_ns = atomic_load_explicit(&db->working_since_ns, memory_order_relaxed),
+        .head_bytes_max = db->head_bytes_max,
+    };
+    mutex_lock(&db->queue_lock);
+    if (out->oldest_waiting_ns == 0 && db->queue != NULL)
+        out->oldest_waiting_ns = db->queue->queued_ns;
+    out->waiting_batches = db->queue_batches;
+    out->waiting_rows = db->queue_rows;
+    mutex_unlock(&db->queue_lock);
+}
+
 struct db_timings *db_timings_of(struct db *db)
 {
     return &db->timings;

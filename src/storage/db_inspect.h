@@ -32,6 +32,18 @@ struct db_stats { /* a snapshot of counters and gauges; names as in /metrics (do
 };
 void db_stats_of(struct db *db, struct db_stats *out);
 
+struct db_pulse {          /* is the store alive; read without a lock that is held for long */
+    bool read_only;        /* the log cannot be written now */
+    uint64_t beat_mono_ns; /* when the commit thread was last seen; 0: there is none */
+    uint64_t last_commit_mono_ns; /* end of the last group that was written and, with
+                                     DB_SYNC_ACK, synced; 0: none yet */
+    uint64_t last_commit_ns;      /* what that took */
+    uint64_t oldest_waiting_ns;   /* since when the oldest batch waits; 0: none does */
+    size_t waiting_batches, waiting_rows;
+    uint64_t head_bytes_max; /* memory budget of the head */
+};
+void db_pulse_of(struct db *db, struct db_pulse *out);
+
 /* How long things took; lives as long as the store. */
 struct db_timings {
     struct timing queue;           /* a batch, from db_commit() to its group */

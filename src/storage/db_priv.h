@@ -127,6 +127,8 @@ struct db {
     struct committer *committer;
     struct db_counters counters;
     struct db_timings timings;
+    _Atomic uint64_t beat_mono_ns, working_since_ns; /* the commit thread's; 0: none, idle */
+    _Atomic uint64_t last_commit_mono_ns, last_commit_ns;
     atomic_bool closing; /* set before threads are joined: long work ends early */
 
     struct mutex view_lock; /* guards view (the pointer), quarantined and unopened */

@@ -361,7 +361,8 @@ static err op_usage(struct fs *fs, const char *path, struct fs_usage *out)
     uint64_t used = used_bytes(sim), total = sim->capacity != 0 ? sim->capacity : 1ull << 40;
     err e = sim->dead ? ERR_IO : sim_find(sim, path) == SIZE_MAX ? ERR_NOTFOUND : OK;
     if (e == OK)
-        *out = (struct fs_usage){total, total > used ? total - used : 0};
+        *out =
+            (struct fs_usage){.total_bytes = total, .free_bytes = total > used ? total - used : 0};
     return unlock(sim, e);
 }
 
