@@ -26,6 +26,7 @@ STORAGE_PUBLIC = {"storage/db.h", "storage/db_inspect.h", "storage/tsdb_tool.h"}
 # Third parties and the files (one, as a rule) that may include them.
 FENCES = {
     r"re2/": {"src/base/regex.cc"},
+    r"cctz/": {"src/base/zone.cc"},
     r"charconv": {"src/base/number.cc"},
     r"xxhash\.h": {"src/base/hash.c", "src/base/hash_avx2.c"},
     r"lmdb\.h": {"src/storage/kv.c"},
