@@ -79,6 +79,16 @@ static bool scan_number(struct scan *s)
     return scan_body(s) && !at_word(s);
 }
 
+bool lexer_decimal(str text, size_t start, size_t *end)
+{
+    struct scan s = {text, start, false};
+    (void)accept(&s, ".");
+    (void)accept(&s, digits(&s));
+    bool ok = scan_body(&s) && s.pos > start && (at(&s, "x") || !at_word(&s));
+    *end = s.pos;
+    return ok;
+}
+
 /* After its first number: a unit, more numbers with units, and nothing that goes on as a word. */
 static bool scan_units(struct scan *s)
 {

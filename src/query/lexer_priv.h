@@ -22,6 +22,11 @@ void lexer_colon(struct lexer *lx, size_t start);
 /* A number or duration starts at `start`: find its end, or say what is wrong. */
 void lexer_number(struct lexer *lx, size_t start);
 
+/* The end of a decimal number at `start` as Prometheus' scanner sees it, which may have no value
+ * yet be a number ("1e"); an `x` may follow, which elsewhere goes on as a word. False: not a
+ * number; `end` is where that was found out. */
+bool lexer_decimal(str text, size_t start, size_t *end);
+
 /* Words: fill modifiers are keywords only before a parenthesis; inside [ ] only duration keywords
  * exist. */
 void lexer_fill(struct lexer *lx, enum token_type type, size_t start, size_t end);

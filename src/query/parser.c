@@ -74,8 +74,7 @@ err parser_no_memory(struct parser *p)
                     p->arena->budget_bytes);
 }
 
-/* A token as an error message shows it. */
-static void describe(const struct parser *p, struct token t, char *out, size_t size)
+void parser_describe(str text, struct token t, char *out, size_t size)
 {
     enum { LONG = 10 }; /* bytes of a token that is shown in full */
     static const char *const KINDS[] = {
@@ -86,7 +85,7 @@ static void describe(const struct parser *p, struct token t, char *out, size_t s
         [TOKEN_STRING] = "string ",
     };
     char quoted[QUOTE_TEXT_SIZE];
-    str s = parser_text(p, t);
+    str s = {text.ptr + t.start, t.end - t.start};
     const char *kind = t.type < COUNT_OF(KINDS) && KINDS[t.type] != NULL ? KINDS[t.type] : "";
     bool named = t.type == TOKEN_IDENTIFIER || t.type == TOKEN_METRIC_IDENTIFIER;
     if (t.type == TOKEN_END) {
@@ -121,7 +120,7 @@ err parser_unexpected(struct parser *p, const char *context, const char *expecte
     if (context == NULL && p->in_aggregation)
         context = "aggregation";
     char token[QUOTE_TEXT_SIZE + 64];
-    describe(p, p->token, token, sizeof(token));
+    parser_describe(p->lexer.text, p->token, token, sizeof(token));
     return parser_fail(p, p->token.start, p->token.end, "unexpected %s%s%s%s%s", token,
                        context != NULL ? " in " : "", context != NULL ? context : "",
                        expected != NULL ? ", expected " : "", expected != NULL ? expected : "");

@@ -48,6 +48,9 @@ err parser_fail(struct parser *p, size_t start, size_t end, const char *format, 
  * EXPECTED". Without a context, the aggregation around it is one. */
 err parser_unexpected(struct parser *p, const char *context, const char *expected);
 
+/* A token of `text` as error messages show it: `identifier "a"`, `<op:+>`, `end of input`. */
+void parser_describe(str text, struct token t, char *out, size_t size);
+
 /* The arena is exhausted: ERR_LIMIT. */
 err parser_no_memory(struct parser *p);
 
