@@ -150,9 +150,10 @@ static enum params_coding choose_coding(struct http_request *r, bool whole)
     return params_coding(http_header(r, "Accept-Encoding"));
 }
 
-static struct MHD_Response *make_response(struct http_request *r, enum params_coding coding)
+void answer_encode(struct http_request *r)
 {
     bool whole = !r->stream_more;
+    enum params_coding coding = choose_coding(r, whole);
     enum gzip_format format = coding == CODING_GZIP ? GZIP_GZIP : GZIP_ZLIB;
     if (whole && coding != CODING_NONE) {
         gzip_encode(buf_slice(&r->out), format, &r->wire);
@@ -162,7 +163,16 @@ static struct MHD_Response *make_response(struct http_request *r, enum params_co
             r->gzip = gzip_stream_open_format(format);
         encode(r, whole);
     }
-    if (!whole)
+    r->encoded = true;
+    r->content_encoding =
+        coding == CODING_NONE ? NULL : (coding == CODING_GZIP ? "gzip" : "deflate");
+}
+
+static struct MHD_Response *make_response(struct http_request *r)
+{
+    if (!r->encoded)
+        answer_encode(r);
+    if (r->stream_more)
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_PIECE_BYTES, send_piece, r,
                                                  NULL);
     answer_stream_close(r);
@@ -176,14 +186,12 @@ enum MHD_Result answer_send(struct http_request *r)
     request_done(r);
     if (r->status == 0)
         http_text(r, 500, "internal error: no answer\n");
-    enum params_coding coding = choose_coding(r, !r->stream_more);
-    struct MHD_Response *response = make_response(r, coding);
+    struct MHD_Response *response = make_response(r);
     if (response == NULL)
         return MHD_NO;
     common_headers(r, response);
-    if (coding != CODING_NONE)
-        (void)MHD_add_response_header(response, "Content-Encoding",
-                                      coding == CODING_GZIP ? "gzip" : "deflate");
+    if (r->content_encoding != NULL)
+        (void)MHD_add_response_header(response, "Content-Encoding", r->content_encoding);
     unsigned class = r->status / 100;
     (void)atomic_fetch_add_explicit(&r->server->counters.by_class[class < 6 ? class : 5], 1,
                                     memory_order_relaxed);

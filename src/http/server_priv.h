@@ -69,7 +69,9 @@ struct http_request {
     bool stream_more; /* next() has more to give */
     bool live;        /* and may wait before it does */
     struct gzip_stream *gzip;
-    struct buf wire; /* encoded bytes not yet taken */
+    bool encoded;                 /* `wire` has the answer, or its first piece */
+    const char *content_encoding; /* of it; NULL: none */
+    struct buf wire;              /* encoded bytes not yet taken */
     size_t wire_pos;
     struct http_request *watch_prev, *watch_next;
     bool watched;
@@ -181,6 +183,9 @@ void route_count(const struct http_request *r);
 
 /* send.c: queue the answer. */
 enum MHD_Result answer_send(struct http_request *r);
+/* Compress the answer, or its first piece, if the client wants that: by whoever has the time. Else
+ * answer_send() does. Nothing may change the answer afterwards. */
+void answer_encode(struct http_request *r);
 /* Make the next piece of the stream and encode it into `wire`; false: a listener's had nothing. */
 bool answer_make_piece(struct http_request *r);
 /* End the stream of an answer, when there is one. */

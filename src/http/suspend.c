@@ -186,6 +186,8 @@ static void job_done(struct gate_job *j, enum gate_end how)
         r->server->options.canceled(r); /* the client left, or somebody ended it */
     else if (how == GATE_GONE)
         http_text(r, 503, "canceled while waiting\n");
+    else if (r->status != 0)
+        answer_encode(r);
     http_resume(r);
 }
 
