@@ -326,8 +326,7 @@ extern "C" bool regex_is_slow(const struct regex *re)
     return re->facts.literals == nullptr && !re->facts.is_glob && re->facts.shift == nullptr;
 }
 
-/* Bytes of the name at the start of `s`: Unicode letters and digits, and '_'. */
-static size_t name_size(str s)
+extern "C" size_t regex_name_size(str s)
 {
     static const RE2 name("[\\pL\\p{Nd}_]+");
     StringPiece found;
@@ -359,7 +358,7 @@ static bool take_name(str *t, str *name)
 {
     bool brace = t->len > 0 && t->ptr[0] == '{';
     str s = make_str(t->ptr + brace, t->len - brace);
-    *name = make_str(s.ptr, name_size(s));
+    *name = make_str(s.ptr, regex_name_size(s));
     if (name->len == 0)
         return false;
     size_t used = name->len + brace;

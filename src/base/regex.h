@@ -45,6 +45,9 @@ bool regex_is_slow(const struct regex *re);
  * (Regexp.Expand). Returns false, and appends nothing, when `s` does not match. */
 bool regex_expand(const struct regex *re, str s, str replacement, struct buf *out);
 
+/* Bytes of the word at the start of `s`: Unicode letters and decimal digits, and '_'. */
+size_t regex_name_size(str s);
+
 /* Names of the capture groups: is `name` one of them? */
 bool regex_has_group(const struct regex *re, str name);
 
