@@ -23,7 +23,8 @@ struct builder {
     struct diag *d;
     struct yaml_level levels[YAML_DEPTH_MAX];
     unsigned depth, nodes;
-    struct yaml *root;
+    bool many; /* several documents may come */
+    struct yaml *root, *last;
 };
 
 static err fail(struct builder *b, const yaml_mark_t *m, const char *what)
@@ -34,9 +35,15 @@ static err fail(struct builder *b, const yaml_mark_t *m, const char *what)
 static err attach(struct builder *b, const yaml_mark_t *m, struct yaml *n)
 {
     if (b->depth == 0) {
-        if (b->root != NULL)
+        if (b->root != NULL && !b->many)
             return fail(b, m, "more than one document");
-        b->root = n;
+        if (b->many && n->type == YAML_NULL)
+            return OK;
+        if (b->root == NULL)
+            b->root = n;
+        else
+            b->last->next = n;
+        b->last = n;
         return OK;
     }
     struct yaml_level *l = &b->levels[b->depth - 1];
@@ -218,10 +225,9 @@ static err take_event(struct builder *b, const yaml_event_t *ev)
     }
 }
 
-err yaml_parse(slice text, struct arena *a, struct yaml **out, struct diag *d)
+static err parse(struct builder *b, slice text, struct diag *d)
 {
     yaml_parser_t parser;
-    struct builder b = {.arena = a, .d = d};
     err e = OK;
     bool end = false;
     if (text.len > YAML_SIZE_MAX)
@@ -238,17 +244,40 @@ err yaml_parse(slice text, struct arena *a, struct yaml **out, struct diag *d)
             break;
         }
         end = ev.type == YAML_STREAM_END_EVENT;
-        e = take_event(&b, &ev);
+        e = take_event(b, &ev);
         yaml_event_delete(&ev);
     }
     yaml_parser_delete(&parser);
-    if (e == OK && b.root == NULL)
-        b.root = ARENA_NEW(a, struct yaml);
-    if (e == OK && (b.root == NULL || arena_exceeded(a)))
+    return e;
+}
+
+/* `root`, or an empty node when there is none. */
+static err finish(struct builder *b, err e, struct yaml *root, struct yaml **out)
+{
+    if (e == OK && root == NULL)
+        root = ARENA_NEW(b->arena, struct yaml);
+    if (e == OK && (root == NULL || arena_exceeded(b->arena)))
         e = ERR_LIMIT;
     if (e == OK)
-        *out = b.root;
+        *out = root;
     return e;
+}
+
+err yaml_parse(slice text, struct arena *a, struct yaml **out, struct diag *d)
+{
+    struct builder b = {.arena = a, .d = d};
+    err e = parse(&b, text, d);
+    return finish(&b, e, b.root, out);
+}
+
+err yaml_parse_all(slice text, struct arena *a, struct yaml **out, struct diag *d)
+{
+    struct builder b = {.arena = a, .d = d, .many = true};
+    struct yaml *list = ARENA_NEW(a, struct yaml);
+    err e = list != NULL ? parse(&b, text, d) : ERR_LIMIT;
+    if (e == OK)
+        *list = (struct yaml){.type = YAML_LIST, .line = 1, .column = 1, .first = b.root};
+    return finish(&b, e, list, out);
 }
 
 const struct yaml *yaml_get(const struct yaml *map, str key)

@@ -11,7 +11,7 @@
 enum {
     YAML_DEPTH_MAX = 32,
     YAML_NODES_MAX = 1000000,
-    YAML_KEYS_MAX = 10000, /* of one map */
+    YAML_KEYS_MAX = 10000,   /* of one map */
     YAML_SIZE_MAX = 8 << 20, /* what operators of large clusters generate is some megabytes */
     YAML_TREE_BYTES_MAX = 256 << 20, /* memory of a tree that large */
 };
@@ -30,6 +30,10 @@ struct yaml { /* a node; lives in the arena */
 /* Parse one document; an empty one is YAML_NULL.
  *   ERR_INVALID  `d`: "line:column: why"      ERR_LIMIT  too large or too deep */
 MUST_USE err yaml_parse(slice text, struct arena *a, struct yaml **out, struct diag *d);
+
+/* Parse all documents of a stream: a list of them, empty ones left out. Names of anchors and
+ * YAML_NODES_MAX are those of the whole. Errors as above. */
+MUST_USE err yaml_parse_all(slice text, struct arena *a, struct yaml **out, struct diag *d);
 
 /* The value of `key` in a map, or NULL. */
 const struct yaml *yaml_get(const struct yaml *map, str key);

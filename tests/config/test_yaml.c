@@ -107,10 +107,33 @@ static void test_yaml__hostile_documents_are_refused(void **state)
     buf_fini(&bomb);
 }
 
+static void test_yaml__streams_of_documents(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct yaml *list = NULL;
+    struct diag d = {.text = ""};
+    struct buf shown = {0};
+    arena_init(&a, BUDGET);
+    assert_int_equal(
+        yaml_parse_all(str_bytes(STR("---\n---\na: 1\n---\n# no more\n---\n[b]\n")), &a, &list, &d),
+        OK);
+    show(list, &shown);
+    assert_string_equal(buf_cstr(&shown), "[{a:1},[b]]");
+    assert_int_equal(list->first->next->line, 7);
+    assert_int_equal(yaml_parse_all(str_bytes(STR("")), &a, &list, &d), OK);
+    assert_null(list->first);
+    assert_int_equal(yaml_parse_all(str_bytes(STR("a: 1\n---\n}\n")), &a, &list, &d), ERR_INVALID);
+    assert_true(strncmp(d.text, "3:1:", 4) == 0);
+    buf_fini(&shown);
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yaml__documents),
+        cmocka_unit_test(test_yaml__streams_of_documents),
         cmocka_unit_test(test_yaml__aliases_are_copies),
         cmocka_unit_test(test_yaml__hostile_documents_are_refused),
     };

@@ -1,0 +1,121 @@
+/* slo_file.h -- files of service level objectives as structs: Sloth's `version: prometheus/v1`, its
+ * Kubernetes resource PrometheusServiceLevel, and OpenSLO v1. docs/slo.md says what is understood.
+ *
+ * Files are read together: an OpenSLO SLO may name an SLI or an AlertPolicy of another file. What
+ * PromQL a query may hold is known above (rules/slo_rules.h). A set is immutable. */
+#ifndef CONFIG_SLO_FILE_H
+#define CONFIG_SLO_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/texts.h"
+#include "base/zone.h"
+
+enum {
+    SLO_FILES_MAX = 1000,         /* of one set */
+    SLO_DEFS_MAX = 1000,          /* objectives of one set: each costs 150 KB while served */
+    SLO_OBJECTS_MAX = 10000,      /* OpenSLO objects of one set */
+    SLO_CONDITIONS_MAX = 16,      /* alert policies of one SLO */
+    SLO_MEMORY_BYTES = 256 << 20, /* that a set may take */
+    SLO_SLICE_MS_DEFAULT = 5 * 60 * 1000,
+};
+
+enum slo_format { SLO_FORMAT_SLOTH, SLO_FORMAT_SLOTH_K8S, SLO_FORMAT_OPENSLO };
+
+struct slo_text { /* a value; line 0: not given */
+    str text;
+    unsigned line, column; /* from 1 */
+};
+
+enum slo_sli_kind {
+    SLO_SLI_EVENTS,    /* so many events, so many of them bad */
+    SLO_SLI_RAW,       /* the ratio of bad ones, ready made */
+    SLO_SLI_LATENCY,   /* bad: observations of a histogram above a threshold */
+    SLO_SLI_THRESHOLD, /* bad: time in which a value is on the wrong side */
+};
+
+/* What a query of OpenSLO gives, when it does not hold {{.window}} itself. */
+enum slo_query_form { SLO_QUERY_WINDOW, SLO_QUERY_COUNTER, SLO_QUERY_GAUGE };
+
+enum slo_op { SLO_OP_LTE, SLO_OP_LT, SLO_OP_GTE, SLO_OP_GT }; /* the right side */
+
+struct slo_sli {
+    enum slo_sli_kind kind;
+    enum slo_query_form form;     /* SLO_SLI_EVENTS, _RAW */
+    bool good;                    /* `error` counts good events, or is their ratio */
+    struct slo_text error, total; /* queries; of SLO_SLI_RAW and _THRESHOLD `error` alone */
+    str metric, selector;         /* SLO_SLI_LATENCY: the histogram, matchers without braces */
+    bool native;                  /* a native histogram */
+    double threshold;             /* seconds of SLO_SLI_LATENCY, the value of SLO_SLI_THRESHOLD */
+    enum slo_op op;
+};
+
+enum slo_budgeting { SLO_OCCURRENCES, SLO_TIMESLICES, SLO_RATIO_TIMESLICES };
+
+struct slo_window { /* over which the budget is reckoned */
+    bool given;     /* else a rolling one of the default length */
+    bool calendar;
+    int64_t rolling_ms;
+    int months, days;    /* calendar: the length; one of them is 0 */
+    struct civil anchor; /* calendar: the start of some period, in the zone */
+    const struct zone *zone;
+    str zone_name, text; /* as written: "Europe/Berlin", "1M" */
+};
+
+struct slo_alert { /* Sloth's page and ticket */
+    bool disabled;
+    struct pairs labels, annotations;
+};
+
+struct slo_condition { /* an OpenSLO AlertCondition of a policy of the SLO */
+    str policy, severity, description, targets;
+    double burn_rate;
+    int64_t lookback_ms, after_ms;
+    bool breaching, no_data;
+};
+
+struct slo_def {
+    enum slo_format format;
+    str path;
+    unsigned line, column;
+    str id, service, name, title, description;
+    double objective; /* percent, in (0, 100] */
+    struct pairs labels, info_labels;
+    struct slo_sli sli;
+    struct slo_window window;
+    enum slo_budgeting budgeting;
+    double slice_target; /* SLO_TIMESLICES: the ratio of good events that makes a slice good */
+    int64_t slice_ms;
+    str alert_name;
+    struct slo_alert page, ticket;
+    struct slo_condition *conditions;
+    size_t condition_count;
+    int64_t interval_sli_ms, interval_meta_ms, interval_alert_ms; /* of the groups; 0: global's */
+};
+
+struct slo_set {
+    struct slo_def *defs; /* in the order of files and of what they hold */
+    size_t count;
+};
+
+/* Is `text` a document of one of these formats, judged by its `version:` or `apiVersion:`? For who
+ * meets such a file among files of rules. */
+bool slo_text_is(slice text);
+
+/* Read files together; all of the result is in `a`.
+ *   ERR_NOTFOUND, ERR_IO  a file cannot be read
+ *   ERR_INVALID, ERR_LIMIT  `d`: "path:line:column: what is wrong" */
+MUST_USE err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_set *out,
+                            struct diag *d);
+
+/* The same of one text that is called `path`. */
+MUST_USE err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set *out,
+                           struct diag *d);
+
+/* "prometheus/v1", "sloth.slok.dev/v1", "openslo/v1". */
+const char *slo_format_name(enum slo_format f);
+
+#endif
