@@ -3,63 +3,25 @@
 #include "base/bytes.h"
 #include "model/sample.h"
 #include "storage/codec_bits_priv.h"
+#include "storage/codec_xor_append.h"
 
-/* Codes, highest bit first:
- *   0                    the same bits as the value before
- *   10 x                 XOR within the window: its `width` bits
- *   11 lead:5 width-1:6 x   a new window, then its bits
- *   11 11111 111111      stale marker: a window that cannot be, 31 + 64 > 64 */
-enum {
-    LEAD_MAX = 31,
-    NEW_HEAD_BITS = 13,
-    STALE_CODE = 0x1fff,
-    WINDOW_SLACK_BITS = 11, /* a reused window may be so much wider than needed: a new head */
-    VALUE_BYTES_MAX = (XOR_VALUE_BITS_MAX + 7) / 8,
-    TAIL_BYTES = 32, /* the decoder leaves its fast path so close to the end */
-};
+enum { TAIL_BYTES = 32 }; /* the decoder leaves its fast path so close to the end */
 
-/* Append the low `n` (1 to 64) bits of `v`; the others are 0. */
-static inline void put_bits(struct xor_state *s, uint8_t *buf, uint64_t v, unsigned n)
+static void put(struct xor_state *s, uint8_t *buf, uint64_t bits, unsigned count)
 {
-    unsigned room = 64 - s->acc_bits;
-    if (n < room) {
-        s->acc |= v << (room - n);
-        s->acc_bits = (uint8_t)(s->acc_bits + n);
+    uint64_t word;
+    if (!xor_put(s, bits, count, &word))
         return;
-    }
-    n -= room;
-    store_u64(buf + s->len_bytes, __builtin_bswap64(s->acc | v >> n));
+    store_u64(buf + s->len_bytes, word);
     s->len_bytes += 8;
-    s->acc = n > 0 ? v << (64 - n) : 0;
-    s->acc_bits = (uint8_t)n;
 }
 
 void xor_append(struct xor_state *s, double v, uint8_t *buf)
 {
-    uint64_t bits = f64_bits(v), diff = bits ^ s->last;
-    s->stale = false;
-    if (diff == 0) {
-        put_bits(s, buf, 0, 1);
-        return;
-    }
-    if (UNLIKELY(bits == STALE_NAN_BITS)) {
-        s->stale = true;
-        put_bits(s, buf, STALE_CODE, NEW_HEAD_BITS);
-        return;
-    }
-    s->last = bits;
-    unsigned lead = (unsigned)__builtin_clzll(diff), trail = (unsigned)__builtin_ctzll(diff);
-    lead = MIN(lead, (unsigned)LEAD_MAX);
-    unsigned width = 64 - lead - trail, window = 64u - s->lead - s->trail;
-    if (lead >= s->lead && trail >= s->trail && window <= width + WINDOW_SLACK_BITS) {
-        put_bits(s, buf, 2, 2);
-        put_bits(s, buf, diff >> s->trail, window);
-        return;
-    }
-    s->lead = (uint8_t)lead;
-    s->trail = (uint8_t)trail;
-    put_bits(s, buf, (uint64_t)3 << 11 | (uint64_t)lead << 6 | (width - 1), NEW_HEAD_BITS);
-    put_bits(s, buf, diff >> trail, width);
+    struct xor_code c = xor_code_of(s, v);
+    if (UNLIKELY(c.head_bits > 0))
+        put(s, buf, c.head, c.head_bits);
+    put(s, buf, c.bits, c.count);
 }
 
 size_t xor_finish(const struct xor_state *s, uint8_t *buf)
@@ -94,8 +56,8 @@ static inline uint64_t take(const uint8_t *base, uint64_t at, unsigned n)
 static bool new_window(struct xor_cursor *c, const uint8_t *base, uint64_t x, uint64_t *value)
 {
     unsigned lead = (x >> 57) & 31, width = (unsigned)((x >> 51) & 63) + 1;
-    c->bit += NEW_HEAD_BITS;
-    if (x >> 51 == STALE_CODE) {
+    c->bit += XOR_NEW_HEAD_BITS;
+    if (x >> 51 == XOR_STALE_CODE) {
         *value = STALE_NAN_BITS;
         return true;
     }
