@@ -30,7 +30,7 @@
 
     init := series_name | brace_open | '# ' 0* words;
     meta_name := family;
-    meta_text := ' ' (any - '\n')* '\n' @{ token = TOKEN_TEXT; state = STATE_INIT; fbreak; };
+    meta_text := ' ' @rest_of_line (any - '\n')* '\n' @{ token = TOKEN_TEXT; state = STATE_INIT; fbreak; };
     labels := series_labels;
     label_value := quoted_line_over_0 %!label_value %/label_value;
     value := brace_open | field %!value %/value;

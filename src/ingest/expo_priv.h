@@ -59,6 +59,24 @@ static inline size_t expo_run(const struct expo *p, size_t pos, unsigned classes
     return pos;
 }
 
+/* For the lexers: the last byte of the run of `classes` that `p` begins. */
+static inline const unsigned char *expo_last_of_run(const unsigned char *p,
+                                                    const unsigned char *end, unsigned classes)
+{
+    do
+        p++;
+    while (p < end && (EXPO_CLASS[*p] & classes) != 0);
+    return p - 1;
+}
+
+/* For the lexers: the last byte before the next newline, or of all. */
+static inline const unsigned char *expo_last_of_line(const unsigned char *p,
+                                                     const unsigned char *end)
+{
+    const unsigned char *stop = memchr(p, '\n', (size_t)(end - p));
+    return (stop != NULL ? stop : end) - 1;
+}
+
 static inline str expo_text(const struct expo *p, size_t at, size_t end)
 {
     return (str){p->page + at, end - at};

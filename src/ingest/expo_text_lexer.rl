@@ -33,7 +33,8 @@
                     | 0 @end_of_page) >begin;
     meta_name := blank* family >begin;
     # The rest of the line with the blanks before it; nothing, where it is blank all over.
-    meta_text := blank* %!no_text | (((any - '\n' - 0) (any - '\n')*) - blank*) >begin %!text;
+    filled = blank* (any - blank - '\n' - 0) @rest_of_line (any - '\n')* | blank+ 0 (any - '\n')*;
+    meta_text := blank* %!no_text | filled >begin %!text;
     labels := blank* series_labels >begin;
     label_value := (blank (blank | 0)*)? (quoted_over_0 >begin %!label_value);
     value := blank* (brace_open | (any - [ \t\n{] - 0)+ %!value) >begin;
