@@ -16,7 +16,7 @@ static bool has_args(const struct operands *o)
     return o->count > 0 || o->final != NULL;
 }
 
-const char *value_type_name(const struct template_value *v)
+const char *template_type_name(const struct template_value *v)
 {
     return v->boxed || v->type == NULL ? TEMPLATE_ANY.name : v->type->name;
 }
@@ -53,10 +53,10 @@ static err object_field(struct template_exec *x, const struct template_value *re
     bool is_struct = receiver->type->kind == TEMPLATE_KIND_OBJECT;
     if (is_nil_pointer(receiver) && (i >= 0 || !is_struct))
         return exec_fail(x, ERR_INVALID, "nil pointer evaluating %s." STR_FMT,
-                         value_type_name(receiver), STR_ARG(name));
+                         template_type_name(receiver), STR_ARG(name));
     if (i < 0)
         return exec_fail(x, ERR_INVALID, "can't evaluate field " STR_FMT " in type %s",
-                         STR_ARG(name), value_type_name(receiver));
+                         STR_ARG(name), template_type_name(receiver));
     if (has_args(o))
         return exec_fail(x, ERR_INVALID, STR_FMT " has arguments but cannot be invoked as function",
                          STR_ARG(name));
@@ -93,7 +93,7 @@ static err eval_field(struct template_exec *x, const struct template_value *dot,
         struct call_site site = {node, name, o->args, o->count, o->final, &self};
         if (is_nil_pointer(&self))
             return exec_fail(x, ERR_INVALID, "nil pointer evaluating %s." STR_FMT,
-                             value_type_name(&self), STR_ARG(name));
+                             template_type_name(&self), STR_ARG(name));
         return eval_call(x, dot, method, false, &site, out);
     }
     if (receiver->type->kind == TEMPLATE_KIND_MAP)

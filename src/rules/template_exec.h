@@ -84,7 +84,7 @@ MUST_USE err eval_operand(struct template_exec *x, const struct template_value *
 MUST_USE err eval_number(struct template_exec *x, const struct node *n, struct template_value *out);
 
 /* The Go type of a value as messages name it. */
-const char *value_type_name(const struct template_value *v);
+const char *template_type_name(const struct template_value *v);
 
 /* Append `v` as an action prints it. */
 MUST_USE err exec_print(struct template_exec *x, const struct template_value *v);

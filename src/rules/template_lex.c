@@ -90,7 +90,7 @@ static struct token fail_rune(struct lexer *l, bool in_word)
     return fail(l, in_word ? "bad character " : "unrecognized character in action: ", code);
 }
 
-void lexer_init(struct lexer *l, str text)
+void template_lexer_init(struct lexer *l, str text)
 {
     *l = (struct lexer){.text = text, .line = 1, .start_line = 1};
 }
@@ -400,7 +400,7 @@ static struct token next_inside(struct lexer *l)
     }
 }
 
-struct token lexer_next(struct lexer *l)
+struct token template_lexer_next(struct lexer *l)
 {
     if (l->failed) /* Go's lexer has thrown its text away by then */
         return (struct token){TOKEN_EOF, 0, l->start_line, STR("EOF")};

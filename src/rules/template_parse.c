@@ -16,7 +16,7 @@ struct token parser_next(struct parser *p)
     if (p->peeked > 0)
         p->peeked--;
     else
-        p->tokens[0] = lexer_next(&p->lexer);
+        p->tokens[0] = template_lexer_next(&p->lexer);
     return p->tokens[p->peeked];
 }
 
@@ -25,7 +25,7 @@ void parser_back(struct parser *p)
     p->peeked++;
 }
 
-struct token parser_peek(struct parser *p)
+struct token template_parser_peek(struct parser *p)
 {
     struct token t = parser_next(p);
     parser_back(p);
@@ -48,7 +48,7 @@ struct token parser_peek_word(struct parser *p)
     return t;
 }
 
-void parser_fail(struct parser *p, err e, const char *format, ...)
+void template_parser_fail(struct parser *p, err e, const char *format, ...)
 {
     if (p->failed != OK)
         return;
@@ -79,35 +79,35 @@ static void token_print(struct token t, char *out, size_t size)
     }
 }
 
-void parser_unexpected(struct parser *p, struct token t, const char *context)
+void template_parser_unexpected(struct parser *p, struct token t, const char *context)
 {
     char text[QUOTE_TEXT_SIZE + 8], started[128] = "";
     if (t.type != TOKEN_ERROR) {
         token_print(t, text, sizeof(text));
-        parser_fail(p, ERR_INVALID, "unexpected %s in %s", text, context);
+        template_parser_fail(p, ERR_INVALID, "unexpected %s in %s", text, context);
         return;
     }
     if (p->action_line != 0 && p->action_line != t.line)
         (void)snprintf(started, sizeof(started), "%s started at %.*s:%u",
                        str_ends(t.text, STR(" action")) ? "" : " in action",
                        (int)MIN(p->source->name.len, 80), p->source->name.ptr, p->action_line);
-    parser_fail(p, ERR_INVALID, STR_FMT "%s", STR_ARG(t.text), started);
+    template_parser_fail(p, ERR_INVALID, STR_FMT "%s", STR_ARG(t.text), started);
 }
 
 struct token parser_expect(struct parser *p, enum token_type type, const char *context)
 {
     struct token t = parser_next_word(p);
     if (t.type != type)
-        parser_unexpected(p, t, context);
+        template_parser_unexpected(p, t, context);
     return t;
 }
 
-struct node *parser_node(struct parser *p, enum node_type type, uint32_t pos)
+struct node *template_parser_node(struct parser *p, enum node_type type, uint32_t pos)
 {
     struct node *n = ARENA_NEW(&p->set->arena, struct node);
     if (n == NULL) {
-        parser_fail(p, ERR_LIMIT, "parsed templates need more than %d bytes",
-                    TEMPLATE_SET_BYTES_MAX);
+        template_parser_fail(p, ERR_LIMIT, "parsed templates need more than %d bytes",
+                             TEMPLATE_SET_BYTES_MAX);
         return NULL;
     }
     n->type = type;
@@ -125,17 +125,17 @@ void list_append(struct node *list, struct node *n)
     list->list.count++;
 }
 
-bool parser_enter(struct parser *p, const char *words)
+bool template_parser_enter(struct parser *p, const char *words)
 {
     if (p->nesting >= TEMPLATE_NESTING_MAX) {
-        parser_fail(p, ERR_LIMIT, "%s", words);
+        template_parser_fail(p, ERR_LIMIT, "%s", words);
         return false;
     }
     p->nesting++;
     return true;
 }
 
-void parser_leave(struct parser *p)
+void template_parser_leave(struct parser *p)
 {
     p->nesting--;
 }
@@ -145,7 +145,7 @@ str parser_string(struct parser *p, struct token t)
     str value = STR("");
     err e = go_unquote(t.text, &p->set->arena, &value);
     if (e != OK)
-        parser_fail(p, e, "%s", e == ERR_LIMIT ? "string too long" : "invalid syntax");
+        template_parser_fail(p, e, "%s", e == ERR_LIMIT ? "string too long" : "invalid syntax");
     return value;
 }
 
@@ -155,7 +155,7 @@ static str parse_name(struct parser *p, struct token *t, const char *context)
     *t = parser_next_word(p);
     if (t->type == TOKEN_STRING || t->type == TOKEN_RAW_STRING)
         return parser_string(p, *t);
-    parser_unexpected(p, *t, context);
+    template_parser_unexpected(p, *t, context);
     return STR("");
 }
 
@@ -164,7 +164,7 @@ static void define(struct parser *p, str name, struct node *body)
 {
     struct template *t = p->failed == OK ? template_add(p->set, name) : NULL;
     if (t == NULL) {
-        parser_fail(p, ERR_LIMIT, "too many templates");
+        template_parser_fail(p, ERR_LIMIT, "too many templates");
         return;
     }
     if (t->body != NULL && node_is_empty(body))
@@ -172,7 +172,8 @@ static void define(struct parser *p, str name, struct node *body)
     if (t->body != NULL && t->source == p->source && !node_is_empty(t->body)) {
         char quoted[QUOTE_TEXT_SIZE];
         quote_text(name, quoted);
-        parser_fail(p, ERR_INVALID, "template: multiple definition of template %s", quoted);
+        template_parser_fail(p, ERR_INVALID, "template: multiple definition of template %s",
+                             quoted);
         return;
     }
     t->body = body;
@@ -182,7 +183,7 @@ static void define(struct parser *p, str name, struct node *body)
 /* The body of a definition up to its {{end}}: variables of the outside are not seen. */
 static void parse_body(struct parser *p, str name, const char *context)
 {
-    if (!parser_enter(p, "actions are nested too deep"))
+    if (!template_parser_enter(p, "actions are nested too deep"))
         return;
     str outer_variable = p->variables[0];
     str *outer = p->variables;
@@ -195,12 +196,12 @@ static void parse_body(struct parser *p, str name, const char *context)
     struct node *end = NULL;
     struct node *body = parse_list(p, &end);
     if (body != NULL && end->type != NODE_END)
-        parser_fail(p, ERR_INVALID, "unexpected {{else}} in %s", context);
+        template_parser_fail(p, ERR_INVALID, "unexpected {{else}} in %s", context);
     p->variables = outer;
     p->variable_count = outer_count;
     p->variable_cap = outer_cap;
     p->range_depth = outer_ranges;
-    parser_leave(p);
+    template_parser_leave(p);
     if (body != NULL && p->failed == OK)
         define(p, name, body);
 }
@@ -217,7 +218,7 @@ static void parse_define(struct parser *p)
 
 static struct node *template_node(struct parser *p, struct token t, str name, struct node *pipe)
 {
-    struct node *n = parser_node(p, NODE_TEMPLATE, t.pos);
+    struct node *n = template_parser_node(p, NODE_TEMPLATE, t.pos);
     if (n != NULL) {
         n->call.name = name;
         n->call.pipe = pipe;
@@ -256,17 +257,17 @@ static struct node *parse_template(struct parser *p)
 /* What follows {{else}}: another `if` or `with` of the same kind, or the rest up to {{end}}. */
 static struct node *parse_otherwise(struct parser *p, enum node_type type, struct node *otherwise)
 {
-    bool chained = (type == NODE_IF && parser_peek(p).type == TOKEN_IF) ||
-                   (type == NODE_WITH && parser_peek(p).type == TOKEN_WITH);
+    bool chained = (type == NODE_IF && template_parser_peek(p).type == TOKEN_IF) ||
+                   (type == NODE_WITH && template_parser_peek(p).type == TOKEN_WITH);
     struct node *list, *end = NULL;
     if (!chained) {
         list = parse_list(p, &end);
         if (list != NULL && end->type != NODE_END)
-            parser_fail(p, ERR_INVALID, "expected end; found {{else}}");
+            template_parser_fail(p, ERR_INVALID, "expected end; found {{else}}");
         return list;
     }
     (void)parser_next(p);
-    list = parser_node(p, NODE_LIST, otherwise->pos);
+    list = template_parser_node(p, NODE_LIST, otherwise->pos);
     struct node *inner = list == NULL ? NULL : type == NODE_IF ? parse_if(p) : parse_with(p);
     if (inner != NULL)
         list_append(list, inner);
@@ -286,7 +287,7 @@ static struct node *parse_branches(struct parser *p, enum node_type type, const 
         otherwise = parse_otherwise(p, type, end);
     if (p->failed != OK)
         return NULL;
-    struct node *n = parser_node(p, type, pipe->pos);
+    struct node *n = template_parser_node(p, type, pipe->pos);
     if (n != NULL) {
         n->control.pipe = pipe;
         n->control.body = body;
@@ -298,10 +299,10 @@ static struct node *parse_branches(struct parser *p, enum node_type type, const 
 static struct node *parse_control(struct parser *p, enum node_type type, const char *context)
 {
     uint32_t variables = p->variable_count;
-    if (!parser_enter(p, "actions are nested too deep"))
+    if (!template_parser_enter(p, "actions are nested too deep"))
         return NULL;
     struct node *n = parse_branches(p, type, context);
-    parser_leave(p);
+    template_parser_leave(p);
     p->variable_count = variables;
     return n;
 }
@@ -326,13 +327,13 @@ static struct node *parse_else(struct parser *p)
     struct token t = parser_peek_word(p);
     if (t.type != TOKEN_IF && t.type != TOKEN_WITH)
         t = parser_expect(p, TOKEN_RIGHT_DELIM, "else");
-    return parser_node(p, NODE_ELSE, t.pos);
+    return template_parser_node(p, NODE_ELSE, t.pos);
 }
 
 static struct node *parse_end(struct parser *p)
 {
     struct token t = parser_expect(p, TOKEN_RIGHT_DELIM, "end");
-    return parser_node(p, NODE_END, t.pos);
+    return template_parser_node(p, NODE_END, t.pos);
 }
 
 static struct node *parse_jump(struct parser *p, enum node_type type, const char *name)
@@ -340,10 +341,10 @@ static struct node *parse_jump(struct parser *p, enum node_type type, const char
     uint32_t pos = p->tokens[0].pos;
     struct token t = parser_next_word(p);
     if (t.type != TOKEN_RIGHT_DELIM)
-        parser_unexpected(p, t, name);
+        template_parser_unexpected(p, t, name);
     if (p->range_depth == 0)
-        parser_fail(p, ERR_INVALID, "%s outside {{range}}", name);
-    return parser_node(p, type, pos);
+        template_parser_fail(p, ERR_INVALID, "%s outside {{range}}", name);
+    return template_parser_node(p, type, pos);
 }
 
 static struct node *parse_break(struct parser *p)
@@ -368,9 +369,9 @@ static struct node *parse_action(struct parser *p)
     if (PARSERS[t.type] != NULL)
         return PARSERS[t.type](p);
     parser_back(p);
-    uint32_t pos = parser_peek(p).pos;
+    uint32_t pos = template_parser_peek(p).pos;
     struct node *pipe = parse_pipeline(p, "command", TOKEN_RIGHT_DELIM);
-    struct node *n = pipe != NULL ? parser_node(p, NODE_ACTION, pos) : NULL;
+    struct node *n = pipe != NULL ? template_parser_node(p, NODE_ACTION, pos) : NULL;
     if (n != NULL)
         n->control.pipe = pipe;
     return n;
@@ -382,7 +383,7 @@ static struct node *parse_piece(struct parser *p)
     struct token t = parser_next_word(p);
     struct node *n = NULL;
     if (t.type == TOKEN_TEXT) {
-        n = parser_node(p, NODE_TEXT, t.pos);
+        n = template_parser_node(p, NODE_TEXT, t.pos);
         if (n != NULL)
             n->text = t.text;
     } else if (t.type == TOKEN_LEFT_DELIM) {
@@ -390,7 +391,7 @@ static struct node *parse_piece(struct parser *p)
         n = parse_action(p);
         p->action_line = 0;
     } else {
-        parser_unexpected(p, t, "input");
+        template_parser_unexpected(p, t, "input");
     }
     return p->failed == OK ? n : NULL;
 }
@@ -398,7 +399,7 @@ static struct node *parse_piece(struct parser *p)
 /* Pieces up to {{end}} or {{else}}, which goes to `end`. NULL after an error. */
 static struct node *parse_list(struct parser *p, struct node **end)
 {
-    struct node *list = parser_node(p, NODE_LIST, parser_peek_word(p).pos);
+    struct node *list = template_parser_node(p, NODE_LIST, parser_peek_word(p).pos);
     while (list != NULL && p->failed == OK && parser_peek_word(p).type != TOKEN_EOF) {
         struct node *n = parse_piece(p);
         if (n == NULL)
@@ -409,7 +410,7 @@ static struct node *parse_list(struct parser *p, struct node **end)
         }
         list_append(list, n);
     }
-    parser_fail(p, ERR_INVALID, "unexpected EOF");
+    template_parser_fail(p, ERR_INVALID, "unexpected EOF");
     return NULL;
 }
 
@@ -428,16 +429,16 @@ static bool parse_definition(struct parser *p)
 
 static struct node *parse_all(struct parser *p)
 {
-    struct node *list = parser_node(p, NODE_LIST, parser_peek(p).pos);
-    while (list != NULL && p->failed == OK && parser_peek(p).type != TOKEN_EOF) {
-        if (parser_peek(p).type == TOKEN_LEFT_DELIM && parse_definition(p))
+    struct node *list = template_parser_node(p, NODE_LIST, template_parser_peek(p).pos);
+    while (list != NULL && p->failed == OK && template_parser_peek(p).type != TOKEN_EOF) {
+        if (template_parser_peek(p).type == TOKEN_LEFT_DELIM && parse_definition(p))
             continue;
         struct node *n = parse_piece(p);
         if (n == NULL)
             return NULL;
         if (n->type == NODE_END || n->type == NODE_ELSE)
-            parser_fail(p, ERR_INVALID, "unexpected %s",
-                        n->type == NODE_END ? "{{end}}" : "{{else}}");
+            template_parser_fail(p, ERR_INVALID, "unexpected %s",
+                                 n->type == NODE_END ? "{{end}}" : "{{else}}");
         else
             list_append(list, n);
     }
@@ -470,7 +471,7 @@ err template_parse(struct template_set *set, str name, str text, struct diag *d)
                        .variables = dollar,
                        .variable_count = 1,
                        .variable_cap = 1};
-    lexer_init(&p.lexer, source->text);
+    template_lexer_init(&p.lexer, source->text);
     struct node *body = parse_all(&p);
     if (p.failed == OK && body != NULL)
         define(&p, source->name, body);

@@ -8,8 +8,8 @@ static bool add_name(struct parser *p, struct node *n, str name)
     str *names =
         arena_grow(&p->set->arena, n->path.names, n->path.count, n->path.count + 1, sizeof(*names));
     if (names == NULL) {
-        parser_fail(p, ERR_LIMIT, "parsed templates need more than %d bytes",
-                    TEMPLATE_SET_BYTES_MAX);
+        template_parser_fail(p, ERR_LIMIT, "parsed templates need more than %d bytes",
+                             TEMPLATE_SET_BYTES_MAX);
         return false;
     }
     names[n->path.count++] = name;
@@ -19,7 +19,7 @@ static bool add_name(struct parser *p, struct node *n, str name)
 
 static struct node *path_node(struct parser *p, enum node_type type, struct token t)
 {
-    struct node *n = parser_node(p, type, t.pos);
+    struct node *n = template_parser_node(p, type, t.pos);
     str name = type == NODE_FIELD ? (str){t.text.ptr + 1, t.text.len - 1} : t.text;
     return n != NULL && add_name(p, n, name) ? n : NULL;
 }
@@ -30,7 +30,7 @@ static bool declare(struct parser *p, str name)
         uint32_t cap = p->variable_cap * 2 + 6;
         str *names = arena_grow(&p->set->arena, p->variables, p->variable_count, cap, sizeof(str));
         if (names == NULL) {
-            parser_fail(p, ERR_LIMIT, "too many variables");
+            template_parser_fail(p, ERR_LIMIT, "too many variables");
             return false;
         }
         p->variables = names;
@@ -57,9 +57,9 @@ static bool second_follows(struct parser *p, const struct node *pipe, const char
     if (is_range && pipe->pipe.variable_count < 2) {
         if (type == TOKEN_VARIABLE || type == TOKEN_RIGHT_DELIM || type == TOKEN_RIGHT_PAREN)
             return true;
-        parser_fail(p, ERR_INVALID, "range can only initialize variables");
+        template_parser_fail(p, ERR_INVALID, "range can only initialize variables");
     }
-    parser_fail(p, ERR_INVALID, "too many declarations in %s", context);
+    template_parser_fail(p, ERR_INVALID, "too many declarations in %s", context);
     return false;
 }
 
@@ -68,7 +68,7 @@ static bool parse_variables(struct parser *p, struct node *pipe, const char *con
 {
     while (parser_peek_word(p).type == TOKEN_VARIABLE) {
         struct token variable = parser_next_word(p);
-        struct token after = parser_peek(p); /* maybe a blank, which is needed again */
+        struct token after = template_parser_peek(p); /* maybe a blank, which is needed again */
         struct token next = parser_peek_word(p);
         if (next.type == TOKEN_ASSIGN || next.type == TOKEN_DECLARE) {
             pipe->pipe.is_assign = next.type == TOKEN_ASSIGN;
@@ -106,10 +106,10 @@ static struct node *function_term(struct parser *p, struct token t)
     if (template_func_any(p->set->funcs, t.text, &is_builtin) == NULL) {
         char quoted[QUOTE_TEXT_SIZE];
         quote_text(t.text, quoted);
-        parser_fail(p, ERR_INVALID, "function %s not defined", quoted);
+        template_parser_fail(p, ERR_INVALID, "function %s not defined", quoted);
         return NULL;
     }
-    struct node *n = parser_node(p, NODE_IDENTIFIER, t.pos);
+    struct node *n = template_parser_node(p, NODE_IDENTIFIER, t.pos);
     if (n != NULL)
         n->text = t.text;
     return n;
@@ -122,14 +122,14 @@ static struct node *variable_term(struct parser *p, struct token t)
             return path_node(p, NODE_VARIABLE, t);
     char quoted[QUOTE_TEXT_SIZE];
     quote_text(t.text, quoted);
-    parser_fail(p, ERR_INVALID, "undefined variable %s", quoted);
+    template_parser_fail(p, ERR_INVALID, "undefined variable %s", quoted);
     return NULL;
 }
 
 static struct node *number_term(struct parser *p, struct token t)
 {
     struct diag d = {0};
-    struct node *n = parser_node(p, NODE_NUMBER, t.pos);
+    struct node *n = template_parser_node(p, NODE_NUMBER, t.pos);
     if (n == NULL)
         return NULL;
     n->constant.source = t.text;
@@ -138,13 +138,13 @@ static struct node *number_term(struct parser *p, struct token t)
                            STR_ARG(t.text))
                 : number_constant(t.text, t.type == TOKEN_CHAR_CONSTANT, &n->constant.number, &d);
     if (e != OK)
-        parser_fail(p, ERR_INVALID, "%s", d.text);
+        template_parser_fail(p, ERR_INVALID, "%s", d.text);
     return n;
 }
 
 static struct node *string_term(struct parser *p, struct token t)
 {
-    struct node *n = parser_node(p, NODE_STRING, t.pos);
+    struct node *n = template_parser_node(p, NODE_STRING, t.pos);
     if (n != NULL) {
         n->constant.source = t.text;
         n->constant.value = parser_string(p, t);
@@ -154,10 +154,10 @@ static struct node *string_term(struct parser *p, struct token t)
 
 static struct node *paren_term(struct parser *p)
 {
-    if (!parser_enter(p, "max expression depth exceeded"))
+    if (!template_parser_enter(p, "max expression depth exceeded"))
         return NULL;
     struct node *n = parse_pipeline(p, "parenthesized pipeline", TOKEN_RIGHT_PAREN);
-    parser_leave(p);
+    template_parser_leave(p);
     return n;
 }
 
@@ -177,9 +177,9 @@ static struct node *parse_term(struct parser *p)
     if (t.type == TOKEN_LEFT_PAREN)
         return paren_term(p);
     if (t.type == TOKEN_DOT || t.type == TOKEN_NIL)
-        return parser_node(p, t.type == TOKEN_DOT ? NODE_DOT : NODE_NIL, t.pos);
+        return template_parser_node(p, t.type == TOKEN_DOT ? NODE_DOT : NODE_NIL, t.pos);
     if (t.type == TOKEN_BOOL) {
-        n = parser_node(p, NODE_BOOL, t.pos);
+        n = template_parser_node(p, NODE_BOOL, t.pos);
         if (n != NULL)
             n->truth = str_eq(t.text, STR("true"));
         return n;
@@ -193,28 +193,28 @@ static struct node *parse_term(struct parser *p)
 /* Fields behind a term: they extend a field or variable, and make a chain of others. */
 static struct node *parse_fields(struct parser *p, struct node *term)
 {
-    uint32_t pos = parser_peek(p).pos;
+    uint32_t pos = template_parser_peek(p).pos;
     struct node *n = term;
     if (term->type == NODE_BOOL || term->type == NODE_STRING || term->type == NODE_NUMBER ||
         term->type == NODE_NIL || term->type == NODE_DOT) {
         struct buf b = {0};
         char quoted[QUOTE_TEXT_SIZE];
-        while (parser_peek(p).type == TOKEN_FIELD) /* Go has read them before it says so */
+        while (template_parser_peek(p).type == TOKEN_FIELD) /* Go has read them before it says so */
             (void)parser_next(p);
         node_print(term, QUOTE_TEXT_SIZE, &b);
         quote_text(buf_str(&b), quoted);
-        parser_fail(p, ERR_INVALID, "unexpected . after term %s", quoted);
+        template_parser_fail(p, ERR_INVALID, "unexpected . after term %s", quoted);
         buf_fini(&b);
         return NULL;
     }
     if (term->type != NODE_FIELD && term->type != NODE_VARIABLE) {
-        n = parser_node(p, NODE_CHAIN, pos);
+        n = template_parser_node(p, NODE_CHAIN, pos);
         if (n == NULL)
             return NULL;
         n->path.term = term;
     }
     n->pos = pos;
-    while (parser_peek(p).type == TOKEN_FIELD) {
+    while (template_parser_peek(p).type == TOKEN_FIELD) {
         struct token t = parser_next(p);
         if (!add_name(p, n, (str){t.text.ptr + 1, t.text.len - 1}))
             return NULL;
@@ -225,11 +225,11 @@ static struct node *parse_fields(struct parser *p, struct node *term)
 /* Operands up to a pipe or the end. NULL after an error. */
 static struct node *parse_command(struct parser *p)
 {
-    struct node *cmd = parser_node(p, NODE_COMMAND, parser_peek_word(p).pos);
+    struct node *cmd = template_parser_node(p, NODE_COMMAND, parser_peek_word(p).pos);
     while (cmd != NULL && p->failed == OK) {
         (void)parser_peek_word(p);
         struct node *n = parse_term(p);
-        if (n != NULL && p->failed == OK && parser_peek(p).type == TOKEN_FIELD)
+        if (n != NULL && p->failed == OK && template_parser_peek(p).type == TOKEN_FIELD)
             n = parse_fields(p, n);
         if (p->failed != OK)
             return NULL;
@@ -241,11 +241,11 @@ static struct node *parse_command(struct parser *p)
         if (t.type == TOKEN_RIGHT_DELIM || t.type == TOKEN_RIGHT_PAREN)
             parser_back(p);
         else if (t.type != TOKEN_PIPE)
-            parser_unexpected(p, t, "operand");
+            template_parser_unexpected(p, t, "operand");
         break;
     }
     if (cmd != NULL && cmd->list.count == 0)
-        parser_fail(p, ERR_INVALID, "empty command");
+        template_parser_fail(p, ERR_INVALID, "empty command");
     return p->failed == OK ? cmd : NULL;
 }
 
@@ -262,7 +262,7 @@ static void append_command(struct node *pipe, struct node *cmd)
 static void check_pipeline(struct parser *p, const struct node *pipe, const char *context)
 {
     if (pipe->pipe.commands == NULL) {
-        parser_fail(p, ERR_INVALID, "missing value for %s", context);
+        template_parser_fail(p, ERR_INVALID, "missing value for %s", context);
         return;
     }
     unsigned stage = 2;
@@ -270,13 +270,14 @@ static void check_pipeline(struct parser *p, const struct node *pipe, const char
         enum node_type type = c->list.first->type;
         if (type == NODE_BOOL || type == NODE_DOT || type == NODE_NIL || type == NODE_NUMBER ||
             type == NODE_STRING)
-            parser_fail(p, ERR_INVALID, "non executable command in pipeline stage %u", stage);
+            template_parser_fail(p, ERR_INVALID, "non executable command in pipeline stage %u",
+                                 stage);
     }
 }
 
 struct node *parse_pipeline(struct parser *p, const char *context, enum token_type end)
 {
-    struct node *pipe = parser_node(p, NODE_PIPE, parser_peek_word(p).pos);
+    struct node *pipe = template_parser_node(p, NODE_PIPE, parser_peek_word(p).pos);
     if (pipe == NULL || !parse_variables(p, pipe, context))
         return NULL;
     for (;;) {
@@ -286,7 +287,7 @@ struct node *parse_pipeline(struct parser *p, const char *context, enum token_ty
             break;
         }
         if (!starts_operand(t.type)) {
-            parser_unexpected(p, t, context);
+            template_parser_unexpected(p, t, context);
             break;
         }
         parser_back(p);

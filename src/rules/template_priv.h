@@ -58,8 +58,8 @@ struct lexer { /* template_lex.c */
 };
 
 /* Start at the first byte; `text` is borrowed. */
-void lexer_init(struct lexer *l, str text);
-struct token lexer_next(struct lexer *l);
+void template_lexer_init(struct lexer *l, str text);
+struct token template_lexer_next(struct lexer *l);
 
 enum node_type {
     NODE_TEXT,
