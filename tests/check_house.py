@@ -28,6 +28,7 @@ FENCES = {
     r"re2/": {"src/base/regex.cc"},
     r"cctz/": {"src/base/zone.cc"},
     r"charconv": {"src/base/number.cc"},
+    r"uni(case|ctype)\.h": {"src/base/unicode.c"},
     r"xxhash\.h": {"src/base/hash.c", "src/base/hash_avx2.c"},
     r"lmdb\.h": {"src/storage/kv.c"},
     r"roaring/": {"src/storage/postings.c"},

@@ -198,10 +198,10 @@ static void translate(std::string *s)
     }
 }
 
-static err compile_re2(str expr, RE2 **out, struct diag *d)
+static err compile_re2(str expr, bool dot_nl, RE2 **out, struct diag *d)
 {
     RE2::Options options(RE2::Quiet);
-    options.set_dot_nl(true);
+    options.set_dot_nl(dot_nl);
     options.set_max_mem(REGEX_PROGRAM_BYTES_MAX);
     std::string text(expr.ptr, expr.len);
     translate(&text);
@@ -229,7 +229,7 @@ extern "C" err regex_compile(str expr, struct regex **out, struct diag *d)
         re->facts.has_group = true;
     bool told = re->facts.literals != nullptr || re->facts.is_glob || re->facts.shift != nullptr;
     bool known = told && !re->facts.has_group;
-    err e = known ? OK : compile_re2(expr, &re->re, d);
+    err e = known ? OK : compile_re2(expr, true, &re->re, d);
     if (e != OK) {
         regex_close(re);
         return e;
@@ -428,4 +428,79 @@ extern "C" bool regex_has_group(const struct regex *re, str name)
         return false;
     const auto &names = re->re->NamedCapturingGroups();
     return names.find(std::string(name.ptr, name.len)) != names.end();
+}
+
+struct regex_search {
+    RE2 *re;
+};
+
+extern "C" err regex_search_compile(str expr, struct regex_search **out, struct diag *d)
+{
+    expr = with_address(expr);
+    if (!utf8_valid(expr))
+        return fail(d, "invalid UTF-8", std::string(expr.ptr, expr.len));
+    RE2 *re = nullptr;
+    TRY(compile_re2(expr, false, &re, d));
+    *out = new struct regex_search();
+    (*out)->re = re;
+    return OK;
+}
+
+extern "C" void regex_search_close(struct regex_search *re)
+{
+    if (re == nullptr)
+        return;
+    delete re->re;
+    delete re;
+}
+
+extern "C" bool regex_search_match(const struct regex_search *re, str s)
+{
+    s = with_address(s);
+    return re->re->Match(piece_of(s), 0, s.len, RE2::UNANCHORED, nullptr, 0);
+}
+
+/* Bytes of the character at `pos`; 1 at the end. */
+static size_t step_over(str s, size_t pos)
+{
+    unsigned size = 1;
+    if (pos < s.len)
+        (void)utf8_decode(make_str(s.ptr + pos, s.len - pos), &size);
+    return size;
+}
+
+/* Matches from left to right. An empty one right behind another match is passed over. */
+static err replace_all(const RE2 &re, StringPiece *groups, int count, str s, str replacement,
+                       size_t end_max, struct buf *out)
+{
+    size_t copied = 0, pos = 0; /* `copied`: where the last match ended */
+    while (pos <= s.len && re.Match(piece_of(s), pos, s.len, RE2::UNANCHORED, groups, count)) {
+        size_t from = static_cast<size_t>(groups[0].data() - s.ptr);
+        size_t to = from + groups[0].size();
+        buf_put(out, s.ptr + copied, from - copied);
+        if (to > copied || from == 0)
+            expand(re, groups, count, replacement, out);
+        if (out->len > end_max)
+            return ERR_LIMIT;
+        copied = to;
+        pos = to > pos ? to : pos + step_over(s, pos);
+    }
+    if (s.len - copied > end_max - out->len)
+        return ERR_LIMIT;
+    buf_put(out, s.ptr + copied, s.len - copied);
+    return OK;
+}
+
+extern "C" err regex_search_replace(const struct regex_search *re, str s, str replacement,
+                                    size_t bytes_max, struct buf *out)
+{
+    s = with_address(s);
+    int count = re->re->NumberOfCapturingGroups() + 1;
+    StringPiece *groups = new StringPiece[static_cast<size_t>(count)];
+    size_t end_max = out->len + bytes_max;
+    if (bytes_max < s.len)
+        end_max = out->len + s.len;
+    err e = replace_all(*re->re, groups, count, s, replacement, end_max, out);
+    delete[] groups;
+    return e;
 }

@@ -45,6 +45,24 @@ bool regex_is_slow(const struct regex *re);
  * (Regexp.Expand). Returns false, and appends nothing, when `s` does not match. */
 bool regex_expand(const struct regex *re, str s, str replacement, struct buf *out);
 
+/* A regular expression that is searched for anywhere in a text, as Go's regexp does it: '.' does
+ * not match a newline, the leftmost match counts. Immutable; may be shared by threads. Bytes that
+ * are no UTF-8 are left as they are; only '.' and negated classes of Go would match them. */
+struct regex_search;
+
+/* ERR_INVALID, ERR_LIMIT  as regex_compile() */
+MUST_USE err regex_search_compile(str expr, struct regex_search **out, struct diag *d);
+void regex_search_close(struct regex_search *re);
+
+/* Does some part of `s` match? */
+bool regex_search_match(const struct regex_search *re, str s);
+
+/* Append `s` with every match replaced: Go's ReplaceAllString(), `replacement` as in
+ * regex_expand().
+ *   ERR_LIMIT  more than `bytes_max` would be appended; what fits was */
+MUST_USE err regex_search_replace(const struct regex_search *re, str s, str replacement,
+                                  size_t bytes_max, struct buf *out);
+
 /* Bytes of the word at the start of `s`: Unicode letters and decimal digits, and '_'. */
 size_t regex_name_size(str s);
 
