@@ -7,8 +7,7 @@
 
 #define ANY &TEMPLATE_ANY
 
-/* The text in `b` as a value; frees `b`. */
-static err take_text(struct template_call *c, struct buf *b, err e, struct template_value *out)
+err call_text(struct template_call *c, struct buf *b, err e, struct template_value *out)
 {
     str s = e == OK ? arena_str(c->arena, buf_str(b)) : (str){0};
     buf_fini(b);
@@ -21,18 +20,9 @@ static err take_text(struct template_call *c, struct buf *b, err e, struct templ
     return OK;
 }
 
-/* Bytes that a text made by a function may have: what the execution's memory has left. */
-static size_t room(const struct template_call *c)
+size_t call_room(const struct template_call *c)
 {
     return c->arena->budget_bytes - MIN(c->arena->budget_bytes, c->arena->used_bytes);
-}
-
-static bool is_nil_pointer(const struct template_value *v)
-{
-    if (v->type == NULL)
-        return true;
-    return v->type->is_pointer &&
-           (v->type->kind == TEMPLATE_KIND_TIME ? v->time == NULL : v->fields == NULL);
 }
 
 static const char *type_name(const struct template_value *v)
@@ -63,7 +53,7 @@ static err builtin_len(struct template_call *c, const struct template_value *arg
     const struct template_value *v = &args[0];
     if (v->type == NULL && !v->boxed)
         return diag_set(c->diag, ERR_INVALID, "reflect: call of reflect.Value.Type on zero Value");
-    if (is_nil_pointer(v))
+    if (template_is_nil(v))
         return diag_set(c->diag, ERR_INVALID, "len of nil pointer");
     enum template_kind kind = v->type->kind;
     if (kind != TEMPLATE_KIND_STRING && kind != TEMPLATE_KIND_LIST && kind != TEMPLATE_KIND_MAP)
@@ -104,7 +94,7 @@ static err index_one(struct template_call *c, const struct template_value *item,
                      const struct template_value *key, struct template_value *out)
 {
     size_t i;
-    if (is_nil_pointer(item))
+    if (template_is_nil(item))
         return diag_set(c->diag, ERR_INVALID, "index of nil pointer");
     if (item->type->kind == TEMPLATE_KIND_MAP)
         return index_map(c, item, key, out);
@@ -143,7 +133,7 @@ static err builtin_slice(struct template_call *c, const struct template_value *a
     const struct template_value *item = &args[0];
     if (item->type == NULL)
         return diag_set(c->diag, ERR_INVALID, "slice of untyped nil");
-    if (is_nil_pointer(item))
+    if (template_is_nil(item))
         return diag_set(c->diag, ERR_INVALID, "slice of nil pointer");
     if (count > 4)
         return diag_set(c->diag, ERR_INVALID, "too many slice indexes: %zu", count - 1);
@@ -205,10 +195,44 @@ static bool basic_equal(const struct template_value *a, const struct template_va
 static bool is_nil(const struct template_value *v)
 {
     if (v->type == NULL || v->type->is_pointer)
-        return is_nil_pointer(v);
+        return template_is_nil(v);
     if (v->type->kind == TEMPLATE_KIND_LIST)
         return v->list.items == NULL;
     return v->type->kind == TEMPLATE_KIND_MAP && v->map.entries == NULL;
+}
+
+static err not_comparable(struct template_call *c, const struct template_value *a,
+                          const struct template_value *b)
+{
+    struct buf x = {0}, y = {0};
+    err cut = template_format(a, EXEC_CONTEXT_MAX, &x); /* what is too long is cut */
+    cut = template_format(b, EXEC_CONTEXT_MAX, &y);
+    (void)cut;
+    err e = diag_set(c->diag, ERR_INVALID, "non-comparable types " STR_FMT ": %s, %s: " STR_FMT,
+                     STR_ARG(buf_str(&x)), a->type->name, b->type->name, STR_ARG(buf_str(&y)));
+    buf_fini(&x);
+    buf_fini(&y);
+    return e;
+}
+
+static err no_comparable_type(struct template_call *c, const struct template_value *v)
+{
+    struct buf text = {0};
+    err cut = template_sprintf(STR("%s"), v, 1, EXEC_CONTEXT_MAX, &text);
+    (void)cut;
+    err e = diag_set(c->diag, ERR_INVALID, "non-comparable type " STR_FMT ": %s",
+                     STR_ARG(buf_str(&text)), v->type->name);
+    buf_fini(&text);
+    return e;
+}
+
+/* Do structs of this type hold basic values only? */
+static bool are_comparable(const struct template_value *v)
+{
+    for (size_t i = 0; v->type->fields[i] != NULL; i++)
+        if (!is_basic(&v->fields[i]))
+            return false;
+    return true;
 }
 
 /* Values that are not both basic: nil equals nil; lists and maps do not compare. */
@@ -216,21 +240,20 @@ static err composite_equal(struct template_call *c, const struct template_value 
                            const struct template_value *b, bool *out)
 {
     if (a->type != NULL && b->type != NULL && a->type->kind != b->type->kind)
-        return diag_set(c->diag, ERR_INVALID, "non-comparable types %s, %s", a->type->name,
-                        b->type->name);
+        return not_comparable(c, a, b);
     if (is_nil(a) || is_nil(b)) {
         *out = is_nil(a) == is_nil(b);
         return OK;
     }
-    if (b->type->kind == TEMPLATE_KIND_LIST || b->type->kind == TEMPLATE_KIND_MAP) {
-        struct buf text = {0};
-        err e = template_format(b, EXEC_CONTEXT_MAX, &text);
-        (void)e; /* what is too long is cut */
-        e = diag_set(c->diag, ERR_INVALID, "non-comparable type " STR_FMT ": %s",
-                     STR_ARG(buf_str(&text)), b->type->name);
-        buf_fini(&text);
-        return e;
+    bool is_struct = b->type->kind == TEMPLATE_KIND_OBJECT && !b->type->is_pointer;
+    if (is_struct && are_comparable(b)) {
+        *out = a->type == b->type;
+        for (size_t i = 0; b->type->fields[i] != NULL && *out; i++)
+            *out = basic_equal(&a->fields[i], &b->fields[i]);
+        return OK;
     }
+    if (is_struct || b->type->kind == TEMPLATE_KIND_LIST || b->type->kind == TEMPLATE_KIND_MAP)
+        return no_comparable_type(c, b);
     if (b->type->kind == TEMPLATE_KIND_TIME)
         *out = a->time == b->time ||
                (!b->type->is_pointer && a->time->sec == b->time->sec &&
@@ -351,21 +374,22 @@ static err builtin_print(struct template_call *c, const struct template_value *a
                          struct template_value *out)
 {
     struct buf b = {0};
-    return take_text(c, &b, template_sprint(args, count, false, room(c), &b), out);
+    return call_text(c, &b, template_sprint(args, count, false, call_room(c), &b), out);
 }
 
 static err builtin_println(struct template_call *c, const struct template_value *args, size_t count,
                            struct template_value *out)
 {
     struct buf b = {0};
-    return take_text(c, &b, template_sprint(args, count, true, room(c), &b), out);
+    return call_text(c, &b, template_sprint(args, count, true, call_room(c), &b), out);
 }
 
 static err builtin_printf(struct template_call *c, const struct template_value *args, size_t count,
                           struct template_value *out)
 {
     struct buf b = {0};
-    return take_text(c, &b, template_sprintf(args[0].s, args + 1, count - 1, room(c), &b), out);
+    return call_text(c, &b, template_sprintf(args[0].s, args + 1, count - 1, call_room(c), &b),
+                     out);
 }
 
 /* The arguments' text, escaped. */
@@ -380,13 +404,13 @@ static err escaped(struct template_call *c, const struct template_value *args, s
         return ERR_LIMIT;
     for (size_t i = 0; i < count; i++)
         shown[i] = args[i].type != NULL ? args[i] : NO_VALUE;
-    err e = template_sprint(shown, count, false, room(c), &plain);
-    if (e == OK && plain.len > room(c) / ESCAPE_GROWTH_MAX)
+    err e = template_sprint(shown, count, false, call_room(c), &plain);
+    if (e == OK && plain.len > call_room(c) / ESCAPE_GROWTH_MAX)
         e = ERR_LIMIT;
     if (e == OK)
         escape(buf_str(&plain), &b);
     buf_fini(&plain);
-    return take_text(c, &b, e, out);
+    return call_text(c, &b, e, out);
 }
 
 static err builtin_html(struct template_call *c, const struct template_value *args, size_t count,

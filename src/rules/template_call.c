@@ -25,9 +25,10 @@ static bool can_be_nil(const struct template_type *t)
            t->kind == TEMPLATE_KIND_MAP || t->kind == TEMPLATE_KIND_FUNC;
 }
 
-static bool is_nil(const struct template_value *v)
+/* nil as an argument: where anything goes, it stays no value. */
+static struct template_value nothing(const struct template_type *type)
 {
-    return v->type->kind == TEMPLATE_KIND_TIME ? v->time == NULL : v->fields == NULL;
+    return type->kind == TEMPLATE_KIND_ANY ? (struct template_value){0} : template_zero(type);
 }
 
 /* `v` as a value of type `type`. */
@@ -37,7 +38,7 @@ static err validate(struct template_exec *x, const struct template_value *v,
     if (v->type == NULL && !v->boxed) {
         if (!can_be_nil(type))
             return exec_fail(x, ERR_INVALID, "invalid value; expected %s", type->name);
-        *out = template_zero(type);
+        *out = nothing(type);
         return OK;
     }
     *out = *v;
@@ -49,7 +50,7 @@ static err validate(struct template_exec *x, const struct template_value *v,
         return OK;
     }
     if (v->type != NULL && v->type->is_pointer && is_assignable(v->type->target, type)) {
-        if (is_nil(v))
+        if (template_is_nil(v))
             return exec_fail(x, ERR_INVALID, "dereference of nil pointer of type %s", type->name);
         out->type = type;
         return OK;
@@ -149,7 +150,7 @@ err eval_arg(struct template_exec *x, const struct template_value *dot,
     if (n->type == NODE_NIL) {
         if (!can_be_nil(type))
             return exec_fail(x, ERR_INVALID, "cannot assign nil to %s", type->name);
-        *out = template_zero(type);
+        *out = nothing(type);
         return OK;
     }
     TRY(eval_operand(x, dot, n, &v));
@@ -210,6 +211,10 @@ static err call_of_no_function(struct template_exec *x, const struct call_site *
     struct buf b = {0};
     if (site->arg_count > 0)
         node_print(site->args, EXEC_CONTEXT_MAX, &b);
+    else if (fn->type != NULL && fn->type->kind == TEMPLATE_KIND_STRING)
+        buf_put_str(&b, fn->s);
+    else if (fn->type != NULL)
+        buf_printf(&b, "<%s Value>", fn->type->name);
     x->at = site->node;
     err e;
     if (fn->type == NULL)

@@ -21,12 +21,6 @@ const char *template_type_name(const struct template_value *v)
     return v->boxed || v->type == NULL ? TEMPLATE_ANY.name : v->type->name;
 }
 
-static bool is_nil_pointer(const struct template_value *v)
-{
-    return v->type != NULL && v->type->is_pointer &&
-           (v->type->kind == TEMPLATE_KIND_TIME ? v->time == NULL : v->fields == NULL);
-}
-
 static const struct template_func *method_find(const struct template_type *type, str name)
 {
     for (size_t i = 0; i < type->method_count; i++)
@@ -51,7 +45,7 @@ static err object_field(struct template_exec *x, const struct template_value *re
 {
     int i = field_find(receiver->type, name);
     bool is_struct = receiver->type->kind == TEMPLATE_KIND_OBJECT;
-    if (is_nil_pointer(receiver) && (i >= 0 || !is_struct))
+    if (template_is_nil(receiver) && (i >= 0 || !is_struct))
         return exec_fail(x, ERR_INVALID, "nil pointer evaluating %s." STR_FMT,
                          template_type_name(receiver), STR_ARG(name));
     if (i < 0)
@@ -91,7 +85,7 @@ static err eval_field(struct template_exec *x, const struct template_value *dot,
     if (method != NULL) {
         struct template_value self = *receiver;
         struct call_site site = {node, name, o->args, o->count, o->final, &self};
-        if (is_nil_pointer(&self))
+        if (template_is_nil(&self))
             return exec_fail(x, ERR_INVALID, "nil pointer evaluating %s." STR_FMT,
                              template_type_name(&self), STR_ARG(name));
         return eval_call(x, dot, method, false, &site, out);

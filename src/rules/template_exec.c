@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/regex.h"
 #include "base/utf8.h"
 #include "query/quote.h"
 #include "rules/template_format.h"
@@ -59,12 +60,31 @@ err exec_fail(struct template_exec *x, err e, const char *format, ...)
     return e;
 }
 
+err exec_regex(struct template_exec *x, str expr, const struct regex_search **out, struct diag *d)
+{
+    for (unsigned i = 0; i < EXEC_REGEXES; i++) {
+        if (x->regexes[i].re != NULL && str_eq(x->regexes[i].expr, expr)) {
+            *out = x->regexes[i].re;
+            return OK;
+        }
+    }
+    struct regex_memo memo = {.expr = arena_str(x->arena, expr)};
+    if (memo.expr.ptr == NULL)
+        return diag_set(d, ERR_LIMIT, "expression too long");
+    TRY(regex_search_compile(expr, &memo.re, d));
+    struct regex_memo *place = &x->regexes[x->next_regex++ % EXEC_REGEXES];
+    regex_search_close(place->re);
+    *place = memo;
+    *out = memo.re;
+    return OK;
+}
+
 err exec_step(struct template_exec *x)
 {
     const struct template_limits *limits = &x->options->limits;
     if (++x->steps > limits->steps_max)
         return exec_fail(x, ERR_LIMIT, "more than %zu steps", limits->steps_max);
-    if (x->steps % EXEC_STEPS_PER_LOOK == 0 && clock_mono_ns() > x->deadline_mono_ns)
+    if (x->steps % EXEC_STEPS_PER_LOOK == 0 && clock_thread_cpu_ns() > x->deadline_cpu_ns)
         return exec_fail(x, ERR_TIMEOUT, "took longer than %llu ms",
                          (unsigned long long)(limits->time_ns_max / 1000000));
     if (arena_exceeded(x->arena))
@@ -399,8 +419,10 @@ err template_execute(const struct template_set *set, str name, const struct temp
                               .arena = &arena,
                               .out = out,
                               .running = t,
-                              .deadline_mono_ns = clock_mono_ns() + own.limits.time_ns_max};
+                              .deadline_cpu_ns = clock_thread_cpu_ns() + own.limits.time_ns_max};
     err e = walk_other(&x, t, *data);
+    for (unsigned i = 0; i < EXEC_REGEXES; i++)
+        regex_search_close(x.regexes[i].re);
     arena_fini(&arena);
     return e;
 }
@@ -426,5 +448,5 @@ err template_execute_inner(struct template_exec *x, str name, const struct templ
 
 void template_exec_pause(struct template_exec *x, uint64_t ns)
 {
-    x->deadline_mono_ns += ns;
+    x->deadline_cpu_ns += ns;
 }

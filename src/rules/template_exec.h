@@ -18,6 +18,14 @@ struct variable {
 };
 
 struct html_state; /* template_html.h */
+struct regex_search;
+
+enum { EXEC_REGEXES = 8 };
+
+struct regex_memo { /* a compiled expression, for the next call with the same one */
+    struct regex_search *re;
+    str expr; /* in the arena */
+};
 
 struct template_exec {
     const struct template_set *set;
@@ -31,10 +39,12 @@ struct template_exec {
     enum flow flow;
     size_t depth, nesting;
     size_t steps;
-    uint64_t deadline_mono_ns;
+    uint64_t deadline_cpu_ns; /* of this thread */
     struct variable *variables;
     size_t variable_count, variable_cap;
     struct html_state *html; /* NULL: text */
+    struct regex_memo regexes[EXEC_REGEXES];
+    unsigned next_regex; /* the place that is used next */
 };
 
 /* Report "template: NAME:LINE:COLUMN: executing "NAME" at <NODE>: words"; returns `e`. */
@@ -85,6 +95,16 @@ MUST_USE err eval_number(struct template_exec *x, const struct node *n, struct t
 
 /* The Go type of a value as messages name it. */
 const char *template_type_name(const struct template_value *v);
+
+/* For functions: bytes that a text they make may have (what the execution's memory has left), and
+ * the text in `b` as their result when `e` is OK; frees `b`. */
+size_t call_room(const struct template_call *c);
+MUST_USE err call_text(struct template_call *c, struct buf *b, err e, struct template_value *out);
+
+/* The compiled expression, which lives until the execution ends or other ones take its place.
+ *   ERR_INVALID  `d` has Go's words      ERR_LIMIT */
+MUST_USE err exec_regex(struct template_exec *x, str expr, const struct regex_search **out,
+                        struct diag *d);
 
 /* Append `v` as an action prints it. */
 MUST_USE err exec_print(struct template_exec *x, const struct template_value *v);

@@ -109,10 +109,10 @@ static bool format_text(struct formatter *f, const struct template_value *v, uin
 
 static void format_nothing(struct formatter *f, const struct template_value *v, uint32_t verb)
 {
-    if (verb == 'v' || verb == 'T')
+    if (f->depth > 1)
+        format_put(f, f->flags.sharp_v ? STR("interface {}(nil)") : STR("<nil>"));
+    else if (verb == 'v' || verb == 'T')
         format_pad(f, STR("<nil>"));
-    else if (f->depth > 1)
-        format_put(f, STR("<nil>"));
     else
         format_bad_verb(f, v, verb);
 }

@@ -69,6 +69,15 @@ const struct template_value *template_map_get(const struct template_value *map, 
     return NULL;
 }
 
+bool template_is_nil(const struct template_value *v)
+{
+    if (v->type == NULL || !v->type->is_pointer)
+        return v->type == NULL;
+    if (v->type->kind == TEMPLATE_KIND_TIME)
+        return v->time == NULL;
+    return v->type->kind == TEMPLATE_KIND_OBJECT && v->fields == NULL;
+}
+
 size_t template_len(const struct template_value *v)
 {
     switch (v->type->kind) {
@@ -95,6 +104,8 @@ bool template_truth(const struct template_value *v)
 {
     if (v->type == NULL)
         return false;
+    if (v->type->is_pointer)
+        return !template_is_nil(v);
     switch (v->type->kind) {
     case TEMPLATE_KIND_BOOL:
         return v->truth;
@@ -108,9 +119,8 @@ bool template_truth(const struct template_value *v)
     case TEMPLATE_KIND_MAP:
         return template_len(v) > 0;
     case TEMPLATE_KIND_OBJECT:
-        return v->fields != NULL || !v->type->is_pointer;
     case TEMPLATE_KIND_TIME:
-        return v->time != NULL || !v->type->is_pointer;
+        return !template_is_nil(v);
     case TEMPLATE_KIND_ANY:
     case TEMPLATE_KIND_FUNC:
         break;

@@ -107,7 +107,11 @@ static void format_char(struct formatter *f, uint32_t rune, bool quoted)
 {
     struct buf b = {0};
     utf8_append(&b, rune);
-    if (quoted) {
+    if (quoted && f->flags.plus && rune >= 0x80) { /* everything above ASCII escaped */
+        buf_reset(&b);
+        buf_printf(&b, rune < 0x10000 ? "'\\u%04x'" : "'\\U%08x'", rune);
+        format_pad(f, buf_str(&b));
+    } else if (quoted) {
         char text[QUOTE_RUNE_SIZE];
         quote_rune(buf_str(&b), 0, text);
         format_pad(f, str_from(text));
@@ -168,32 +172,40 @@ void format_integer(struct formatter *f, const struct template_value *v, uint32_
     }
 }
 
-/* Hexadecimal mantissa and binary exponent: "0x1.8p+01". */
+/* Round a mantissa of 53 bits to `precision` hexadecimal digits behind the point, ties to even. */
+static uint64_t round_mantissa(uint64_t mantissa, int precision)
+{
+    int drop = 52 - 4 * precision;
+    if (drop <= 0)
+        return mantissa;
+    uint64_t half = UINT64_C(1) << (drop - 1), rest = mantissa & ((half << 1) - 1);
+    mantissa >>= drop;
+    return mantissa + (rest > half || (rest == half && (mantissa & 1) != 0));
+}
+
+/* Hexadecimal mantissa and binary exponent: "0x1.8p+01". `v` is not negative. */
 static void put_hex_float(double v, int precision, struct buf *b)
 {
     int exponent = 0;
-    double m = frexp(fabs(v), &exponent); /* in [0.5, 1) */
-    uint64_t digits = (uint64_t)(m * 0x1p53);
-    char text[64], shortest[16];
-    if (v != 0)
-        exponent--;
-    digits &= (UINT64_C(1) << 52) - 1;
-    int n = 13;
-    while (n > 0 && precision < 0 && (digits & 0xf) == 0) {
-        digits >>= 4;
-        n--;
+    uint64_t mantissa = (uint64_t)(frexp(v, &exponent) * 0x1p53); /* its first bit is set */
+    exponent -= v != 0;
+    int digits = 13;
+    if (precision >= 0 && precision < digits) {
+        digits = precision;
+        mantissa = round_mantissa(mantissa, precision);
+        if (mantissa >> (4 * digits) > 1) { /* carried into the next power of two */
+            mantissa >>= 1;
+            exponent++;
+        }
     }
-    buf_put_str(b, signbit(v) ? STR("-") : STR(""));
-    if (precision >= 0) { /* rounded by the library; only the exponent is written in another way */
-        (void)snprintf(text, sizeof(text), "%.*a", MIN(precision, 20), v == 0 ? 0.0 : m * 2);
-        buf_put_str(b, (str){text, (size_t)(strchr(text, 'p') - text)});
-        int carried = 0;
-        (void)sscanf(strchr(text, 'p') + 1, "%d", &carried);
-        exponent += carried;
-    } else {
-        (void)snprintf(shortest, sizeof(shortest), "%0*llx", n, (unsigned long long)digits);
-        buf_printf(b, "0x%d%s%s", v != 0, n > 0 ? "." : "", n > 0 ? shortest : "");
-    }
+    for (; precision < 0 && digits > 0 && (mantissa & 0xf) == 0; digits--)
+        mantissa >>= 4;
+    uint64_t places = mantissa & ((UINT64_C(1) << (4 * digits)) - 1);
+    buf_printf(b, "0x%d", v != 0);
+    if (digits > 0)
+        buf_printf(b, ".%0*llx", digits, (unsigned long long)places);
+    for (int i = 13; i < precision; i++)
+        buf_put_u8(b, '0');
     buf_printf(b, "p%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
 }
 
@@ -222,6 +234,24 @@ static void put_precise(double v, char kind, int precision, bool sharp, struct b
         buf_printf(b, sharp ? "%#.*g" : "%.*g", precision, v);
 }
 
+/* As short as it reads back, but with a point and at least six digits: "%#g". */
+static void put_sharp(double v, struct buf *b)
+{
+    char text[NUMBER_SIZE_MAX];
+    size_t n = number_format_g(v, text), mantissa = 0, digits = 0;
+    bool point = false;
+    for (; mantissa < n && text[mantissa] != 'e'; mantissa++) {
+        point |= text[mantissa] == '.';
+        digits += text[mantissa] != '.' && (digits > 0 || text[mantissa] != '0');
+    }
+    buf_put(b, text, mantissa);
+    if (!point)
+        buf_put_u8(b, '.');
+    for (digits = v == 0 ? 1 : digits; digits < 6; digits++)
+        buf_put_u8(b, '0');
+    buf_put(b, text + mantissa, n - mantissa);
+}
+
 /* strconv.FormatFloat of a finite number. */
 static void put_float(const struct format_flags *flags, double v, char kind, int precision,
                       struct buf *b)
@@ -231,7 +261,9 @@ static void put_float(const struct format_flags *flags, double v, char kind, int
         put_binary_float(v, b);
     else if (kind == 'x')
         put_hex_float(v, precision, b);
-    else if (precision < 0 && !flags->sharp)
+    else if (precision < 0 && flags->sharp)
+        put_sharp(v, b);
+    else if (precision < 0)
         buf_put(b, text, number_format_g(v, text));
     else
         put_precise(v, kind, precision < 0 ? 6 : precision, flags->sharp, b);
