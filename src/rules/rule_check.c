@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "rules/rule_text.h"
+
 enum { EXPR_ARENA_BYTES = 64 << 20 };
 
 static err check_expr(void *arg, str expr, struct diag *d)
@@ -18,12 +20,19 @@ static err check_expr(void *arg, str expr, struct diag *d)
     return e;
 }
 
+static err check_template(void *arg, str alert, str text, struct diag *d)
+{
+    (void)arg;
+    return rule_text_check(alert, text, d);
+}
+
 static struct rule_file_options options_of(const struct rule_check *c)
 {
     return (struct rule_file_options){
         .ignore_unknown_fields = c->ignore_unknown_fields,
         .legacy_names = c->legacy_names,
         .check_expr = check_expr,
+        .check_template = check_template,
         .arg = (void *)(uintptr_t)c,
     };
 }

@@ -1,0 +1,32 @@
+/* rule_query.h -- the result of an expression at one time, as rules and templates take it. */
+#ifndef RULES_RULE_QUERY_H
+#define RULES_RULE_QUERY_H
+
+#include "query/engine.h"
+
+struct rule_querier { /* what expressions are evaluated with; borrowed */
+    struct query_env env;
+    struct query_options options; /* features and limits; times are set by rule_query() */
+    int64_t timeout_ms;           /* of one query; 0: none */
+};
+
+struct rule_element {
+    struct labels labels; /* sorted */
+    double value;
+    const struct histogram *histogram; /* NULL: a float */
+};
+
+struct rule_vector {
+    struct rule_element *items;
+    size_t count;
+};
+
+/* Evaluate `expr` at `ts_ms`; a scalar is one element without labels. The result is in `a`.
+ * `canceled` may be NULL.
+ *   ERR_INVALID  not a query, an error of its evaluation, or "rule result is not a vector or
+ * scalar" others       as query_exec(); `d` has the words */
+MUST_USE err rule_query(const struct rule_querier *q, str expr, int64_t ts_ms,
+                        const atomic_bool *canceled, struct arena *a, struct rule_vector *out,
+                        struct diag *d);
+
+#endif
