@@ -69,8 +69,10 @@ static void take_result(struct check *c, enum health_status s, enum health_resul
 {
     struct health *h = c->h;
     health_take(&c->belief, s, h->o.failure_threshold);
-    c->results[counted]++;
-    c->result_mono_ns = now;
+    if (counted < HEALTH_RESULTS) { /* a check that knows nothing has no result */
+        c->results[counted]++;
+        c->result_mono_ns = now;
+    }
     c->forced = false;
     h->changed = true;
     cond_broadcast(&h->wake);
@@ -96,7 +98,7 @@ static void note_lateness(struct check *c, uint64_t now)
 static void end_run(struct check *c, const struct health_report *r, uint64_t took_ns)
 {
     static const enum health_result COUNTED[] = {HEALTH_RAN_HEALTHY, HEALTH_RAN_DEGRADED,
-                                                 HEALTH_RAN_UNHEALTHY, HEALTH_RAN_UNHEALTHY};
+                                                 HEALTH_RAN_UNHEALTHY, HEALTH_RESULTS};
     uint64_t now = clock_mono_ns();
     note_lateness(c, now);
     c->running = false;
@@ -363,7 +365,28 @@ bool health_refresh(struct health *h, void (*done)(void *arg), void *arg)
     return yes;
 }
 
+void health_hurry(struct health *h)
+{
+    mutex_lock(&h->lock);
+    for (size_t i = 0; i < h->count; i++)
+        h->checks[i]->forced = true;
+    cond_broadcast(&h->wake);
+    mutex_unlock(&h->lock);
+}
+
 /* ---- Life ---- */
+
+static bool is_listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list; p != NULL && *p != '\0';) {
+        size_t n = strcspn(p, ",");
+        if (n == len && memcmp(p, name, n) == 0)
+            return true;
+        p += n + (p[n] == ',');
+    }
+    return false;
+}
 
 static void set_defaults(struct health_options *o)
 {
@@ -421,6 +444,7 @@ err health_register(struct health *h, const struct health_check *what)
     c->what = *what;
     if (c->what.weight == 0)
         c->what.weight = what->critical ? 3 : 1;
+    c->what.readiness |= is_listed(h->o.readiness, what->name);
     (void)snprintf(c->name, sizeof(c->name), "%s", what->name);
     (void)snprintf(c->type, sizeof(c->type), "%s", what->type);
     mutex_lock(&h->lock);

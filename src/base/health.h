@@ -95,6 +95,8 @@ struct health_options {
     int64_t external_ms;        /* the same of external checks; 0: 3 s */
     int64_t round_ms;           /* of a forced round; 0: 5 s */
     unsigned failure_threshold; /* 0: 2 */
+    const char *readiness; /* names, comma-separated, of checks that have `readiness` though they
+                              were registered without; borrowed; NULL: none */
 };
 
 struct health;
@@ -150,6 +152,9 @@ void health_unlook(struct health_snapshot *s);
  * round_ms; with others who ask meanwhile. False, and `done` is not called: a forced round was less
  * than ttl_ms ago, too many wait, or it closes. */
 bool health_refresh(struct health *h, void (*done)(void *arg), void *arg);
+
+/* Run all checks now, for what they look at has changed much. */
+void health_hurry(struct health *h);
 
 /* ---- The rules, for those who test them ---- */
 

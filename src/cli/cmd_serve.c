@@ -1,6 +1,7 @@
 /* cmd_serve.c -- varve serve: flags, start in order (listen, open the store, be ready), signals,
  * and an orderly end (stop taking requests, drain, cut the head, unlock). */
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/serve_config.h"
+#include "cli/serve_health.h"
 #include "cli/serve_retention.h"
 #include "cli/serve_web.h"
 #include "http/api.h"
@@ -27,6 +29,7 @@ enum {
     DRAIN_MS = 20000,      /* running queries get this long at shutdown */
     RETENTION_DAYS_DEFAULT = 15,
     FLAGS_MAX = 128,
+    BEAT_MS = 1000,
 };
 
 struct serve_flags {
@@ -43,6 +46,7 @@ struct serve_flags {
     uint64_t read_samples_max, read_active_max, read_frame_bytes;
     bool lifecycle, admin, remote_write;
     struct web_flags web;
+    struct health_flags health;
 };
 
 static struct api api;
@@ -93,6 +97,7 @@ static struct serve_flags defaults(void)
         .read_active_max = 10,
         .read_frame_bytes = 1 << 20,
         .web = web_flags_defaults(),
+        .health = health_flags_defaults(),
     };
 }
 
@@ -183,7 +188,9 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
     };
     if (out != NULL)
         memcpy(out, FLAGS, sizeof(FLAGS));
-    return COUNT_OF(FLAGS) + web_flag_table(&f->web, out != NULL ? out + COUNT_OF(FLAGS) : NULL);
+    size_t n = COUNT_OF(FLAGS);
+    n += web_flag_table(&f->web, out != NULL ? out + n : NULL);
+    return n + health_flag_table(&f->health, out != NULL ? out + n : NULL);
 }
 
 static bool is_one_of(const char *s, const char *const *names, size_t count, unsigned *which)
@@ -317,7 +324,11 @@ static sigset_t block_signals(void)
 static void wait_for_end(int fd)
 {
     struct signalfd_siginfo info;
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
     for (;;) {
+        serve_health_beat(&api);
+        if (poll(&wait, 1, BEAT_MS) <= 0)
+            continue;
         if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
             continue;
         if (info.ssi_signo != SIGHUP)
@@ -456,9 +467,12 @@ static void raise_limits(void)
 
 static void close_all(struct db *db, struct pool *exec_pool)
 {
-    atomic_store_explicit(&api.stopping, true, memory_order_relaxed);
+    atomic_store_explicit(&api.stopping, true, memory_order_release);
     notifications_set(&api.notifications, NOTE_STOPPING, true);
+    http_server_drain(api.server, DRAIN_MS);
+    web_guard_unlisten(&guard); /* it tells of the other one while that drains */
     http_server_close(api.server, DRAIN_MS);
+    serve_health_close(&api);
     serve_config_close();
     web_guard_close(&guard);
     insight_stop(&api.insight);
@@ -512,9 +526,14 @@ static int run(sigset_t *signals, bool type_and_unit)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);
     if (e == OK)
+        e = serve_health_open(&options.health, &api, options.data_path, (size_t)options.cache_bytes,
+                              &d);
+    if (e == OK)
         e = open_server(&exec_pool, &d);
+    serve_health_phase(&api, HEALTH_PHASE_WAL_REPLAY);
     if (e == OK)
         e = open_store(&db, &d);
+    serve_health_phase(&api, HEALTH_PHASE_INDEX);
     if (e == OK) {
         struct receiver_options o = receiver_options_default(db);
         o.type_and_unit_labels = type_and_unit;
@@ -535,6 +554,7 @@ static int run(sigset_t *signals, bool type_and_unit)
         serve_config_auth(guard.auth);
     insight_start(&api.insight, db);
     atomic_store_explicit(&api.ready, true, memory_order_release);
+    serve_health_phase(&api, HEALTH_PHASE_DONE);
     notifications_set(&api.notifications, NOTE_STARTING, false);
     log_info("server is ready to receive web requests", LOG_CSTR("address", options.listen),
              LOG_INT("port", http_server_port(api.server)),
@@ -544,6 +564,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     int fd = signalfd(-1, signals, SFD_CLOEXEC);
     wait_for_end(fd);
     log_info("stopping");
+    serve_health_drain(&options.health, &api);
     close_all(db, exec_pool);
     (void)close(fd);
     log_info("stopped");

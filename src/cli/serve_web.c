@@ -37,7 +37,7 @@ size_t web_flag_table(struct web_flags *f, struct flag *out)
         {"web.open-health", "", "Answer /-/healthy and /-/ready without authentication.", FLAG_BOOL,
          &f->open_health, false},
         {"web.health-address", "host:port",
-         "A second listener for /-/healthy, /-/ready and /metrics alone.", FLAG_TEXT,
+         "A second listener for /health, /-/healthy, /-/ready and /metrics alone.", FLAG_TEXT,
          &f->health_address, false},
         {"web.allowed-hosts", "names",
          "Comma-separated names that requests may ask for; * for any. Addresses always may.",
@@ -148,10 +148,15 @@ err web_guard_listen(const struct web_flags *f, const struct http_options *o, st
     return http_server_open(&health, &g->health, d);
 }
 
-void web_guard_close(struct web_guard *g)
+void web_guard_unlisten(struct web_guard *g)
 {
     http_server_close(g->health, HEALTH_DRAIN_MS);
-    auth_close(g->auth);
     g->health = NULL;
+}
+
+void web_guard_close(struct web_guard *g)
+{
+    web_guard_unlisten(g);
+    auth_close(g->auth);
     g->auth = NULL;
 }

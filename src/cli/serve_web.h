@@ -45,6 +45,9 @@ MUST_USE err web_guard_open(const struct web_flags *f, str external_url, str hos
 MUST_USE err web_guard_listen(const struct web_flags *f, const struct http_options *o,
                               struct web_guard *g, struct diag *d);
 
+/* Close that listener: before the main one, whose counters it tells, and after that has drained. */
+void web_guard_unlisten(struct web_guard *g);
+
 /* After the servers it guards. */
 void web_guard_close(struct web_guard *g);
 

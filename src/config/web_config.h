@@ -46,6 +46,7 @@ enum web_scope { /* bits */
                  SCOPE_METRICS = 8,
                  SCOPE_ALL = 15,    /* whoever has one of them */
                  SCOPE_HEALTH = 31, /* as SCOPE_ALL, and nobody is asked with --web.open-health */
+                 SCOPE_NOBODY = 63, /* as SCOPE_ALL, and nobody is ever asked */
 };
 
 struct web_token {

@@ -202,7 +202,8 @@ static enum access check_sender(struct http_request *r)
 {
     const struct http_options *o = &r->server->options;
     unsigned scope = scope_of(r);
-    if (o->auth == NULL || (scope == SCOPE_HEALTH && o->open_health) || is_preflight(r))
+    if (o->auth == NULL || scope == SCOPE_NOBODY || (scope == SCOPE_HEALTH && o->open_health) ||
+        is_preflight(r))
         return ACCESS_ALLOWED;
     enum auth_verdict verdict = auth_check(o->auth, http_header(r, "Authorization"), scope);
     return verdict == AUTH_PASSWORD ? verify_later(r) : apply(r, verdict);

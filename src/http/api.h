@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "http/external_labels.h"
+#include "http/health.h"
 #include "http/insight.h"
 #include "http/notifications.h"
 #include "http/server.h"
@@ -36,6 +37,7 @@ struct api {
     struct query_env env;
     struct result_cache *cache; /* NULL: none */
     atomic_bool ready, stopping;
+    struct server_health health;
     int64_t query_timeout_ms, lookback_ms;
     uint64_t samples_max;
     size_t query_bytes_max;     /* memory of one query */

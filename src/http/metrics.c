@@ -244,6 +244,11 @@ void metrics_text(struct api *api, struct buf *b)
     put_result_cache(b, api->cache);
     bool ready = atomic_load_explicit(&api->ready, memory_order_acquire);
     metrics_stages(api, ready, b);
+    if (api->health.checks != NULL) {
+        struct health_snapshot *health = health_look(api->health.checks);
+        health_metrics_text(health, false, b);
+        health_unlook(health);
+    }
     if (ready) {
         struct db_stats s;
         db_stats_of(api->db, &s);

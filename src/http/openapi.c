@@ -133,10 +133,15 @@ static void put_method(struct buf *b, const struct openapi_operation *o, const c
     put_answer(b, o);
 }
 
-static void put_path(struct buf *b, const struct openapi_operation *o)
+static void put_path(struct buf *b, const struct openapi_operation *o, str root)
 {
     static const char *const METHODS[] = {"get", "post", "put"};
     buf_printf(b, "  %s:\n", o->path);
+    if (strcmp(o->tag, "health") == 0) { /* beside the API, not below it */
+        buf_put_str(b, STR("    servers:\n      - url: "));
+        json_str(b, root.len > 0 ? root : STR("/"));
+        buf_put_u8(b, '\n');
+    }
     for (size_t i = 0; i < COUNT_OF(METHODS); i++)
         if (strstr(o->methods, METHODS[i]) != NULL)
             put_method(b, o, METHODS[i]);
@@ -144,6 +149,8 @@ static void put_path(struct buf *b, const struct openapi_operation *o)
 
 void openapi_yaml(bool is_32, const char *version, str base, struct buf *out)
 {
+    str below = STR("/api/v1");
+    str root = {base.ptr, base.len >= below.len ? base.len - below.len : 0};
     buf_printf(out, "openapi: %s\ninfo:\n  title: Varve API\n  version: \"%s\"\n",
                is_32 ? "3.2.0" : "3.1.0", version);
     buf_put_str(out, STR("  description: Prometheus' HTTP API as Varve serves it.\n"
@@ -156,7 +163,7 @@ void openapi_yaml(bool is_32, const char *version, str base, struct buf *out)
     buf_put_str(out, STR("paths:\n"));
     for (size_t i = 0; i < OPENAPI_OPERATION_COUNT; i++)
         if (is_32 || !OPENAPI_OPERATIONS[i].items)
-            put_path(out, &OPENAPI_OPERATIONS[i]);
+            put_path(out, &OPENAPI_OPERATIONS[i], root);
     for (size_t i = 0; i < OPENAPI_COMPONENT_COUNT; i++)
         buf_put_str(out, str_from(OPENAPI_COMPONENTS[i]));
 }

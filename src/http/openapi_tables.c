@@ -16,6 +16,7 @@ const struct openapi_tag OPENAPI_TAGS[] = {
     {"status", "This server"},
     {"admin", "Changing the store"},
     {"remote", "Remote write and read"},
+    {"health", "Probes, and what is checked"},
 };
 const size_t OPENAPI_TAG_COUNT = COUNT_OF(OPENAPI_TAGS);
 
@@ -75,6 +76,9 @@ const struct openapi_param OPENAPI_PARAMS[] = {
      "Add type, help and unit of each metric."},
     {"batch_size", "batch_size", OPENAPI_INTEGER, false, "Results of a line."},
     {"label", "label", OPENAPI_TEXT, false, "The label whose values are searched."},
+    {"health_check", "check", OPENAPI_TEXT, false, "Only the check of this name."},
+    {"health_verbose", "verbose", OPENAPI_BOOLEAN, false, "false: without details."},
+    {"health_fresh", "fresh", OPENAPI_BOOLEAN, false, "true: run all checks before the answer."},
 };
 const size_t OPENAPI_PARAM_COUNT = COUNT_OF(OPENAPI_PARAMS);
 
@@ -183,6 +187,21 @@ const struct openapi_operation OPENAPI_OPERATIONS[] = {
     {"/push", "post", "push", "remote", "The same as write.", "", NULL, NULL, true, false},
     {"/read", "post", "read", "remote", "Remote read, snappy.", "",
      "{type: string, format: binary}", "application/x-protobuf", true, false},
+    {"/health", "get", "health", "health", "What all checks say; 503 when it is unhealthy.",
+     "health_check health_verbose health_fresh", "{type: object}", "application/json", false,
+     false},
+    {"/health/status", "get", "healthStatus", "health", "The same, always 200.",
+     "health_check health_verbose health_fresh", "{type: object}", "application/json", false,
+     false},
+    {"/health/live", "get", "healthLive", "health", "Is the process alive?", "", "{type: object}",
+     "application/json", false, false},
+    {"/health/ready", "get", "healthReady", "health", "Can it serve? 503 with the reasons.", "",
+     "{type: object}", "application/json", false, false},
+    {"/health/startup", "get", "healthStartup", "health",
+     "Has it started? 503 with phase and progress.", "", "{type: object}", "application/json",
+     false, false},
+    {"/health/metrics", "get", "healthMetrics", "health", "What all checks say, as metrics.", "",
+     "{type: string}", "text/plain", false, false},
 };
 const size_t OPENAPI_OPERATION_COUNT = COUNT_OF(OPENAPI_OPERATIONS);
 

@@ -22,24 +22,23 @@ void root_healthy(struct http_request *r)
     http_text(r, 200, "Varve Server is Healthy.\n");
 }
 
+/* As /health/ready in the words of Prometheus. */
 void root_ready(struct http_request *r)
 {
     struct api *api = api_of(r);
-    struct db_stats s;
-    bool ready = atomic_load_explicit(&api->ready, memory_order_acquire);
-    if (ready) {
-        db_stats_of(api->db, &s);
-        if (!s.read_only) {
-            http_text(r, 200, "Varve Server is Ready.\n");
-            return;
-        }
+    struct db_pulse p = {0};
+    bool stopping = atomic_load_explicit(&api->stopping, memory_order_acquire);
+    bool ready = atomic_load_explicit(&api->ready, memory_order_acquire) && !stopping;
+    if (ready)
+        db_pulse_of(api->db, &p);
+    if (ready && !p.read_only) {
+        http_text(r, 200, "Varve Server is Ready.\n");
+        return;
     }
     http_text(r, 503,
               ready ? "the write-ahead log cannot be written: queries only\n"
                     : "Service Unavailable");
-    http_answer_header(r, "X-Prometheus-Stopping",
-                       atomic_load_explicit(&api->stopping, memory_order_relaxed) ? STR("true")
-                                                                                  : STR("false"));
+    http_answer_header(r, "X-Prometheus-Stopping", stopping ? STR("true") : STR("false"));
 }
 
 static bool lifecycle_allowed(struct http_request *r)

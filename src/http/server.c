@@ -136,12 +136,13 @@ void request_begun(struct http_request *r)
     (void)atomic_fetch_add(&r->server->busy, 1);
 }
 
-/* False, and answered, when the server is about to end. */
+/* False, and answered, when the server is about to end. Who asks whether it is well is told to the
+ * last: such routes answer where they stand, and do not wait for anything once it stops. */
 static bool begin_work(struct http_request *r)
 {
     struct http_server *s = r->server;
     request_begun(r);
-    if (!atomic_load(&s->closing))
+    if (!atomic_load(&s->closing) || (r->route != NULL && r->route->vital))
         return true;
     http_text(r, 503, "Service Unavailable");
     http_answer_header(r, "X-Prometheus-Stopping", STR("true"));
@@ -443,6 +444,7 @@ err http_server_open(const struct http_options *o, struct http_server **out, str
 {
     struct http_server *s = mem_zalloc(1, sizeof(*s));
     s->options = *o;
+    s->quiet_fd = -1;
     s->route_counters = mem_zalloc(o->route_count + 1, sizeof(*s->route_counters));
     s->peers = peers_open();
     s->watch_cap = (size_t)o->connections_max + HTTP_CONNECTIONS_RESERVE;
@@ -482,12 +484,19 @@ static void drain(struct http_server *s, int64_t drain_ms)
     }
 }
 
+void http_server_drain(struct http_server *s, int64_t drain_ms)
+{
+    if (s == NULL || atomic_load(&s->closing))
+        return;
+    s->quiet_fd = MHD_quiesce_daemon(s->daemon);
+    drain(s, drain_ms);
+}
+
 void http_server_close(struct http_server *s, int64_t drain_ms)
 {
     if (s == NULL)
         return;
-    int fd = MHD_quiesce_daemon(s->daemon);
-    drain(s, drain_ms);
+    http_server_drain(s, drain_ms);
     atomic_store_explicit(&s->stopping, true, memory_order_relaxed);
     atomic_store_explicit(&s->watching, false, memory_order_relaxed);
     thread_join(s->watcher);
@@ -497,8 +506,8 @@ void http_server_close(struct http_server *s, int64_t drain_ms)
     s->gate = NULL;
     clock_sleep_ns(20000000); /* resumed connections get their answers out */
     MHD_stop_daemon(s->daemon);
-    if (fd >= 0)
-        (void)close(fd);
+    if (s->quiet_fd >= 0)
+        (void)close(s->quiet_fd);
     server_free(s);
 }
 

@@ -70,8 +70,9 @@ struct http_route {
     bool on_pool;        /* run on a worker */
     /* Of on_pool routes: how dear, and what is alike in that; NULL: light, of no kind. */
     enum gate_class (*classify)(struct http_request *r, uint64_t *fingerprint);
-    bool before_ready;     /* served while the store is still opening */
-    bool vital;            /* health and metrics: served when connections run out, too */
+    bool before_ready; /* served while the store is still opening */
+    bool vital; /* health and metrics: served when connections run out, and while the server stops;
+                   may not defer then */
     unsigned scope;        /* who may: enum web_scope; 0: only the administrator */
     bool plain;            /* never compressed: the client reads line by line */
     size_t body_bytes_max; /* 0: HTTP_FORM_BYTES_MAX */
@@ -112,7 +113,11 @@ struct http_options {
 MUST_USE err http_server_open(const struct http_options *o, struct http_server **out,
                               struct diag *d);
 
-/* Stop accepting, let running requests end (at most `drain_ms`; then they are canceled), close. */
+/* Stop accepting and let running requests end, at most `drain_ms`; then they are canceled. Only
+ * vital routes are served on connections that are open still. */
+void http_server_drain(struct http_server *s, int64_t drain_ms); /* NULL is allowed */
+
+/* http_server_drain(), unless that was done, and close. */
 void http_server_close(struct http_server *s, int64_t drain_ms);
 
 /* The port it listens on (for :0). */

@@ -107,6 +107,7 @@ struct http_server {
     struct http_counters counters;
     struct http_route_counters *route_counters;
     unsigned port;
+    int quiet_fd;         /* where it listened, once it is drained */
     atomic_bool stopping; /* running requests are canceled */
     /* No request begins and no listener waits any more. Both are read and written in one total
      * order (seq_cst), so that either a request sees `closing` or the end sees the request in

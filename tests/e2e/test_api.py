@@ -207,7 +207,7 @@ for version in ("3.1", "3.2"):
         import yaml as parser
     except ImportError:
         continue
-    ids = [op["operationId"] for p in parser.safe_load(text)["paths"].values() for op in p.values()]
+    ids = [op["operationId"] for p in parser.safe_load(text)["paths"].values() for m, op in p.items() if m != "servers"]
     equal(len(ids), len(set(ids)), "operation ids are unique")
 
 step("requests that can be read in two ways are refused, and the connection closed (E3)")

@@ -25,6 +25,8 @@ static void test_openapi__has_every_route(void **state)
     const struct http_route *routes = api_routes(&count);
     for (size_t i = 0; i < count; i++) {
         const char *base = "/api/v1", *path = routes[i].path;
+        if (strncmp(path, "/health", 7) == 0)
+            check_method(path, &routes[i], HTTP_GET, "get");
         if (strncmp(path, base, strlen(base)) != 0)
             continue;
         path += strlen(base);
@@ -53,6 +55,7 @@ static void test_openapi__versions(void **state)
     openapi_yaml(true, "1.2.3", STR("/p/api/v1"), &new);
     assert_true(has(&old, "openapi: 3.1.0\n") && has(&new, "openapi: 3.2.0\n"));
     assert_true(has(&old, "version: \"1.2.3\"\n") && has(&old, "url: \"/p/api/v1\"\n"));
+    assert_true(has(&old, "  /health/live:\n    servers:\n      - url: \"/p\"\n"));
     assert_false(has(&old, "/notifications/live:")); /* streams cannot be described before 3.2 */
     assert_true(has(&new, "/notifications/live:") && has(&new, "itemSchema:"));
     buf_fini(&old);
@@ -70,9 +73,14 @@ static void test_routes__each_says_who_may(void **state)
                      strcmp(p, "/-/reload") == 0 || strcmp(p, "/-/quit") == 0;
         if (routes[i].scope == 0 || (routes[i].scope == SCOPE_ADMIN) != admin)
             fail_msg("%s", p);
-        bool health = strcmp(p, "/-/healthy") == 0 || strcmp(p, "/-/ready") == 0;
+        bool probe = strcmp(p, "/health/live") == 0 || strcmp(p, "/health/ready") == 0 ||
+                     strcmp(p, "/health/startup") == 0;
+        bool health =
+            strcmp(p, "/-/healthy") == 0 || strcmp(p, "/-/ready") == 0 || strcmp(p, "/health") == 0;
+        assert_int_equal(routes[i].scope == SCOPE_NOBODY, probe);
         assert_int_equal(routes[i].scope == SCOPE_HEALTH, health);
-        assert_int_equal(routes[i].vital, health || strcmp(p, "/metrics") == 0);
+        bool below = strncmp(p, "/health", 7) == 0;
+        assert_int_equal(routes[i].vital, health || below || strcmp(p, "/metrics") == 0);
         assert_false(routes[i].vital && routes[i].on_pool); /* the listener for these has none */
     }
 }
