@@ -5,13 +5,10 @@
 #define HTTP_JSON_H
 
 #include "base/buf.h"
+#include "base/json_text.h"
 #include "base/slice.h"
 #include "model/histogram.h"
 #include "model/labels.h"
-
-/* A quoted string; json_html() also escapes <, >, & as Go's encoding/json does. */
-void json_str(struct buf *b, str s);
-void json_html(struct buf *b, str s);
 
 /* A label set as an object, names in the set's order. */
 void json_labels(struct buf *b, struct labels ls);
