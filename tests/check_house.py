@@ -16,8 +16,8 @@ LAYERS = {
     "storage": ["base", "model", "config"],
     "query": ["base", "model", "config", "storage"],
     "ingest": ["base", "model", "config", "storage"],
-    "rules": ["base", "model", "config", "storage", "query"],
-    "notify": ["base", "model", "config", "storage", "query", "rules"],
+    "rules": ["base", "model", "config", "storage", "query", "ingest"],
+    "notify": ["base", "model", "config", "storage", "query", "ingest", "rules"],
     "http": ["base", "model", "config", "storage", "query", "ingest", "rules", "notify"],
     "cli": ["base", "model", "config", "storage", "query", "ingest", "rules", "notify", "http"],
 }

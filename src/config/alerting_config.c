@@ -130,7 +130,7 @@ static err am_finish(struct decode *c, const struct yaml *n, void *s)
     return a->relabel.count == 0 ? static_targets_check(c, &a->discovery) : OK;
 }
 
-static const struct decode_schema AM_SCHEMA = {
+const struct decode_schema AM_SCHEMA = {
     .fields = AM_FIELDS,
     .field_count = COUNT_OF(AM_FIELDS),
     .size = sizeof(struct alertmanager_config),

@@ -433,6 +433,11 @@ hash128 config_sd_digest(const struct sd_config *sd)
     return print_digest(&SD_SCHEMA, &list);
 }
 
+hash128 config_alertmanager_digest(const struct alertmanager_config *am)
+{
+    return print_digest(&AM_SCHEMA, am);
+}
+
 void config_redacted_url(str url, struct buf *out)
 {
     print_redacted_url(url, out);

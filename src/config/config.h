@@ -39,10 +39,11 @@ void config_yaml(const struct config *c, struct buf *out);
 /* The same of one job, as /api/v1/scrape_pools/config shows it. */
 void config_job_yaml(const struct scrape_config *job, struct buf *out);
 
-/* Hashes of all that a job or a section of discovery says, secrets included: equal when a reload
- * did not change it. */
+/* Hashes of all that a job, a section of discovery or an Alertmanager says, secrets included: equal
+ * when a reload did not change it. */
 hash128 config_job_digest(const struct scrape_config *job);
 hash128 config_sd_digest(const struct sd_config *sd);
+hash128 config_alertmanager_digest(const struct alertmanager_config *am);
 
 /* One relabelling rule as the JSON of /api/v1/targets/relabel_steps has it, appended. */
 void config_rule_json(const struct relabel_config *rule, struct buf *out);

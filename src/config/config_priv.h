@@ -46,7 +46,7 @@ extern const struct decode_schema KUBERNETES_SCHEMA;   /* struct kubernetes_sd_c
 /* Sections. */
 extern const struct decode_schema SCRAPE_SCHEMA, ALERTING_SCHEMA, GLOBAL_SCHEMA, STORAGE_SCHEMA,
     OTLP_SCHEMA, TRACING_SCHEMA, REMOTE_WRITE_SCHEMA, REMOTE_READ_SCHEMA, CONFIG_SCHEMA,
-    SCRAPE_FILE_SCHEMA, SIGV4_SCHEMA;
+    SCRAPE_FILE_SCHEMA, SIGV4_SCHEMA, AM_SCHEMA;
 
 /* scrape_config.c: take over what `global` says and check the whole. */
 err scrape_finish(struct decode *c, struct scrape_config *s, const struct global_config *g);

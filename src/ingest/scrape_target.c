@@ -149,16 +149,20 @@ static void put_params(struct buf *b, const struct scrape_config *c, struct labe
     mem_free(params);
 }
 
+void target_url(str scheme, str address, str path, struct buf *out)
+{
+    buf_put_str(out, scheme);
+    buf_put_str(out, STR("://"));
+    put_escaped(out, address, "-_.~!$&'()*+,;=:[]<>\"", false);
+    if (path.len > 0 && path.ptr[0] != '/')
+        buf_put_u8(out, '/');
+    put_escaped(out, path, "-_.~$&+,/:;=@", false);
+}
+
 static str make_url(const struct scrape_config *c, struct labels ls, struct arena *a)
 {
     struct buf b = {0};
-    str path = labels_get(ls, PATH);
-    buf_put_str(&b, labels_get(ls, SCHEME));
-    buf_put_str(&b, STR("://"));
-    put_escaped(&b, labels_get(ls, ADDRESS), "-_.~!$&'()*+,;=:[]<>\"", false);
-    if (path.len > 0 && path.ptr[0] != '/')
-        buf_put_u8(&b, '/');
-    put_escaped(&b, path, "-_.~$&+,/:;=@", false);
+    target_url(labels_get(ls, SCHEME), labels_get(ls, ADDRESS), labels_get(ls, PATH), &b);
     put_params(&b, c, ls);
     str url = arena_str(a, buf_str(&b));
     buf_fini(&b);

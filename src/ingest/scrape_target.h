@@ -41,4 +41,7 @@ int64_t scrape_target_offset_ns(const struct scrape_target *t, uint64_t seed);
 /* The Accept header for a list of protocols. */
 void scrape_accept_header(const struct scrape_protocols *p, int escaping, struct buf *out);
 
+/* Append scheme://address/path, escaped as Go's net/url has it. */
+void target_url(str scheme, str address, str path, struct buf *out);
+
 #endif
