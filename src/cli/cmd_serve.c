@@ -19,6 +19,7 @@
 #include "cli/serve_config.h"
 #include "cli/serve_health.h"
 #include "cli/serve_retention.h"
+#include "cli/serve_slo.h"
 #include "cli/serve_web.h"
 #include "http/api.h"
 #include "query/cache_counters.h"
@@ -47,6 +48,7 @@ struct serve_flags {
     bool lifecycle, admin, remote_write;
     struct web_flags web;
     struct health_flags health;
+    struct slo_serve_flags slo;
 };
 
 static struct api api;
@@ -98,6 +100,7 @@ static struct serve_flags defaults(void)
         .read_frame_bytes = 1 << 20,
         .web = web_flags_defaults(),
         .health = health_flags_defaults(),
+        .slo = slo_serve_defaults(),
     };
 }
 
@@ -190,6 +193,7 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
         memcpy(out, FLAGS, sizeof(FLAGS));
     size_t n = COUNT_OF(FLAGS);
     n += web_flag_table(&f->web, out != NULL ? out + n : NULL);
+    n += slo_serve_flag_table(&f->slo, out != NULL ? out + n : NULL);
     return n + health_flag_table(&f->health, out != NULL ? out + n : NULL);
 }
 
@@ -476,6 +480,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     serve_config_close();
     web_guard_close(&guard);
     insight_stop(&api.insight);
+    serve_slo_close();
     notifications_fini(&api.notifications);
     external_labels_fini(&api.external);
     insight_fini(&api.insight);
@@ -521,7 +526,9 @@ static int run(sigset_t *signals, bool type_and_unit)
     serve_retention_open(serve_config_reloader(), &api, options.retention_ms,
                          options.retention_bytes, options.data_path);
     config_subscribe(serve_config_reloader(), &EXEMPLARS);
-    err e = serve_config_load(&d);
+    err e = serve_slo_open(serve_config_reloader(), &api, &options.slo, &d);
+    if (e == OK)
+        e = serve_config_load(&d);
     if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);
@@ -550,6 +557,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     api.db = db;
     serve_retention_store(db);
     api.env.store = db;
+    if (serve_slo_start(db) != OK)
+        log_error("objectives are not booked: no thread");
     if (guard.auth != NULL)
         serve_config_auth(guard.auth);
     insight_start(&api.insight, db);

@@ -31,6 +31,7 @@ struct api {
     struct receiver *receiver;       /* set before `ready` */
     struct scraper *scraper;         /* set before `ready` */
     struct scrape_feed *scrape_feed; /* the same */
+    struct slo_engine *slos;         /* the same; NULL: no objectives */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
@@ -148,6 +149,8 @@ void metrics_text(struct api *api, struct buf *b);
 void metrics_guard(struct api *api, struct buf *b);
 /* metrics_scrape.c: its part about scraping. */
 void metrics_scrape(struct api *api, struct buf *b);
+/* metrics_slos.c: its part about objectives. */
+void metrics_slos(struct api *api, struct buf *b);
 
 /* Handlers, a file a subject. */
 void api_query(struct http_request *r);
@@ -184,6 +187,7 @@ void api_scrape_pool_config(struct http_request *r);
 void api_rules(struct http_request *r);
 void api_alerts(struct http_request *r);
 void api_alertmanagers(struct http_request *r);
+void api_slos(struct http_request *r);
 void api_search_metric_names(struct http_request *r);
 void api_search_label_names(struct http_request *r);
 void api_search_label_values(struct http_request *r);

@@ -1,0 +1,113 @@
+/* serve_slo.c -- see serve_slo.h. */
+#include "cli/serve_slo.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "rules/slo_engine.h"
+
+static struct {
+    struct api *api;
+    const struct slo_serve_flags *flags;
+    struct slo_served *waiting; /* taken before the store was open */
+} own;
+
+struct slo_serve_flags slo_serve_defaults(void)
+{
+    return (struct slo_serve_flags){
+        .files = "", .period_ms = 30 * SLO_DAY_MS, .delay_ms = SLO_DELAY_MS_DEFAULT};
+}
+
+size_t slo_serve_flag_table(struct slo_serve_flags *f, struct flag *out)
+{
+    const struct flag FLAGS[] = {
+        {"slo.files", "patterns",
+         "Files of service level objectives (Sloth, OpenSLO); patterns with commas.", FLAG_TEXT,
+         &f->files, false},
+        {"slo.default-period", "duration",
+         "The window of objectives that say none: 28d or 30d, as Sloth has it.", FLAG_DURATION,
+         &f->period_ms, false},
+        {"slo.evaluation-delay", "duration",
+         "How long after its end a time slice is booked: senders may be late.", FLAG_DURATION,
+         &f->delay_ms, false},
+    };
+    if (out != NULL)
+        memcpy(out, FLAGS, sizeof(FLAGS));
+    return COUNT_OF(FLAGS);
+}
+
+static err prepare(void *arg, struct config *fresh, void **prepared, struct diag *d)
+{
+    (void)arg;
+    (void)fresh;
+    const struct slo_rules_options o = {.period_ms = own.flags->period_ms,
+                                        .version = varve_version()};
+    struct slo_served *set = NULL;
+    TRY(slo_served_read(own.flags->files, &o, &set, d));
+    *prepared = set;
+    return OK;
+}
+
+static void commit(void *arg, struct config *fresh, void *prepared)
+{
+    (void)arg;
+    (void)fresh;
+    struct slo_served *set = prepared;
+    log_info("objectives in force", LOG_INT("count", (int64_t)set->set.count));
+    if (own.api->slos != NULL) {
+        slo_engine_set(own.api->slos, set);
+        return;
+    }
+    slo_served_drop(own.waiting);
+    own.waiting = set;
+}
+
+static void discard(void *arg, void *prepared)
+{
+    (void)arg;
+    slo_served_drop(prepared);
+}
+
+err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_serve_flags *f,
+                   struct diag *d)
+{
+    static const struct config_subscriber PART = {
+        .name = "objectives", .prepare = prepare, .commit = commit, .discard = discard};
+    own.api = api;
+    own.flags = f;
+    if (f->period_ms != 28 * SLO_DAY_MS && f->period_ms != 30 * SLO_DAY_MS)
+        return diag_set(d, ERR_INVALID, "flag --slo.default-period: must be 28d or 30d");
+    if (f->delay_ms > SLO_RETRY_MS)
+        return diag_set(d, ERR_INVALID, "flag --slo.evaluation-delay: must be 6h at most");
+    config_subscribe(r, &PART);
+    return OK;
+}
+
+err serve_slo_start(struct db *db)
+{
+    struct api *api = own.api;
+    const struct slo_engine_options o = {
+        .source = {.db = db,
+                   .env = api->env,
+                   .options = api->features,
+                   .timeout_ms = api->query_timeout_ms},
+        .delay_ms = own.flags->delay_ms,
+    };
+    struct slo_engine *e = slo_engine_open(&o);
+    if (own.waiting != NULL)
+        slo_engine_set(e, own.waiting);
+    own.waiting = NULL;
+    api->slos = e;
+    return slo_engine_start(e);
+}
+
+void serve_slo_close(void)
+{
+    if (own.api == NULL)
+        return;
+    slo_engine_close(own.api->slos);
+    own.api->slos = NULL;
+    slo_served_drop(own.waiting);
+    own.waiting = NULL;
+}
