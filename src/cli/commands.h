@@ -7,6 +7,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_slo(int argc, char **argv);
 int cmd_tsdb(int argc, char **argv);
+int cmd_test(int argc, char **argv);
 
 /* "0.1.0" */
 const char *varve_version(void);

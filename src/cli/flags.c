@@ -54,6 +54,9 @@ static err set_value(struct flag *f, char *text, struct diag *d)
     case FLAG_COUNT:
         e = number_parse_u64(s, f->value);
         break;
+    case FLAG_TEXTS:
+        ((struct texts *)f->value)->items[((struct texts *)f->value)->count++] = s;
+        break;
     }
     if (e != OK) {
         char why[DIAG_TEXT_SIZE / 2];
@@ -89,7 +92,7 @@ static err parse_flag(struct flag *flags, size_t count, int argc, char **argv, i
     if (f == NULL)
         return diag_set(d, ERR_INVALID, "unknown long flag '--" STR_FMT "', try --help",
                         STR_ARG(name));
-    if (f->given)
+    if (f->given && f->type != FLAG_TEXTS)
         return diag_set(d, ERR_INVALID, "flag --%s is given twice", f->name);
     f->given = true;
     if (f->type == FLAG_BOOL && eq == NULL) {
@@ -134,6 +137,9 @@ void flag_text(const struct flag *f, char *out, size_t size)
     case FLAG_BYTES:
     case FLAG_COUNT:
         (void)snprintf(out, size, "%llu", (unsigned long long)*(uint64_t *)f->value);
+        break;
+    case FLAG_TEXTS:
+        (void)snprintf(out, size, "%s", "");
         break;
     }
 }

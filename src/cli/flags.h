@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "base/texts.h"
 
 enum flag_type {
     FLAG_BOOL,     /* bool */
@@ -17,6 +18,7 @@ enum flag_type {
     FLAG_DURATION, /* int64_t ms */
     FLAG_BYTES,    /* uint64_t: 512MB, 1GiB, 1024; powers of two as Prometheus has it */
     FLAG_COUNT,    /* uint64_t */
+    FLAG_TEXTS,    /* struct texts whose `items` have room for argc; may be repeated */
 };
 
 struct flag {

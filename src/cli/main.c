@@ -16,6 +16,7 @@ static const struct command {
     {"check", "Check configuration files of Prometheus.", cmd_check},
     {"slo", "Rules out of service level objectives: generate, check.", cmd_slo},
     {"tsdb", "Look at a data directory: ls, dump, verify, stats.", cmd_tsdb},
+    {"test", "Run unit tests of rules.", cmd_test},
     {"version", "Print the version.", cmd_version},
     {"help", "Show this text.", cmd_help},
 };
