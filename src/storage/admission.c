@@ -1,5 +1,7 @@
 #include "storage/admission.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/mem.h"
 #include "storage/head_window.h"
@@ -10,8 +12,8 @@ enum { CHUNK = 64, JOURNAL_MIN = 1024 };
 struct undo { /* what a series was before a row */
     int64_t last_ts_ms;
     uint64_t last_bits;
-    uint32_t series, log_mark, active_window;
-    uint8_t last_kind;
+    uint32_t active_window, log_mark, last_kind;
+    uint32_t series;
 };
 
 struct admission {
@@ -48,14 +50,19 @@ static void journal_reserve(struct admission *a, size_t extra)
     a->journal = mem_resize(a->journal, a->journal_cap, sizeof(struct undo));
 }
 
+static inline struct undo undo_of(uint32_t id, const struct series *s)
+{
+    return (struct undo){.last_ts_ms = s->last_ts_ms,
+                         .last_bits = s->last_bits,
+                         .active_window = s->active_window,
+                         .log_mark = s->log_mark,
+                         .last_kind = s->last_kind,
+                         .series = id};
+}
+
 static void journal_put(struct admission *a, uint32_t id, const struct series *s)
 {
-    a->journal[a->journal_len++] = (struct undo){.last_ts_ms = s->last_ts_ms,
-                                                 .last_bits = s->last_bits,
-                                                 .series = id,
-                                                 .log_mark = s->log_mark,
-                                                 .active_window = s->active_window,
-                                                 .last_kind = s->last_kind};
+    a->journal[a->journal_len++] = undo_of(id, s);
 }
 
 size_t admission_mark(const struct admission *a)
@@ -106,7 +113,7 @@ static uint64_t bits_of(const struct registry *r, const struct db_row *row, stru
     return hash64(buf_slice(scratch), r->histogram_seed);
 }
 
-static uint8_t kind_of(const struct db_row *row)
+static enum last_kind kind_of(const struct db_row *row)
 {
     return row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
 }
@@ -139,49 +146,81 @@ static uint8_t touch(struct admission *a, uint32_t id, struct series *s, uint32_
 {
     journal_put(a, id, s);
     s->active_window = window;
-    if (LIKELY(s->log_mark == log_mark))
+    if (s->log_mark == log_mark)
         return 0;
     s->log_mark = log_mark;
     return ADMIT_DEFINE;
 }
 
-static void check_chunk(struct admission *a, const struct db_row *rows, size_t count,
-                        const struct admission_rules *rules, uint8_t *verdicts,
-                        struct admission_counts *counts)
+struct check { /* one call of admission_check() */
+    struct admission *admission;
+    const struct admission_rules *rules;
+    struct admission_counts *counts;
+    uint32_t window;
+};
+
+/* Any row: its verdict with flags. */
+static uint8_t check_any(const struct check *c, const struct db_row *row, struct series *s)
 {
-    struct series *lines[CHUNK];
-    uint32_t window = registry_window(a->registry), log_mark = rules->log_mark;
-    size_t other = 0, histograms = 0;
-    for (size_t i = 0; i < count; i++) {
-        lines[i] = registry_line(a->registry, rows[i].series);
-        __builtin_prefetch(lines[i], 1);
+    struct admission *a = c->admission;
+    uint8_t verdict = judge(a, s, row, c->rules);
+    c->counts->of[verdict]++;
+    c->counts->histograms += row->histogram != NULL;
+    if (verdict > ADMIT_OUT_OF_ORDER)
+        return verdict;
+    uint8_t flags = touch(a, row->series, s, c->window, c->rules->log_mark);
+    c->counts->defines += flags != 0;
+    if (verdict == ADMIT_OK) {
+        s->last_ts_ms = row->ts_ms;
+        s->last_bits = bits_of(a->registry, row, &a->scratch);
+        s->last_kind = kind_of(row);
     }
-    for (size_t i = 0; i < count; i++) {
+    return verdict | flags;
+}
+
+/* Most rows are a float that is the next of its series, which the log knows, at a time that the
+ * rules allow. Takes in those at time `ts_ms` from the first row on; returns how many they are. */
+static size_t check_run(const struct check *c, const struct db_row *rows, struct series **lines,
+                        size_t count, int64_t ts_ms)
+{
+    struct undo *u = c->admission->journal + c->admission->journal_len;
+    uint32_t window = c->window, log_mark = c->rules->log_mark;
+    size_t i = 0;
+    for (; i < count; i++, u++) {
         const struct db_row *row = &rows[i];
         struct series *s = lines[i];
-        uint8_t verdict = ADMIT_OK;
-        if (UNLIKELY(row->ts_ms <= s->last_ts_ms || !in_time(row, rules) ||
-                     s->state != SERIES_LIVE)) {
-            verdict = judge(a, s, row, rules);
-            counts->of[verdict]++;
-            other++;
-        }
-        if (LIKELY(verdict <= ADMIT_OUT_OF_ORDER)) {
-            uint8_t flags = touch(a, row->series, s, window, log_mark);
-            if (LIKELY(verdict == ADMIT_OK)) {
-                s->last_ts_ms = row->ts_ms;
-                s->last_bits = bits_of(a->registry, row, &a->scratch);
-                s->last_kind = kind_of(row);
-            }
-            verdict |= flags;
-            if (UNLIKELY(flags != 0))
-                counts->defines++;
-        }
-        histograms += row->histogram != NULL;
-        verdicts[i] = verdict;
+        if (UNLIKELY(row->ts_ms != ts_ms || ts_ms <= s->last_ts_ms || s->state != SERIES_LIVE ||
+                     s->log_mark != log_mark || row->histogram != NULL))
+            break;
+        *u = undo_of(row->series, s);
+        s->last_ts_ms = ts_ms;
+        s->last_bits = f64_bits(row->value);
+        s->active_window = window;
+        s->last_kind = LAST_FLOAT;
     }
-    counts->of[ADMIT_OK] += count - other;
-    counts->histograms += histograms;
+    c->admission->journal_len += i;
+    c->counts->of[ADMIT_OK] += i;
+    return i;
+}
+
+static void check_chunk(const struct check *c, const struct db_row *rows, size_t count,
+                        uint8_t *verdicts)
+{
+    struct series *lines[CHUNK];
+#pragma GCC unroll 4
+    for (size_t i = 0; i < count; i++) {
+        lines[i] = registry_line(c->admission->registry, rows[i].series);
+        __builtin_prefetch(lines[i], 1);
+    }
+    memset(verdicts, ADMIT_OK, count);
+    for (size_t i = 0; i < count;) {
+        if (LIKELY(in_time(&rows[i], c->rules)))
+            i += check_run(c, rows + i, lines + i, count - i, rows[i].ts_ms);
+        if (UNLIKELY(i < count)) {
+            verdicts[i] = check_any(c, &rows[i], lines[i]);
+            i++;
+        }
+    }
 }
 
 void admission_check(struct admission *a, const struct db_row *rows, size_t count,
@@ -189,9 +228,10 @@ void admission_check(struct admission *a, const struct db_row *rows, size_t coun
                      struct admission_counts *counts)
 {
     ASSERT(rules->min_ms > INT64_MIN && rules->log_mark > 0);
+    struct check c = {a, rules, counts, registry_window(a->registry)};
     journal_reserve(a, count);
     for (size_t i = 0; i < count; i += CHUNK)
-        check_chunk(a, rows + i, MIN(count - i, (size_t)CHUNK), rules, verdicts + i, counts);
+        check_chunk(&c, rows + i, MIN(count - i, (size_t)CHUNK), verdicts + i);
 }
 
 void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int64_t min_ms,

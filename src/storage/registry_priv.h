@@ -23,18 +23,18 @@ struct series_meta { /* fixed from creation until the series is freed */
 /* One cache line holds all that a known series needs on its way in: what resolving verifies and
  * what admission checks and updates. */
 struct series {
-    hash128 alias;      /* the first; registry lock */
-    int64_t last_ts_ms; /* newest sample admitted; INT64_MIN: none. Commit thread */
-    uint64_t last_bits; /* its value's bits, or hash of the encoded histogram. Commit thread */
-    struct series_meta *meta;
-    hash128 *more_aliases;  /* NULL or REGISTRY_ALIASES_MAX - 1; registry lock */
+    hash128 alias; /* the first; registry lock */
+    /* What follows, to last_kind, is copied to admission's journal and back as one piece. */
+    int64_t last_ts_ms;     /* newest sample admitted; INT64_MIN: none. Commit thread */
+    uint64_t last_bits;     /* its value's bits, or hash of the encoded histogram. Commit thread */
     uint32_t active_window; /* newest window with a sample. Commit thread */
     uint32_t log_mark;      /* newest log segment that defines it. Commit thread */
+    uint32_t last_kind;     /* enum last_kind. Commit thread */
     uint16_t label_count;
     uint8_t state;       /* enum series_state: written under the write lock */
     uint8_t alias_count; /* registry lock */
-    uint8_t last_kind;   /* enum last_kind. Commit thread */
-    uint8_t unused[3];
+    struct series_meta *meta;
+    hash128 *more_aliases; /* NULL or REGISTRY_ALIASES_MAX - 1; registry lock */
 };
 static_assert(sizeof(struct series) == CACHE_LINE, "one line a series");
 
