@@ -10,19 +10,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-uint64_t hash64(slice bytes, uint64_t seed)
-{
-    return XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
-}
-
 uint64_t hash_xxh64(slice bytes)
 {
     return XXH64(bytes.ptr, bytes.len, 0);
 }
 
+enum { LONG_64 = 2048 }; /* bytes from which a 64-bit hash is worth a secret of its own */
+
 /* Long inputs are hashed with a secret derived from the seed. Deriving it costs as much as hashing
- * some hundred bytes, so each thread keeps the last one. The result is that of
- * XXH3_128bits_withSeed(), as xxhash.h promises for XXH3_generateSecret_fromSeed(). */
+ * some hundred bytes, so each thread keeps the last one. The results are those of
+ * XXH3_*bits_withSeed(), as xxhash.h promises for XXH3_generateSecret_fromSeed(). */
 struct long_secret {
     uint64_t seed;
     bool made;
@@ -38,6 +35,13 @@ static const uint8_t *secret_of(uint64_t seed)
         secret.made = true;
     }
     return secret.bytes;
+}
+
+uint64_t hash64(slice bytes, uint64_t seed)
+{
+    if (bytes.len >= LONG_64 && hash128_long_avx2_usable())
+        return hash64_long_avx2(bytes, secret_of(seed));
+    return XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
 }
 
 hash128 hash128_of(slice bytes, uint64_t seed)
@@ -59,7 +63,7 @@ hash128 hash128_long(slice bytes, const uint8_t *secret)
 
 uint32_t checksum32(slice bytes, uint64_t seed)
 {
-    return (uint32_t)XXH3_64bits_withSeed(bytes.ptr, bytes.len, seed);
+    return (uint32_t)hash64(bytes, seed);
 }
 
 void hash_random_bytes(void *out, size_t size)

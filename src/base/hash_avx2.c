@@ -21,6 +21,11 @@ hash128 hash128_long_avx2(slice bytes, const uint8_t *secret)
     return (hash128){h.low64, h.high64};
 }
 
+uint64_t hash64_long_avx2(slice bytes, const uint8_t *secret)
+{
+    return XXH3_64bits_withSecret(bytes.ptr, bytes.len, secret, XXH3_SECRET_DEFAULT_SIZE);
+}
+
 #else
 
 #include "base/assert.h"
@@ -31,6 +36,13 @@ bool hash128_long_avx2_usable(void)
 }
 
 hash128 hash128_long_avx2(slice bytes, const uint8_t *secret)
+{
+    (void)bytes;
+    (void)secret;
+    ASSERT(false);
+}
+
+uint64_t hash64_long_avx2(slice bytes, const uint8_t *secret)
 {
     (void)bytes;
     (void)secret;

@@ -28,6 +28,8 @@ static void test_hash_long__equals_the_library(void **state)
             hash128 got = hash128_of((slice){exact, len}, SEEDS[k]);
             XXH128_hash_t want = XXH3_128bits_withSeed(exact, len, SEEDS[k]);
             assert_true(got.lo == want.low64 && got.hi == want.high64);
+            assert_true(hash64((slice){exact, len}, SEEDS[k]) ==
+                        XXH3_64bits_withSeed(exact, len, SEEDS[k]));
             test_free(exact);
         }
     }
@@ -46,6 +48,8 @@ static void test_hash_long__both_widths_agree(void **state)
         XXH128_hash_t want = XXH3_128bits_withSecret(bytes, len, secret, sizeof(secret));
         hash128 got = hash128_long_avx2((slice){bytes, len}, secret);
         assert_true(got.lo == want.low64 && got.hi == want.high64);
+        assert_true(hash64_long_avx2((slice){bytes, len}, secret) ==
+                    XXH3_64bits_withSecret(bytes, len, secret, sizeof(secret)));
     }
 }
 
