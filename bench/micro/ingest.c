@@ -195,10 +195,10 @@ static void commit_all(struct bench *b, size_t samples)
     begin(b);
     for (size_t i = b->warm; i < b->count; i++) {
         struct part *p = &b->parts[i];
-        buf_reset(&c->record);
-        record_begin(&c->record);
-        record_put_rows(&c->record, p->w.rows, NULL, NULL, p->w.row_count);
-        must(wal_append(db->wal, RECORD_TYPE, buf_slice(&c->record)), NULL);
+        struct buf *record = wal_record_begin(db->wal, RECORD_TYPE);
+        record_begin(record);
+        record_put_rows(record, p->w.rows, NULL, NULL, p->w.row_count);
+        must(wal_record_end(db->wal), NULL);
     }
     must(wal_commit(db->wal, NULL), NULL);
     END(b, "log", samples);

@@ -20,7 +20,7 @@ struct committer {
     size_t group_count, group_cap;
     struct buf verdicts; /* enum admit of every row of the group */
     struct buf keep;     /* bool of every exemplar of the group */
-    struct buf record, payload;
+    struct buf payload;
     struct label *items; /* labels of one series */
     size_t item_cap;
     uint32_t *pair_marks; /* by pair id: the mark when its definition was written */

@@ -181,16 +181,16 @@ static err write_record(struct db *db, const struct db_batch *b, const struct pe
 {
     struct committer *c = db->committer;
     TRY(define_all(db, b, p, counts));
-    buf_reset(&c->record);
-    record_begin(&c->record);
-    record_put_rows(&c->record, b->rows, b->start_ts_ms,
+    struct buf *record = wal_record_begin(db->wal, RECORD_TYPE);
+    record_begin(record);
+    record_put_rows(record, b->rows, b->start_ts_ms,
                     p->plain ? NULL : c->verdicts.ptr + p->verdicts_pos, b->row_count);
     if (exemplars)
-        record_put_exemplars(&c->record, b->exemplars, (const bool *)(c->keep.ptr + p->keep_pos),
+        record_put_exemplars(record, b->exemplars, (const bool *)(c->keep.ptr + p->keep_pos),
                              b->exemplar_count);
     if (metadata)
-        record_put_metadata(&c->record, b->metadata, b->metadata_count);
-    return wal_append(db->wal, RECORD_TYPE, buf_slice(&c->record));
+        record_put_metadata(record, b->metadata, b->metadata_count);
+    return wal_record_end(db->wal);
 }
 
 static err check_limits(const struct db *db, const struct db_batch *b)

@@ -28,7 +28,6 @@ void committer_close(struct db *db)
     admission_close(c->admission);
     buf_fini(&c->verdicts);
     buf_fini(&c->keep);
-    buf_fini(&c->record);
     buf_fini(&c->payload);
     mem_free(c->group);
     mem_free(c->items);
@@ -126,19 +125,30 @@ static void group_add(struct committer *c, const struct pending *p)
     c->group[c->group_count++] = *p;
 }
 
+static void note_batch(const struct committer *c, const struct pending *p, struct change_note *n)
+{
+    const struct db_row *rows = p->batch->rows;
+    const uint8_t *verdicts = c->verdicts.ptr + p->verdicts_pos;
+    size_t count = p->batch->row_count;
+    for (size_t i = 0; i < count; i++) {
+        int64_t ts_ms = rows[i].ts_ms;
+        if (p->plain || admit_writes(verdicts[i]))
+            change_note_time(n, ts_ms);
+        if (p->plain) /* the series of a scrape share their time */
+            while (i + 1 < count && rows[i + 1].ts_ms == ts_ms)
+                i++;
+    }
+}
+
 /* Tell which times have samples they had not. They are visible, and not acknowledged yet. */
 static void note_group(struct db *db)
 {
     struct committer *c = db->committer;
     struct change_note n;
     change_note_begin(db->changes, &n);
-    for (size_t i = 0; i < c->group_count; i++) {
-        const struct pending *p = &c->group[i];
-        const uint8_t *verdicts = c->verdicts.ptr + p->verdicts_pos;
-        for (size_t k = 0; p->writes && k < p->batch->row_count; k++)
-            if (p->plain || admit_writes(verdicts[k]))
-                change_note_time(&n, p->batch->rows[k].ts_ms);
-    }
+    for (size_t i = 0; i < c->group_count; i++)
+        if (c->group[i].writes)
+            note_batch(c, &c->group[i], &n);
     change_note_end(&n);
 }
 

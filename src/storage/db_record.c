@@ -90,77 +90,83 @@ static void column_end(struct column_writer *c)
     store_u32(c->out->ptr + c->pos - 4, (uint32_t)(c->out->len - c->pos));
 }
 
-struct run { /* rows [first, end) of a batch, all floats or all histograms, some not written */
+struct rows { /* of a batch */
     const struct db_row *rows;
-    const int64_t *start_ts_ms;
-    const uint8_t *verdicts;
-    size_t first, end;
+    const int64_t *start_ts_ms; /* NULL: none */
+    const uint8_t *verdicts;    /* NULL: all are written */
+    size_t count;
 };
 
-static inline bool written(const struct run *r, size_t i)
+static inline bool written(const struct rows *r, size_t i)
 {
     return r->verdicts == NULL || admit_writes(r->verdicts[i]);
 }
 
-static size_t put_values(struct buf *out, const struct run *r)
+/* Write the values of the floats that `rows` starts with, as long as their ids ascend by one from
+ * `id` on and all are of one time, and one more, which does not count. Returns how many they are.
+ */
+static size_t put_alike(uint8_t *out, const struct db_row *rows, size_t count, uint64_t id,
+                        int64_t ts_ms)
 {
-    const uint8_t *verdicts = r->verdicts;
-    uint8_t *start = buf_reserve(out, (r->end - r->first) * 8), *p = start;
-    for (size_t i = r->first; i < r->end; i++) {
-        store_u64(p, f64_bits(r->rows[i].value));
-        p += verdicts == NULL || admit_writes(verdicts[i]) ? 8 : 0;
+    const struct db_row *row = rows, *end = rows + count;
+#pragma GCC unroll 4
+    for (; row < end; row++, id++, out += 8) {
+        store_u64(out, f64_bits(row->value));
+        if (row->series != id || row->ts_ms != ts_ms || row->histogram != NULL)
+            break;
     }
-    out->len += (size_t)(p - start);
-    return (size_t)(p - start) / 8;
+    return (size_t)(row - rows);
 }
 
-static void put_ids(struct buf *out, const struct run *r)
+static void put_starts(struct buf *out, const struct rows *r, size_t first, size_t end)
 {
-    struct column_writer ids = column_begin(out, 1);
-    size_t i = r->first, end = r->end;
-    while (i < end) {
-        size_t before = i;
-        uint32_t next = (uint32_t)ids.prev + 1; /* ids are below 2^28 */
-        while (i < end && r->verdicts == NULL && r->rows[i].series == next)
-            i++, next++;
-        ids.run += i - before;
-        ids.prev += i - before;
-        if (i < end && written(r, i))
-            column_put(&ids, r->rows[i].series);
-        i++;
-    }
-    column_end(&ids);
-}
-
-static void put_times(struct buf *out, const struct run *r)
-{
-    struct column_writer times = column_begin(out, 0);
-    size_t i = r->first, end = r->end;
-    while (i < end) {
-        size_t before = i;
-        int64_t same = (int64_t)times.prev;
-        while (i < end && r->verdicts == NULL && r->rows[i].ts_ms == same)
-            i++;
-        times.run += i - before;
-        if (i < end && written(r, i))
-            column_put(&times, (uint64_t)r->rows[i].ts_ms);
-        i++;
-    }
-    column_end(&times);
-}
-
-static void put_floats(struct buf *out, const struct run *r)
-{
-    size_t pos = section_begin(out, RECORD_FLOATS);
-    size_t count = put_values(out, r);
-    put_ids(out, r);
-    put_times(out, r);
     struct column_writer starts = column_begin(out, 0);
-    for (size_t i = r->first; i < r->end && r->start_ts_ms != NULL; i++)
+    for (size_t i = first; i < end && r->start_ts_ms != NULL; i++)
         if (written(r, i))
             column_put(&starts, (uint64_t)r->start_ts_ms[i]);
     column_end(&starts);
-    section_end(out, pos, count);
+}
+
+struct columns { /* made beside the values, which come first */
+    struct buf ids, times;
+};
+
+/* A section of the floats from `first` on, in one pass; returns where they end. */
+static size_t put_floats(struct buf *out, const struct rows *r, size_t first, struct columns *c)
+{
+    size_t pos = section_begin(out, RECORD_FLOATS), i = first, values = 0;
+    buf_reset(&c->ids);
+    buf_reset(&c->times);
+    struct column_writer id = column_begin(&c->ids, 1), ts = column_begin(&c->times, 0);
+    uint8_t *p = buf_reserve(out, (r->count - first) * 8);
+    while (i < r->count && r->rows[i].histogram == NULL) {
+        const struct db_row *row = &r->rows[i];
+        if (r->verdicts == NULL) {
+            size_t n = put_alike(p + values * 8, row, r->count - i, id.prev + 1, (int64_t)ts.prev);
+            id.run += n;
+            id.prev += n;
+            ts.run += n;
+            values += n;
+            i += n;
+            if (i == r->count || r->rows[i].histogram != NULL)
+                break;
+            row += n;
+        }
+        if (written(r, i)) {
+            store_u64(p + values++ * 8, f64_bits(row->value));
+            column_put(&id, row->series);
+            column_put(&ts, (uint64_t)row->ts_ms);
+        }
+        i++;
+    }
+    column_end(&id);
+    column_end(&ts);
+    out->len += values * 8;
+    buf_put(out, c->ids.ptr, c->ids.len);
+    buf_put(out, c->times.ptr, c->times.len);
+    put_starts(out, r, first, i);
+    section_end(out, pos, values);
+    return i;
 }
 
 struct deltas { /* of a section's rows */
@@ -180,11 +186,12 @@ static void put_time(struct buf *out, int64_t *prev_ms, int64_t ms)
     *prev_ms = ms;
 }
 
-static void put_histograms(struct buf *out, const struct run *r)
+/* The same of histograms. */
+static size_t put_histograms(struct buf *out, const struct rows *r, size_t first)
 {
-    size_t pos = section_begin(out, RECORD_HISTOGRAMS), count = 0;
+    size_t pos = section_begin(out, RECORD_HISTOGRAMS), count = 0, i = first;
     struct deltas d = {0};
-    for (size_t i = r->first; i < r->end; i++) {
+    for (; i < r->count && r->rows[i].histogram != NULL; i++) {
         if (!written(r, i))
             continue;
         put_id(out, &d, r->rows[i].series);
@@ -194,22 +201,18 @@ static void put_histograms(struct buf *out, const struct run *r)
         count++;
     }
     section_end(out, pos, count);
+    return i;
 }
 
 void record_put_rows(struct buf *out, const struct db_row *rows, const int64_t *start_ts_ms,
                      const uint8_t *verdicts, size_t count)
 {
-    struct run r = {rows, start_ts_ms, verdicts, 0, 0};
-    while (r.first < count) {
-        bool histograms = rows[r.first].histogram != NULL;
-        while (r.end < count && (rows[r.end].histogram != NULL) == histograms)
-            r.end++;
-        if (histograms)
-            put_histograms(out, &r);
-        else
-            put_floats(out, &r);
-        r.first = r.end;
-    }
+    struct rows r = {rows, start_ts_ms, verdicts, count};
+    struct columns c = {{0}, {0}};
+    for (size_t i = 0; i < count;)
+        i = rows[i].histogram != NULL ? put_histograms(out, &r, i) : put_floats(out, &r, i, &c);
+    buf_fini(&c.ids);
+    buf_fini(&c.times);
 }
 
 void record_put_exemplars(struct buf *out, const struct db_exemplar_row *rows, const bool *keep,

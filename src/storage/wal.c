@@ -330,6 +330,27 @@ err wal_append(struct wal *w, uint8_t type, slice payload)
     return put_record(w, type, (slice){NULL, 0}, payload);
 }
 
+struct buf *wal_record_begin(struct wal *w, uint8_t type)
+{
+    ASSERT(w->group.len >= WAL_GROUP_HEADER_SIZE && w->writer.file != NULL);
+    ASSERT(type != WAL_TYPE_DEFINE);
+    w->record_pos = w->group.len;
+    wal_record_open(&w->group, type);
+    return &w->group;
+}
+
+err wal_record_end(struct wal *w)
+{
+    size_t size = wal_record_close(&w->group, w->record_pos);
+    bool too_large = size > WAL_RECORD_SIZE_MAX;
+    if (too_large || !has_room(w, 0)) {
+        w->group.len = w->record_pos;
+        return too_large ? ERR_LIMIT : ERR_FULL;
+    }
+    buf_put_u32(&w->ends, (uint32_t)body_size(w));
+    return OK;
+}
+
 /* Checksums, header and padding: the bytes as they go to the file. */
 static void finish_group(struct wal *w, struct wal_group_header *h)
 {

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/slice.h"
@@ -130,6 +131,11 @@ MUST_USE err wal_define(struct wal *w, uint32_t id, slice payload);
 /* Add one record to the group. Requires `type` != WAL_TYPE_DEFINE. `payload` is copied.
  *   ERR_FULL   as wal_define()       ERR_LIMIT  the payload exceeds WAL_RECORD_SIZE_MAX */
 MUST_USE err wal_append(struct wal *w, uint8_t type, slice payload);
+
+/* The same for a payload that is made in place: append it to what is returned, which may be used
+ * until wal_record_end(). That adds the record, or takes it back and fails as wal_append() does. */
+struct buf *wal_record_begin(struct wal *w, uint8_t type);
+MUST_USE err wal_record_end(struct wal *w);
 
 /* Bytes of the group so far; WAL_GROUP_SIZE_MAX is the most. */
 size_t wal_group_size(const struct wal *w);

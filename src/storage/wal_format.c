@@ -211,6 +211,23 @@ void wal_record_put(struct buf *body, uint8_t type, slice first, slice second)
     buf_put(body, second.ptr, second.len);
 }
 
+void wal_record_open(struct buf *body, uint8_t type)
+{
+    buf_put_u32(body, 0);
+    buf_put_u8(body, type);
+    buf_put_u32(body, 0);
+}
+
+size_t wal_record_close(struct buf *body, size_t pos)
+{
+    size_t size = body->len - pos - (4 + 1 + 4);
+    uint32_t varint = 0; /* of four bytes: a size that does not fit is beyond any limit */
+    for (unsigned i = 0; i < 4; i++)
+        varint |= (uint32_t)((size >> (7 * i) & 0x7f) | (i < 3 ? 0x80 : 0)) << (8 * i);
+    store_u32(body->ptr + pos + 4 + 1, varint);
+    return size;
+}
+
 /* Covers the record from its type to its end. */
 static uint32_t record_checksum(const uint8_t *body, size_t offset, size_t end, uint64_t seed)
 {

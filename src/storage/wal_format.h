@@ -103,6 +103,11 @@ uint64_t wal_body_hash(slice body, uint64_t seed);
  * number of the group are known. `first` and `second` together are the payload. */
 void wal_record_put(struct buf *body, uint8_t type, slice first, slice second);
 
+/* The same in two steps, between which the payload is appended. The size takes as many bytes as the
+ * largest. `pos` is where the record begins in `body`; returns the payload's size. */
+void wal_record_open(struct buf *body, uint8_t type);
+size_t wal_record_close(struct buf *body, size_t pos);
+
 /* Fill the checksums of the records, whose ends are in `ends` (offsets in the body, 4 bytes each),
  * and append the table of ends when there is more than one. The body starts at `body_start`. */
 void wal_body_finish(struct buf *body, size_t body_start, slice ends, uint64_t seed);

@@ -167,6 +167,7 @@ struct wal {
     struct buf entries;        /* its definitions: {u32 id, u32 size, payload}, for the companion */
     struct buf scratch;
     uint64_t define_count; /* in the group */
+    size_t record_pos;     /* in `group`, of the record that is being made there */
     struct wal_stats stats;
     struct wal_shared *shared;
 };
