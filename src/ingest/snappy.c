@@ -15,10 +15,11 @@ enum {
     KIND_COPY1 = 1,
     KIND_COPY2 = 2,
     KIND_COPY4 = 3,
-    LITERAL_SHORT_MAX = 60, /* bytes; longer literals have their length behind the tag */
-    STEP_OUT = 64,          /* bytes that a quick element may write */
-    STEP_IN = 61 + 4,       /* bytes that it may read: a tag, and 64 bytes of a literal */
-    STEPS = 4,              /* quick elements between two looks at the room that is left */
+    LITERAL_SHORT_MAX = 60,   /* bytes; longer literals have their length behind the tag */
+    STEP_OUT = 64,            /* bytes that a quick step may write */
+    STEP_IN = 61 + 4,         /* bytes that it may read: a tag, and 64 bytes of a literal */
+    STEPS = 4,                /* quick steps between two looks at what is left */
+    SLACK = STEPS * STEP_OUT, /* bytes behind the output that may be written to */
 };
 
 struct block {
@@ -87,7 +88,7 @@ static bool put_element(struct block *b)
     return (tag & 3) == KIND_LITERAL ? put_literal(b, tag) : put_copy(b, tag);
 }
 
-/* ---- The usual elements, where there is room enough to copy more than is needed ---- */
+/* ---- The usual elements, copying more than is needed ---- */
 
 typedef uint8_t piece32 __attribute__((vector_size(32), aligned(1), may_alias));
 typedef uint8_t piece16 __attribute__((vector_size(16), aligned(1), may_alias));
@@ -97,77 +98,118 @@ static inline void copy16(uint8_t *to, const uint8_t *from)
     *(piece16 *)(void *)to = *(const piece16 *)(const void *)from;
 }
 
-static inline void copy64(uint8_t *to, const uint8_t *from)
+static inline void copy32(uint8_t *to, const uint8_t *from)
 {
     *(piece32 *)(void *)to = *(const piece32 *)(const void *)from;
-    /* This may read what was just written. */
-    *(piece32 *)(void *)(to + 32) = *(const piece32 *)(const void *)(from + 32);
 }
 
-/* One element, appended at start[*at]. False, with nothing changed, for one that put_element() must
- * look at. */
-static inline bool quick_element(const uint8_t **in, uint8_t *start, size_t *at)
+static inline void copy64(uint8_t *to, const uint8_t *from)
 {
-    const uint8_t *p = *in;
-    uint8_t *to = start + *at;
-    size_t tag = *p;
-    if (LIKELY((tag & 3) == KIND_COPY2)) {
-        size_t distance = load_u16(p + 1);
-        if (UNLIKELY(distance < sizeof(piece32) || distance > *at))
+    copy32(to, from);
+    copy32(to + 32, from + 32); /* this may read what was just written */
+}
+
+/* Where a quick step is. */
+struct place {
+    const uint8_t *in;
+    uint8_t *to;
+};
+
+/* Numbers, since a pointer may not point there. */
+static inline bool is_before(const uint8_t *to, size_t distance, const uint8_t *start)
+{
+    return (uintptr_t)to - distance < (uintptr_t)start;
+}
+
+/* One element. False, with the place unchanged, for one that put_element() must look at. */
+static inline bool quick_element(struct place *p, const uint8_t *start)
+{
+    const uint8_t *in = p->in;
+    uint8_t *to = p->to;
+    size_t tag = *in, kind = tag & 3;
+    if (LIKELY(kind == KIND_COPY2)) {
+        size_t distance = load_u16(in + 1);
+        if (UNLIKELY(is_before(to, distance, start) || distance < sizeof(piece32)))
             return false;
-        copy64(to, start + (*at - distance));
-        *at += (tag >> 2) + 1;
-        *in = p + 3;
+        copy64(to, to - distance);
+        p->to = to + (tag >> 2) + 1;
+        p->in = in + 3;
         return true;
     }
-    if ((tag & 3) == KIND_LITERAL) {
-        size_t size = (tag >> 2) + 1;
-        if (LIKELY(size <= sizeof(piece16)))
-            copy16(to, p + 1);
-        else if (size <= LITERAL_SHORT_MAX)
-            copy64(to, p + 1);
-        else
-            return false;
-        *at += size;
-        *in = p + 1 + size;
+    if (kind == KIND_LITERAL) {
+        size_t size = tag >> 2;
+        copy32(to, in + 1);
+        if (UNLIKELY(size >= sizeof(piece32))) {
+            if (size >= LITERAL_SHORT_MAX)
+                return false;
+            copy32(to + 32, in + 33);
+        }
+        p->to = to + size + 1;
+        p->in = in + size + 2;
         return true;
     }
-    size_t distance = (tag & 0xe0) << 3 | p[1];
-    if (UNLIKELY((tag & 3) != KIND_COPY1 || distance < sizeof(piece16) || distance > *at))
+    size_t distance = (tag & 0xe0) << 3 | in[1];
+    if (UNLIKELY(kind != KIND_COPY1 || is_before(to, distance, start) ||
+                 distance < sizeof(piece16)))
         return false;
-    copy16(to, start + (*at - distance));
-    *at += (tag >> 2 & 7) + 4;
-    *in = p + 2;
+    copy16(to, to - distance);
+    p->to = to + (tag >> 2 & 7) + 4;
+    p->in = in + 2;
     return true;
 }
 
-/* Decode as long as elements are quick and there is room for more. */
+/* Decode as long as elements are quick, begin before in_stop and the output is not full, STEPS at a
+ * time: there are STEPS times STEP_IN bytes to read at in_stop, and SLACK behind the output. */
 HOT_CLONES
-static void put_quick(struct block *b)
+static void put_quick(struct block *b, const uint8_t *in_stop)
 {
-    const uint8_t *in = b->in, *in_stop = b->in_end - STEPS * STEP_IN;
-    uint8_t *start = b->out_start;
-    size_t at = (size_t)(b->out - start);
-    size_t stop = (size_t)(b->out_end - start) - STEPS * STEP_OUT;
+    struct place p = {b->in, b->out};
+    const uint8_t *start = b->out_start, *end = b->out_end;
     static_assert(STEPS == 4, "as many as here");
-    while (in <= in_stop && at <= stop)
-        if (UNLIKELY(!quick_element(&in, start, &at) || !quick_element(&in, start, &at) ||
-                     !quick_element(&in, start, &at) || !quick_element(&in, start, &at)))
+    while (p.in < in_stop && p.to <= end)
+        if (UNLIKELY(!quick_element(&p, start) || !quick_element(&p, start) ||
+                     !quick_element(&p, start) || !quick_element(&p, start)))
             break;
-    b->in = in;
-    b->out = start + at;
+    b->in = p.in;
+    b->out = p.to;
 }
 
-/* Fill [out, out_end); false when the elements do not do so exactly. */
-static bool decode_block(struct block b)
+/* The same one at a time: none begins at in_stop. */
+static void put_last(struct block *b, const uint8_t *in_stop)
 {
-    while (b.in < b.in_end) {
-        if (in_left(&b) > STEPS * STEP_IN && out_left(&b) >= STEPS * STEP_OUT)
-            put_quick(&b);
-        if (!put_element(&b))
+    struct place p = {b->in, b->out};
+    while (p.in < in_stop && p.to <= b->out_end)
+        if (!quick_element(&p, b->out_start))
+            break;
+    b->in = p.in;
+    b->out = p.to;
+}
+
+/* Decode all elements that begin before in_stop; false when that cannot be. */
+static bool put_until(struct block *b, const uint8_t *in_stop,
+                      void (*quick)(struct block *b, const uint8_t *in_stop))
+{
+    while (b->in < in_stop) {
+        quick(b, in_stop);
+        if (b->out > b->out_end || (b->in < in_stop && !put_element(b)))
             return false;
     }
-    return b.out == b.out_end;
+    return true;
+}
+
+/* Fill [out, out_end); false when the elements do not do so exactly. Up to SLACK bytes behind it
+ * are written to. The end of the input is decoded from a copy with room behind it. */
+static bool decode_block(struct block b)
+{
+    uint8_t tail[(STEPS + 1) * STEP_IN] = {0};
+    if (in_left(&b) > STEPS * STEP_IN && !put_until(&b, b.in_end - STEPS * STEP_IN, put_quick))
+        return false;
+    size_t rest = in_left(&b);
+    if (rest > 0)
+        memcpy(tail, b.in, rest);
+    b.in = tail;
+    b.in_end = tail + rest;
+    return put_until(&b, b.in_end, put_last) && b.in == b.in_end && b.out == b.out_end;
 }
 
 err snappy_decode(slice body, size_t bytes_max, struct buf *out, struct diag *d)
@@ -184,7 +226,7 @@ err snappy_decode(slice body, size_t bytes_max, struct buf *out, struct diag *d)
         return diag_set(d, ERR_INVALID, "snappy: corrupt input: %zu bytes cannot hold %zu",
                         body.len, (size_t)size);
     buf_reset(out);
-    uint8_t *p = buf_reserve(out, (size_t)size);
+    uint8_t *p = buf_reserve(out, (size_t)size + SLACK);
     if (!decode_block((struct block){r.pos, r.end, p, p, p + size}))
         return diag_set(d, ERR_INVALID, "snappy: corrupt input");
     out->len = (size_t)size;
