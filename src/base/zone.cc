@@ -59,7 +59,9 @@ err zone_find(str name, const struct zone **out, struct diag *d)
     auto known = all.known.find(text);
     if (known == all.known.end()) {
         struct zone z = {};
-        if (!is_name(text) || !cctz::load_time_zone(text, &z.zone))
+        if (text == "Local")
+            z.zone = cctz::local_time_zone();
+        else if (!is_name(text) || !cctz::load_time_zone(text, &z.zone))
             return diag_set(d, ERR_NOTFOUND,
                             "unknown time zone \"%.128s\" (names are those of "
                             "/usr/share/zoneinfo, package tzdata)",

@@ -18,7 +18,7 @@ struct civil {      /* what a calendar and a clock on the wall show */
     int hour, minute, second;
 };
 
-/* The zone called `name` ("Europe/Berlin", "UTC"); "" is UTC.
+/* The zone called `name` ("Europe/Berlin", "UTC"); "" is UTC, "Local" the machine's.
  *   ERR_NOTFOUND  there is none of that name; `d` says so */
 MUST_USE err zone_find(str name, const struct zone **out, struct diag *d);
 

@@ -307,7 +307,7 @@ static void put_value(struct yaml_out *o, const struct decode_field *f, const vo
         print_text(o, *(const str *)p);
         break;
     case DECODE_SECRET:
-        print_text(o, o->reveal || ((const str *)p)->len == 0 ? *(const str *)p : STR("<secret>"));
+        print_secret(o, *(const str *)p);
         break;
     case DECODE_URL:
         put_url(o, *(const str *)p);
@@ -345,6 +345,11 @@ static void put_value(struct yaml_out *o, const struct decode_field *f, const vo
     case DECODE_INLINE:
         break;
     }
+}
+
+void print_secret(struct yaml_out *o, str text)
+{
+    print_text(o, o->reveal || text.len == 0 ? text : STR("<secret>"));
 }
 
 void print_fields(struct yaml_out *o, const struct decode_schema *schema, const void *s)

@@ -29,7 +29,8 @@ void print_int(struct yaml_out *out, int64_t v);
 void print_duration(struct yaml_out *out, int64_t ms);
 void print_texts(struct yaml_out *out, struct texts list);
 void print_pairs(struct yaml_out *out, const struct pairs *pairs); /* in the order of names */
-void print_secrets(struct yaml_out *out, struct texts list); /* as many <secret> */
+void print_secrets(struct yaml_out *out, struct texts list);       /* as many <secret> */
+void print_secret(struct yaml_out *out, str text);                 /* "" stays empty */
 void print_fields(struct yaml_out *out, const struct decode_schema *schema, const void *s);
 
 /* "10MB" in the words of alecthomas/units: 10MiB. */

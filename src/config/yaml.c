@@ -101,6 +101,7 @@ static err add_node(struct builder *b, const yaml_event_t *ev, enum yaml_type ty
     n->line = (unsigned)ev->start_mark.line + 1;
     n->column = (unsigned)ev->start_mark.column + 1;
     n->text = arena_str(b->arena, text);
+    n->quoted = type == YAML_SCALAR && ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     TRY(attach(b, &ev->start_mark, n));
     if (type != YAML_LIST && type != YAML_MAP)
         return OK;

@@ -4,6 +4,8 @@
 #ifndef CONFIG_YAML_H
 #define CONFIG_YAML_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
@@ -24,6 +26,7 @@ struct yaml { /* a node; lives in the arena */
     str key;               /* when it is a value of a map */
     unsigned key_line, key_column;
     str text;                  /* YAML_SCALAR */
+    bool quoted;               /* so it is text, whatever it looks like */
     struct yaml *first, *next; /* children of a list or map, in order; siblings */
 };
 

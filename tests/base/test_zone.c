@@ -87,6 +87,7 @@ static void test_zone__names(void **state)
         assert_null(z);
     }
     assert_ptr_equal(find("Asia/Tokyo"), find("Asia/Tokyo"));
+    assert_non_null(find("Local"));
 }
 
 int main(void)
