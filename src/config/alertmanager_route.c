@@ -47,7 +47,7 @@ static bool print_matchers(const void *place, struct yaml_out *out)
     print_list_begin(out);
     for (size_t i = 0; i < ms->count; i++) {
         struct buf text = {0};
-        matcher_format(&ms->items[i], &text);
+        alert_matcher_format(&ms->items[i], &text);
         print_text(out, buf_str(&text));
         buf_fini(&text);
     }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "model/alert_matcher_priv.h"
 
 /* Our expressions are (?s:...); where there is a dot, that is undone inside. */
@@ -121,13 +122,56 @@ void alert_matchers_sort(struct alert_matchers *ms)
         qsort(ms->items, ms->count, sizeof(*ms->items), compare);
 }
 
+static bool name_is_bare(str name)
+{
+    unsigned size;
+    for (size_t i = 0; i < name.len; i += size)
+        if (matcher_rune_is_reserved(utf8_decode((str){name.ptr + i, name.len - i}, &size)))
+            return false;
+    return true;
+}
+
+static void put_escaped(str s, struct buf *out)
+{
+    buf_put_u8(out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\\' || s.ptr[i] == '"')
+            buf_put_u8(out, '\\');
+        if (s.ptr[i] == '\n')
+            buf_put_str(out, STR("\\n"));
+        else
+            buf_put_u8(out, (uint8_t)s.ptr[i]);
+    }
+    buf_put_u8(out, '"');
+}
+
+void alert_matcher_format(const struct matcher *m, struct buf *out)
+{
+    static const str OPERATORS[] = {
+        [MATCH_EQUAL] = {"=", 1},
+        [MATCH_NOT_EQUAL] = {"!=", 2},
+        [MATCH_REGEX] = {"=~", 2},
+        [MATCH_NOT_REGEX] = {"!~", 2},
+    };
+    bool bare = name_is_bare(m->name);
+    if (bare)
+        buf_put_str(out, m->name);
+    else
+        utf8_quote(out, m->name);
+    buf_put_str(out, OPERATORS[m->type]);
+    if (bare)
+        put_escaped(m->value, out);
+    else
+        utf8_quote(out, m->value);
+}
+
 void alert_matchers_format(const struct alert_matchers *ms, struct buf *out)
 {
     buf_put_u8(out, '{');
     for (size_t i = 0; i < ms->count; i++) {
         if (i > 0)
             buf_put_u8(out, ',');
-        matcher_format(&ms->items[i], out);
+        alert_matcher_format(&ms->items[i], out);
     }
     buf_put_u8(out, '}');
 }

@@ -32,6 +32,10 @@ void alert_matchers_fini(struct alert_matchers *ms);
 /* By name, value, operator: the order of printing and of group keys. */
 void alert_matchers_sort(struct alert_matchers *ms);
 
+/* Append one as Alertmanager prints it: `a="b"`, with \\ \" \n escaped and nothing else; a name
+ * that is not bare is quoted, and then both are as Go quotes. */
+void alert_matcher_format(const struct matcher *m, struct buf *out);
+
 /* Append `{a="b",c=~"d"}`. */
 void alert_matchers_format(const struct alert_matchers *ms, struct buf *out);
 

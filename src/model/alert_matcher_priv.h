@@ -13,6 +13,9 @@ struct matcher_reader {
 
 MUST_USE err matcher_reader_add(struct matcher_reader *r, enum matcher_type type, str name,
                                 str value);
+/* Must a name with this rune be quoted? */
+bool matcher_rune_is_reserved(uint32_t r);
+
 MUST_USE err matchers_read_utf8(struct matcher_reader *r, str text);
 MUST_USE err matchers_read_classic(struct matcher_reader *r, str text);
 

@@ -15,7 +15,7 @@ static bool is_space(uint32_t r)
            r == 0x205f || r == 0x3000;
 }
 
-static bool is_reserved(uint32_t r)
+bool matcher_rune_is_reserved(uint32_t r)
 {
     return is_space(r) || (r < 0x80 && r != 0 && strchr("{}!=~,\\\"'`", (int)r) != NULL);
 }
@@ -140,7 +140,8 @@ static err take_text(struct utf8_lexer *l, const char *what, struct buf *out)
     buf_reset(out);
     if (l->s.len > 0 && l->s.ptr[0] == '"')
         return take_quoted(l, out);
-    while (n < l->s.len && !is_reserved(utf8_decode((str){l->s.ptr + n, l->s.len - n}, &size)))
+    while (n < l->s.len &&
+           !matcher_rune_is_reserved(utf8_decode((str){l->s.ptr + n, l->s.len - n}, &size)))
         n += size;
     if (n == 0)
         return expected(l, what);
