@@ -10,7 +10,7 @@
 #include "model/labels.h"
 #include "rules/template.h"
 
-struct rule_sample {      /* of a query's result */
+struct template_sample {      /* of a query's result */
     struct labels labels; /* with __name__ */
     double value;
 };
@@ -18,9 +18,9 @@ struct rule_sample {      /* of a query's result */
 /* How `query` in a template gets its result: an instant query at the evaluation's time. Texts and
  * samples go into `a`. A range, scalar or string result is an error or a sample as upstream has it:
  * scalars are one sample without labels. */
-struct rule_query {
+struct template_query {
     void *arg;
-    err (*run)(void *arg, str expr, struct arena *a, struct rule_sample **out, size_t *count,
+    err (*run)(void *arg, str expr, struct arena *a, struct template_sample **out, size_t *count,
                struct diag *d);
 };
 
@@ -29,7 +29,7 @@ struct rule_template_host {
     struct labels external_labels;
     str external_url;               /* without a trailing slash, as --web.external-url is kept */
     int64_t ts_ms;                  /* of the evaluation */
-    const struct rule_query *query; /* NULL: `query` fails */
+    const struct template_query *query; /* NULL: `query` fails */
     const struct template_limits *limits; /* NULL: the default ones */
 };
 

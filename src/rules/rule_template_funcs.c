@@ -28,7 +28,7 @@ static const struct template_type SAMPLE_POINTER = {.name = "*template.sample",
 static const struct template_type QUERY_RESULT = {
     .name = "template.queryResult", .kind = TEMPLATE_KIND_LIST, .elem = &SAMPLE_POINTER};
 
-static err make_samples(struct template_call *c, const struct rule_sample *samples, size_t count,
+static err make_samples(struct template_call *c, const struct template_sample *samples, size_t count,
                         struct template_value *out)
 {
     struct template_value *items = ARENA_ARRAY(c->arena, struct template_value, count + 1);
@@ -48,7 +48,7 @@ static err make_samples(struct template_call *c, const struct rule_sample *sampl
 FUNC(fn_query)
 {
     const struct rule_template_host *host = c->host;
-    struct rule_sample *samples = NULL;
+    struct template_sample *samples = NULL;
     size_t n = 0;
     (void)count;
     if (host == NULL || host->query == NULL)

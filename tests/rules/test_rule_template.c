@@ -18,7 +18,7 @@ static const struct label EXTERNAL[] = {{{"cluster", 7}, {"eu", 2}}};
 static const struct label FIRST[] = {{{"__name__", 8}, {"m", 1}}, {{"device", 6}, {"sdb", 3}}};
 static const struct label SECOND[] = {{{"__value__", 9}, {"17.0", 4}}, {{"device", 6}, {"sda", 3}}};
 
-static err run_query(void *arg, str expr, struct arena *a, struct rule_sample **out, size_t *count,
+static err run_query(void *arg, str expr, struct arena *a, struct template_sample **out, size_t *count,
                      struct diag *d)
 {
     (void)arg;
@@ -26,10 +26,10 @@ static err run_query(void *arg, str expr, struct arena *a, struct rule_sample **
         return OK;
     if (!str_eq(expr, STR("metric")))
         return diag_set(d, ERR_INVALID, "1:1: parse error: unknown " STR_FMT, STR_ARG(expr));
-    struct rule_sample *samples = ARENA_ARRAY(a, struct rule_sample, 2);
+    struct template_sample *samples = ARENA_ARRAY(a, struct template_sample, 2);
     assert_non_null(samples);
-    samples[0] = (struct rule_sample){{FIRST, 2}, 11};
-    samples[1] = (struct rule_sample){{SECOND, 2}, 21.5};
+    samples[0] = (struct template_sample){{FIRST, 2}, 11};
+    samples[1] = (struct template_sample){{SECOND, 2}, 21.5};
     *out = samples;
     *count = 2;
     return OK;
@@ -47,7 +47,7 @@ static int reset_limits(void **state)
 /* Parse and expand; an error of parsing is shown with '!'. */
 static err expand(const char *text, double value, struct buf *out, struct diag *d)
 {
-    static const struct rule_query query = {NULL, run_query};
+    static const struct template_query query = {NULL, run_query};
     struct rule_template_host host = {.external_labels = {EXTERNAL, 1},
                                       .external_url = STR("http://mon.example:9090/prom"),
                                       .ts_ms = 1435065584128,
