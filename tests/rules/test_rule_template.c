@@ -18,8 +18,8 @@ static const struct label EXTERNAL[] = {{{"cluster", 7}, {"eu", 2}}};
 static const struct label FIRST[] = {{{"__name__", 8}, {"m", 1}}, {{"device", 6}, {"sdb", 3}}};
 static const struct label SECOND[] = {{{"__value__", 9}, {"17.0", 4}}, {{"device", 6}, {"sda", 3}}};
 
-static err run_query(void *arg, str expr, struct arena *a, struct template_sample **out, size_t *count,
-                     struct diag *d)
+static err run_query(void *arg, str expr, struct arena *a, struct template_sample **out,
+                     size_t *count, struct diag *d)
 {
     (void)arg;
     if (str_eq(expr, STR("none")))
