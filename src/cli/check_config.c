@@ -12,8 +12,7 @@
 #include "cli/check_rules.h"
 #include "cli/serve_config.h"
 
-/* Rule files are named here, and checked by whoever knows rules. */
-enum { PARTS = SERVE_CONFIG_PARTS | CONFIG_RULES, ARENA_BYTES = 64 << 20 };
+enum { PARTS = SERVE_CONFIG_PARTS, ARENA_BYTES = 64 << 20 };
 
 /* ---- Files that are named ---- */
 

@@ -19,6 +19,7 @@
 #include "cli/serve_config.h"
 #include "cli/serve_health.h"
 #include "cli/serve_retention.h"
+#include "cli/serve_rules.h"
 #include "cli/serve_slo.h"
 #include "cli/serve_web.h"
 #include "http/api.h"
@@ -49,6 +50,7 @@ struct serve_flags {
     struct web_flags web;
     struct health_flags health;
     struct slo_serve_flags slo;
+    struct rules_flags rules;
 };
 
 static struct api api;
@@ -101,6 +103,7 @@ static struct serve_flags defaults(void)
         .web = web_flags_defaults(),
         .health = health_flags_defaults(),
         .slo = slo_serve_defaults(),
+        .rules = rules_flags_defaults(),
     };
 }
 
@@ -193,6 +196,7 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
         memcpy(out, FLAGS, sizeof(FLAGS));
     size_t n = COUNT_OF(FLAGS);
     n += web_flag_table(&f->web, out != NULL ? out + n : NULL);
+    n += rules_flag_table(&f->rules, out != NULL ? out + n : NULL);
     n += slo_serve_flag_table(&f->slo, out != NULL ? out + n : NULL);
     return n + health_flag_table(&f->health, out != NULL ? out + n : NULL);
 }
@@ -473,6 +477,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
 {
     atomic_store_explicit(&api.stopping, true, memory_order_release);
     notifications_set(&api.notifications, NOTE_STOPPING, true);
+    serve_rules_stop();
     http_server_drain(api.server, DRAIN_MS);
     web_guard_unlisten(&guard); /* it tells of the other one while that drains */
     http_server_close(api.server, DRAIN_MS);
@@ -484,6 +489,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     notifications_fini(&api.notifications);
     external_labels_fini(&api.external);
     insight_fini(&api.insight);
+    serve_rules_close();
     scrape_feed_close(api.scrape_feed);
     scraper_close(api.scraper);
     receiver_close(api.receiver);
@@ -528,10 +534,12 @@ static int run(sigset_t *signals, bool type_and_unit)
     config_subscribe(serve_config_reloader(), &EXEMPLARS);
     err e = serve_slo_open(serve_config_reloader(), &api, &options.slo, &d);
     if (e == OK)
-        e = serve_config_load(&d);
-    if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);
+    if (e == OK) {
+        serve_rules_open(serve_config_reloader(), &api, &options.rules, NULL);
+        e = serve_config_load(&d);
+    }
     if (e == OK)
         e = serve_health_open(&options.health, &api, options.data_path, (size_t)options.cache_bytes,
                               &d);
@@ -549,6 +557,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     }
     if (e == OK)
         e = open_scraper(db, type_and_unit, &d);
+    if (e == OK)
+        e = serve_rules_start(db, options.data_path, &d);
     if (e != OK) {
         (void)fprintf(stderr, "varve serve: error: %s\n", d.text[0] != '\0' ? d.text : err_name(e));
         close_all(db, exec_pool);

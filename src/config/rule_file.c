@@ -393,7 +393,15 @@ static void check_group(struct checker *c, bool repeated)
 
 /* ---- The file ---- */
 
-static err decode_groups(struct decode *c, slice text, struct rule_file *out)
+static err decode_one_group(struct decode *c, const struct yaml *root, struct structs *out)
+{
+    out->items = ARENA_NEW(c->arena, struct rule_group_def);
+    out->count = 1;
+    return out->items != NULL ? decode_struct(c, &GROUP_SCHEMA, root, out->items)
+                              : diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
+}
+
+static err decode_groups(struct decode *c, slice text, bool one, struct rule_file *out)
 {
     struct arena tree; /* apart: what was decoded outlives it */
     struct diag why = {.text = ""};
@@ -404,7 +412,8 @@ static err decode_groups(struct decode *c, slice text, struct rule_file *out)
     if (e != OK)
         (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
     else
-        e = decode_struct(c, &FILE_SCHEMA, root, &groups);
+        e = one ? decode_one_group(c, root, &groups)
+                : decode_struct(c, &FILE_SCHEMA, root, &groups);
     arena_fini(&tree);
     out->groups = groups.items;
     out->group_count = groups.count;
@@ -420,7 +429,7 @@ static err parse(const char *path, slice text, const struct rule_file_options *o
                               .source = arena_str(a, slice_text(text))};
     if (out->path.ptr == NULL || out->source.ptr == NULL)
         return diag_set(d, ERR_LIMIT, "%s: too large", path);
-    return decode_groups(&c, text, out);
+    return decode_groups(&c, text, o->one_group, out);
 }
 
 err rule_file_parse(const char *path, slice text, const struct rule_file_options *o,
@@ -479,4 +488,17 @@ void rule_file_yaml(const struct rule_file *f, struct buf *out)
 {
     struct structs groups = {f->groups, f->group_count};
     print_struct(&FILE_SCHEMA, &groups, out);
+}
+
+void rule_file_yaml_as(const struct rule_file *f, str key, struct buf *out)
+{
+    struct buf name = {0};
+    buf_put_str(&name, key);
+    struct decode_field field = FILE_FIELDS[0];
+    struct decode_schema schema = FILE_SCHEMA;
+    struct structs groups = {f->groups, f->group_count};
+    field.key = buf_cstr(&name);
+    schema.fields = &field;
+    print_struct(&schema, &groups, out);
+    buf_fini(&name);
 }

@@ -63,6 +63,7 @@ struct rule_file {
 
 struct rule_file_options {
     bool ignore_unknown_fields;
+    bool one_group;    /* the text is one group, without `groups:` around it */
     bool legacy_names; /* global.metric_name_validation_scheme: legacy */
     /* Is `expr` PromQL? When it is not, `d` has the words and d->start the byte. NULL: not asked.
      */
@@ -95,5 +96,7 @@ void rule_text_place(const struct rule_file *f, const struct rule_text *t, size_
 /* Append one group, or a whole file, as YAML that is read to the same. */
 void rule_group_yaml(const struct rule_group_def *g, struct buf *out);
 void rule_file_yaml(const struct rule_file *f, struct buf *out);
+/* The groups under another key than `groups`. */
+void rule_file_yaml_as(const struct rule_file *f, str key, struct buf *out);
 
 #endif

@@ -18,6 +18,7 @@
 #include "ingest/remote_write.h"
 #include "ingest/scrape_feed.h"
 #include "query/engine.h"
+#include "rules/manager.h"
 #include "storage/db.h"
 #include "storage/db_inspect.h"
 
@@ -32,6 +33,7 @@ struct api {
     struct scraper *scraper;         /* set before `ready` */
     struct scrape_feed *scrape_feed; /* the same */
     struct slo_engine *slos;         /* the same; NULL: no objectives */
+    struct rules *rules;             /* set before the first configuration; NULL: none */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
@@ -40,6 +42,7 @@ struct api {
     atomic_bool ready, stopping;
     struct server_health health;
     int64_t query_timeout_ms, lookback_ms;
+    _Atomic int64_t subquery_step_ms; /* global.evaluation_interval: of [5m:] */
     uint64_t samples_max;
     size_t query_bytes_max;     /* memory of one query */
     uint64_t queries_bytes_max; /* of all, before no other starts; 0: no limit */
@@ -151,6 +154,8 @@ void metrics_guard(struct api *api, struct buf *b);
 void metrics_scrape(struct api *api, struct buf *b);
 /* metrics_slos.c: its part about objectives. */
 void metrics_slos(struct api *api, struct buf *b);
+/* metrics_rules.c: its part about rules. */
+void metrics_rules(struct api *api, struct buf *b);
 
 /* Handlers, a file a subject. */
 void api_query(struct http_request *r);
@@ -186,6 +191,7 @@ void api_scrape_pools(struct http_request *r);
 void api_scrape_pool_config(struct http_request *r);
 void api_rules(struct http_request *r);
 void api_alerts(struct http_request *r);
+void api_rule_groups(struct http_request *r);
 void api_alertmanagers(struct http_request *r);
 void api_slos(struct http_request *r);
 void api_search_metric_names(struct http_request *r);

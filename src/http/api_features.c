@@ -107,8 +107,8 @@ static const struct feature OPERATORS[] = {
     ON("topk"),
     ON("unless"),
 };
-static const struct feature RULES[] = {OFF("concurrent_rule_eval"), OFF("keep_firing_for"),
-                                       OFF("query_offset")};
+static const struct feature RULES[] = {OFF("concurrent_rule_eval"), ON("keep_firing_for"),
+                                       ON("query_offset")};
 static const struct feature SCRAPE[] = {OFF("extra_scrape_metrics"),
                                         OFF("start_timestamp_zero_ingestion"),
                                         OFF("type_and_unit_labels")};

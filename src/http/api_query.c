@@ -57,6 +57,7 @@ static bool common_options(struct http_request *r, struct query_options *o)
     timeout_ms = MIN(MAX(timeout_ms, 0), api->query_timeout_ms);
     *o = api->features;
     o->lookback_ms = lookback_ms > 0 ? lookback_ms : api->lookback_ms;
+    o->subquery_step_ms = atomic_load_explicit(&api->subquery_step_ms, memory_order_relaxed);
     o->samples_max = api->samples_max;
     o->memory_bytes_max = api->query_bytes_max;
     o->deadline_mono_ns = http_start_mono_ns(r) + (uint64_t)timeout_ms * 1000000;

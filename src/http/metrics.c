@@ -256,6 +256,7 @@ void metrics_text(struct api *api, struct buf *b)
         put_receiver(b, receiver_counters_of(api->receiver));
         metrics_scrape(api, b);
         metrics_slos(api, b);
+        metrics_rules(api, b);
     }
 }
 

@@ -64,7 +64,9 @@ static void put_escaped(str s, struct buf *out)
 static err make_url(struct group *g, struct rule *r, struct diag *d)
 {
     struct buf url = {0};
-    buf_printf(&url, STR_FMT "/graph?g0.expr=", STR_ARG(g->env->external_url));
+    str base = g->env->external_url;
+    base.len -= str_ends(base, STR("/"));
+    buf_printf(&url, STR_FMT "/graph?g0.expr=", STR_ARG(base));
     put_escaped(r->expr, &url);
     buf_put_str(&url, STR("&g0.tab=1"));
     err e = copy_str(&g->arena, buf_str(&url), &r->generator_url, d);
@@ -188,6 +190,7 @@ static void set_digest(struct group *g)
     buf_put_string(&b, g->name);
     buf_put_zigzag(&b, g->interval_ms);
     buf_put_zigzag(&b, g->query_offset_ms);
+    buf_put_zigzag(&b, g->subquery_step_ms);
     buf_put_zigzag(&b, g->limit);
     put_labels(g->external_labels, &b);
     for (size_t i = 0; i < g->rule_count; i++) {
@@ -209,6 +212,7 @@ static err define(struct group *g, const struct rule_group_def *def, const struc
 {
     g->interval_ms = def->interval_ms > 0 ? def->interval_ms : o->interval_ms;
     g->query_offset_ms = def->has_query_offset ? def->query_offset_ms : o->query_offset_ms;
+    g->subquery_step_ms = o->subquery_step_ms;
     g->limit = def->limit;
     TRY(copy_str(&g->arena, o->file, &g->file, d));
     TRY(copy_str(&g->arena, def->name, &g->name, d));
@@ -232,6 +236,7 @@ err group_open(const struct rule_group_def *def, const struct group_options *o,
     struct group *g = mem_zalloc(1, sizeof(*g));
     arena_init(&g->arena, GROUP_BYTES_MAX);
     mutex_init(&g->lock);
+    atomic_init(&g->refs, 1);
     g->env = env;
     g->last_eval_ms = g->last_ts_ms = ALERT_NEVER;
     err e = define(g, def, o, d);
@@ -243,9 +248,16 @@ err group_open(const struct rule_group_def *def, const struct group_options *o,
     return OK;
 }
 
+struct group *group_ref(struct group *g)
+{
+    (void)atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+    return g;
+}
+
 void group_close(struct group *g)
 {
-    if (g == NULL)
+    /* acquire: the other holders are done with it */
+    if (g == NULL || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < g->rule_count; i++) {
         struct rule *r = &g->rules[i];
@@ -318,6 +330,12 @@ static void take_rule(struct rule *to, struct rule *from)
     to->last_eval_ms = from->last_eval_ms;
 }
 
+static void take_count(atomic_uint_least64_t *to, atomic_uint_least64_t *from)
+{
+    uint64_t n = atomic_load_explicit(from, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(to, n, memory_order_relaxed);
+}
+
 void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
 {
     struct keyed *keys = by_key(g), *others = by_key(from);
@@ -327,6 +345,10 @@ void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
     g->last_ts_ms = from->last_ts_ms;
     g->evals = from->evals;
     g->waits = from->waits;
+    take_count(&g->counters.evaluations, &from->counters.evaluations);
+    take_count(&g->counters.failures, &from->counters.failures);
+    take_count(&g->counters.iterations, &from->counters.iterations);
+    take_count(&g->counters.missed, &from->counters.missed);
     rule_series_move(&g->orphans, &from->orphans);
     for (size_t i = 0; i < from->rule_count; i++) {
         struct rule *r = &from->rules[others[i].index];

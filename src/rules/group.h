@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/thread.h"
+#include "base/timing.h"
 #include "rules/alert_log.h"
 #include "rules/alert_sink.h"
 #include "rules/rule.h"
@@ -24,9 +25,14 @@ enum {
     GROUP_EVALS_TO_RESTORE = 2,      /* until then series that alerts stand on may be missing */
 };
 
-struct rules_counters { /* of all groups together; relaxed */
-    atomic_uint_least64_t template_failures;
-    atomic_uint_least64_t eval_count, eval_ns; /* of rules */
+struct rules_timing {
+    struct timing all;
+    struct timing_recent recent;
+};
+
+struct rules_counters {                                   /* of all groups together */
+    atomic_uint_least64_t template_failures, alerts_told; /* relaxed */
+    struct rules_timing rules, groups;                    /* how long evaluations took */
 };
 
 struct rules_env { /* what groups work with; borrowed for their life */
@@ -42,10 +48,11 @@ struct rules_env { /* what groups work with; borrowed for their life */
 struct group_options {
     str file;
     int64_t interval_ms, query_offset_ms; /* when the group says nothing of it */
+    int64_t subquery_step_ms;             /* of [5m:]; 0: the default */
     struct labels external_labels;        /* for templates */
 };
 
-struct group_counters { /* since the start, for each pair of file and name; relaxed */
+struct group_counters { /* since the start, whatever was reloaded; relaxed */
     atomic_uint_least64_t evaluations, failures, iterations, missed;
 };
 
@@ -53,13 +60,15 @@ struct group {
     /* definition; constant */
     struct arena arena;
     str file, name;
-    int64_t interval_ms, query_offset_ms, limit;
+    int64_t interval_ms, query_offset_ms, subquery_step_ms, limit;
     struct labels external_labels;
     struct rule *rules;
     size_t rule_count;
     hash128 key;    /* of file and name */
     hash128 digest; /* of the whole definition: equal when nothing was changed */
     const struct rules_env *env;
+    atomic_uint refs;
+    struct group_counters counters;
     atomic_bool stop; /* end the evaluation that runs between two rules; queries are canceled */
 
     struct mutex lock;                /* guards the states of rules and all below; rank: leaf */
@@ -70,14 +79,16 @@ struct group {
     uint64_t restore_ns;              /* the restoration took */
     bool waits; /* the process was down for so long that series may be missing at first: alerts from
                    before are not ended until GROUP_EVALS_TO_RESTORE evaluations are over */
-    struct rule_series orphans;      /* of rules that are gone; marked stale with the next one */
-    struct group_counters *counters; /* owned by whoever keeps the group; NULL: not counted */
+    struct rule_series orphans; /* of rules that are gone; marked stale with the next one */
 };
 
 /* Make a group of its definition, which has been checked (rule_check.h).
  *   ERR_INVALID, ERR_LIMIT  `d` says why, as the check would have */
 MUST_USE err group_open(const struct rule_group_def *def, const struct group_options *o,
                         const struct rules_env *env, struct group **out, struct diag *d);
+
+/* Another reference, for who looks at it; group_close() drops one, the last frees. */
+struct group *group_ref(struct group *g);
 void group_close(struct group *g); /* NULL is allowed */
 
 /* Evaluate all rules as of `ts_ms`. */

@@ -12,6 +12,7 @@
 
 struct eval { /* of one rule */
     struct group *g;
+    const struct rule_querier *querier; /* with what the group says of queries */
     struct rule *r;
     int64_t ts_ms, sample_ms; /* of the evaluation; of queries and samples: less query_offset */
     struct arena *arena;
@@ -23,6 +24,12 @@ struct eval { /* of one rule */
 static void add(atomic_uint_least64_t *c, uint64_t n)
 {
     (void)atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+static void note_time(struct rules_timing *t, uint64_t ns)
+{
+    timing_add(&t->all, ns);
+    timing_recent_add(&t->recent, ns, clock_mono_ns());
 }
 
 static err over_budget(struct eval *x)
@@ -67,7 +74,7 @@ static err candidates_of(struct eval *x, const struct rule_vector *v, struct ale
                                       .external_labels = g->external_labels,
                                       .external_url = g->env->external_url,
                                       .ts_ms = x->ts_ms,
-                                      .querier = &g->env->querier,
+                                      .querier = x->querier,
                                       .canceled = &g->stop};
         struct labels expanded;
         if (rule_text_expand(x->r->texts, &data, x->arena, &expanded, &cs[i].annotations,
@@ -103,6 +110,8 @@ static void send_alerts(struct eval *x, bool changed, bool failed)
     }
     if (env->log != NULL && (changed || count > 0))
         alert_log_put(env->log, x->r->key, &x->r->alerts, changed);
+    if (env->counters != NULL)
+        add(&env->counters->alerts_told, count);
     if (env->sink != NULL && count > 0)
         env->sink->send(env->sink->arg, alerts, count);
 }
@@ -219,8 +228,7 @@ void group_mark_stale(struct group *g, int64_t ts_ms)
 static err eval_rule(struct eval *x)
 {
     struct rule_vector v;
-    TRY(rule_query(&x->g->env->querier, x->r->expr, x->sample_ms, &x->g->stop, x->arena, &v,
-                   &x->diag));
+    TRY(rule_query(x->querier, x->r->expr, x->sample_ms, &x->g->stop, x->arena, &v, &x->diag));
     if (x->r->alerting)
         return eval_alerting(x, &v);
     TRY(recording_samples(x->r, &v, x->sample_ms, x->g->limit, x->arena, &x->samples, &x->diag));
@@ -230,8 +238,7 @@ static err eval_rule(struct eval *x)
 
 static void note_failure(struct eval *x, err e)
 {
-    if (x->g->counters != NULL)
-        add(&x->g->counters->failures, 1);
+    add(&x->g->counters.failures, 1);
     if (e == ERR_CANCELED) /* the group is being stopped */
         return;
     log_warn("Evaluating rule failed", LOG_STR("file", x->g->file), LOG_STR("group", x->g->name),
@@ -250,19 +257,15 @@ static void set_health(struct eval *x, err e, uint64_t began_ns, int64_t began_m
     r->eval_ns = took_ns;
     r->last_eval_ms = began_ms;
     group_unlock(x->g);
-    struct rules_counters *c = x->g->env->counters;
-    if (c != NULL) {
-        add(&c->eval_count, 1);
-        add(&c->eval_ns, took_ns);
-    }
+    if (x->g->env->counters != NULL)
+        note_time(&x->g->env->counters->rules, took_ns);
 }
 
 static void run_rule(struct eval *x)
 {
     uint64_t began_ns = clock_mono_ns();
     int64_t began_ms = clock_wall_ms();
-    if (x->g->counters != NULL)
-        add(&x->g->counters->evaluations, 1);
+    add(&x->g->counters.evaluations, 1);
     err e = eval_rule(x);
     if (e != OK) {
         (void)diag_set(&x->diag, e, "%s", err_name(e));
@@ -298,6 +301,8 @@ static void finish(struct group *g, int64_t ts_ms, uint64_t began_ns, int64_t be
     g->evals++;
     uint64_t evals = g->evals;
     group_unlock(g);
+    if (g->env->counters != NULL)
+        note_time(&g->env->counters->groups, took_ns);
     if (g->env->log != NULL && has_alerts(g))
         alert_log_seen(g->env->log, g->key, ts_ms);
     if (evals == GROUP_EVALS_TO_RESTORE)
@@ -310,9 +315,12 @@ void group_eval(struct group *g, int64_t ts_ms)
     int64_t began_ms = clock_wall_ms();
     struct arena a;
     size_t samples = 0;
+    struct rule_querier querier = g->env->querier;
+    querier.options.subquery_step_ms = g->subquery_step_ms;
     arena_init(&a, RULE_EVAL_BYTES_MAX);
     for (size_t i = 0; i < g->rule_count; i++) {
         struct eval x = {.g = g,
+                         .querier = &querier,
                          .r = &g->rules[i],
                          .ts_ms = ts_ms,
                          .sample_ms = ts_ms - g->query_offset_ms,

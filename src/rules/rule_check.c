@@ -31,6 +31,7 @@ static struct rule_file_options options_of(const struct rule_check *c)
     return (struct rule_file_options){
         .ignore_unknown_fields = c->ignore_unknown_fields,
         .legacy_names = c->legacy_names,
+        .one_group = c->one_group,
         .check_expr = check_expr,
         .check_template = check_template,
         .arg = (void *)(uintptr_t)c,

@@ -8,6 +8,7 @@
 struct rule_check {
     struct promql_options promql; /* what expressions may use */
     bool ignore_unknown_fields, legacy_names;
+    bool one_group; /* the text is one group */
 };
 
 /* rule_file_read() and rule_file_parse() with expressions and templates checked too. */

@@ -140,7 +140,7 @@ BAD = {"a: &a [x, x]\nb: &b [*a, *a]\n" + "".join(f"c{i}: [*b, *b]\n" for i in r
        "global: {}\nglobal: {}\n": "already set",
        "global:\n\tscrape_interval: 1m\n": "cannot start any token",
        "global: {nonsense: 1}\n": "field nonsense not found in type config.plain",
-       "rule_files: [a.yml]\n": "\"rule_files\" is understood, but this version does not act on it",
+       "remote_read: [{url: 'http://x'}]\n": "\"remote_read\" is understood, but this version does not act on it",
        "global: {query_log_file: /nonexistent/q.log}\n": "query_log_file"}
 for text, why in BAD.items():
     live(text)
