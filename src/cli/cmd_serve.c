@@ -16,6 +16,7 @@
 #include "base/regex.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/serve_alerting.h"
 #include "cli/serve_config.h"
 #include "cli/serve_health.h"
 #include "cli/serve_retention.h"
@@ -51,6 +52,7 @@ struct serve_flags {
     struct health_flags health;
     struct slo_serve_flags slo;
     struct rules_flags rules;
+    struct alerting_flags alerting;
 };
 
 static struct api api;
@@ -104,6 +106,7 @@ static struct serve_flags defaults(void)
         .health = health_flags_defaults(),
         .slo = slo_serve_defaults(),
         .rules = rules_flags_defaults(),
+        .alerting = alerting_flags_defaults(),
     };
 }
 
@@ -198,6 +201,7 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
     n += web_flag_table(&f->web, out != NULL ? out + n : NULL);
     n += rules_flag_table(&f->rules, out != NULL ? out + n : NULL);
     n += slo_serve_flag_table(&f->slo, out != NULL ? out + n : NULL);
+    n += alerting_flag_table(&f->alerting, out != NULL ? out + n : NULL);
     return n + health_flag_table(&f->health, out != NULL ? out + n : NULL);
 }
 
@@ -483,6 +487,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     http_server_close(api.server, DRAIN_MS);
     serve_health_close(&api);
     serve_config_close();
+    serve_alerting_close(&api);
     web_guard_close(&guard);
     insight_stop(&api.insight);
     serve_slo_close();
@@ -534,15 +539,19 @@ static int run(sigset_t *signals, bool type_and_unit)
     config_subscribe(serve_config_reloader(), &EXEMPLARS);
     err e = serve_slo_open(serve_config_reloader(), &api, &options.slo, &d);
     if (e == OK)
+        e = serve_alerting_open(serve_config_reloader(), &api, &options.alerting, &d);
+    if (e == OK)
         e = web_urls_resolve(str_from(options.external_url), str_from(options.route_prefix),
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);
     if (e == OK) {
-        serve_rules_open(serve_config_reloader(), &api, &options.rules, NULL);
+        serve_rules_open(serve_config_reloader(), &api, &options.rules, serve_alerting_sink());
         e = serve_config_load(&d);
     }
     if (e == OK)
         e = serve_health_open(&options.health, &api, options.data_path, (size_t)options.cache_bytes,
                               &d);
+    if (e == OK && sender_register_health(api.sender, api.health.checks) != OK)
+        e = diag_set(&d, ERR_IO, "the checks of health cannot be started");
     if (e == OK)
         e = open_server(&exec_pool, &d);
     serve_health_phase(&api, HEALTH_PHASE_WAL_REPLAY);

@@ -8,7 +8,7 @@
 #include "http/auth.h"
 
 /* Sections that `varve serve` acts on, for those who judge a file without a server. */
-enum { SERVE_CONFIG_PARTS = CONFIG_SCRAPE | CONFIG_RULES };
+enum { SERVE_CONFIG_PARTS = CONFIG_SCRAPE | CONFIG_RULES | CONFIG_ALERTING };
 
 /* Prepare: no file is read yet. `scrape` puts the jobs of a configuration in force, all or nothing.
  * Parts subscribe to serve_config_reloader() before serve_config_load(). */

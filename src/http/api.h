@@ -19,6 +19,7 @@
 #include "ingest/scrape_feed.h"
 #include "query/engine.h"
 #include "rules/manager.h"
+#include "rules/sender.h"
 #include "storage/db.h"
 #include "storage/db_inspect.h"
 
@@ -34,6 +35,7 @@ struct api {
     struct scrape_feed *scrape_feed; /* the same */
     struct slo_engine *slos;         /* the same; NULL: no objectives */
     struct rules *rules;             /* set before the first configuration; NULL: none */
+    struct sender *sender; /* to external Alertmanagers; set before the first configuration */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
@@ -156,6 +158,9 @@ void metrics_scrape(struct api *api, struct buf *b);
 void metrics_slos(struct api *api, struct buf *b);
 /* metrics_rules.c: its part about rules. */
 void metrics_rules(struct api *api, struct buf *b);
+
+/* metrics_alerting.c: its part about alerts that are sent, and all discovery. */
+void metrics_alerting(struct api *api, struct buf *b);
 
 /* Handlers, a file a subject. */
 void api_query(struct http_request *r);

@@ -158,5 +158,4 @@ void metrics_scrape(struct api *api, struct buf *b)
     put_counters(b, scraper_counters_of(api->scraper));
     put_intervals(b, &s);
     put_pools(api, b);
-    scrape_feed_metrics(api->scrape_feed, b);
 }

@@ -512,36 +512,64 @@ static void put_set(struct buf *out, const struct set *s)
                (unsigned long long)target_count(s));
 }
 
-void discovery_metrics(struct discovery *d, struct buf *out)
+struct tally { /* of one discovery, for its metrics */
+    const char *name;
+    uint64_t failing, received, sent;
+};
+
+static struct tally look_at(struct discovery *d, struct buf *targets, uint64_t *failures)
 {
     mutex_lock(&d->lock);
-    if (d->set_count > 0) /* readers expect no family without samples */
+    struct tally t = {d->o.name, 0, d->updates_received, d->updates_sent};
+    for (size_t i = 0; i < d->set_count; i++)
+        put_set(targets, &d->sets[i]);
+    for (size_t i = 0; i < MECHANISMS; i++)
+        failures[i] += d->failures[i];
+    for (size_t i = 0; i < d->provider_count; i++)
+        t.failing += d->providers[i]->reason[0] != '\0';
+    mutex_unlock(&d->lock);
+    return t;
+}
+
+static void put_named(struct buf *out, const char *metric, const char *name, uint64_t v)
+{
+    buf_printf(out, "%s{name=\"%s\"} %llu\n", metric, name, (unsigned long long)v);
+}
+
+void discovery_metrics(struct discovery *const *all, size_t count, struct buf *out)
+{
+    static const char FAILED[] = "prometheus_sd_failed_configs",
+                      RECEIVED[] = "prometheus_sd_received_updates_total",
+                      SENT[] = "prometheus_sd_updates_total";
+    struct buf targets = {0}, failed = {0}, received = {0}, sent = {0};
+    uint64_t failures[MECHANISMS] = {0};
+    for (size_t i = 0; i < count; i++) {
+        struct tally t = look_at(all[i], &targets, failures);
+        put_named(&failed, FAILED, t.name, t.failing);
+        put_named(&received, RECEIVED, t.name, t.received);
+        put_named(&sent, SENT, t.name, t.sent);
+    }
+    if (targets.len > 0) /* readers expect no family without samples */
         put_type(out, "prometheus_sd_discovered_targets", "gauge",
                  "Current number of discovered targets.");
-    for (size_t i = 0; i < d->set_count; i++)
-        put_set(out, &d->sets[i]);
+    buf_put_str(out, buf_str(&targets));
     put_type(out, "prometheus_sd_refresh_failures_total", "counter",
              "Number of refresh failures for the given SD mechanism.");
     for (size_t i = 0; i < MECHANISMS; i++)
         if (i != SD_STATIC)
             buf_printf(out, "prometheus_sd_refresh_failures_total{mechanism=\"%s\"} %llu\n",
-                       MECHANISM_NAMES[i], (unsigned long long)d->failures[i]);
-    uint64_t failing = 0;
-    for (size_t i = 0; i < d->provider_count; i++)
-        failing += d->providers[i]->reason[0] != '\0';
-    put_type(out, "prometheus_sd_failed_configs", "gauge",
-             "Number of discovery sections that fail now.");
-    buf_printf(out, "prometheus_sd_failed_configs{name=\"scrape\"} %llu\n",
-               (unsigned long long)failing);
-    put_type(out, "prometheus_sd_received_updates_total", "counter",
+                       MECHANISM_NAMES[i], (unsigned long long)failures[i]);
+    put_type(out, FAILED, "gauge", "Number of discovery sections that fail now.");
+    buf_put_str(out, buf_str(&failed));
+    put_type(out, RECEIVED, "counter",
              "Total number of update events received from the SD providers.");
-    buf_printf(out, "prometheus_sd_received_updates_total{name=\"scrape\"} %llu\n",
-               (unsigned long long)d->updates_received);
-    put_type(out, "prometheus_sd_updates_total", "counter",
-             "Total number of update events sent to the SD consumers.");
-    buf_printf(out, "prometheus_sd_updates_total{name=\"scrape\"} %llu\n",
-               (unsigned long long)d->updates_sent);
-    mutex_unlock(&d->lock);
+    buf_put_str(out, buf_str(&received));
+    put_type(out, SENT, "counter", "Total number of update events sent to the SD consumers.");
+    buf_put_str(out, buf_str(&sent));
+    buf_fini(&targets);
+    buf_fini(&failed);
+    buf_fini(&received);
+    buf_fini(&sent);
 }
 
 /* ---- Start and end ---- */
@@ -550,6 +578,7 @@ err discovery_open(const struct discovery_options *o, struct discovery **out)
 {
     struct discovery *d = mem_zalloc(1, sizeof(*d));
     d->o = *o;
+    d->o.name = o->name != NULL ? o->name : "scrape";
     d->o.delay_ms = o->delay_ms > 0 ? o->delay_ms : DELAY_MS_DEFAULT;
     buf_put_str(&d->user_agent, o->user_agent);
     mutex_init(&d->apply_lock);

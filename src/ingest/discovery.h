@@ -15,6 +15,7 @@ enum { DISCOVERY_PROVIDERS_MAX = 1000 }; /* threads; more are refused */
 struct discovery;
 
 struct discovery_options {
+    const char *name; /* in metrics: "scrape" (NULL) or "notify"; static */
     str user_agent;
     int64_t delay_ms;           /* least time between two calls of `changed`; 0: 5 s */
     void (*changed)(void *arg); /* the targets of some set changed; NULL: nobody is told */
@@ -46,7 +47,7 @@ void discovery_view_fini(struct discovery_view *v);
 /* Append the reasons why providers of a set fail now, a line each; nothing when all is well. */
 void discovery_reasons(struct discovery *d, str set, struct buf *out);
 
-/* Append the prometheus_sd_* metrics in text format. */
-void discovery_metrics(struct discovery *d, struct buf *out);
+/* Append the prometheus_sd_* metrics of several in text format. */
+void discovery_metrics(struct discovery *const *all, size_t count, struct buf *out);
 
 #endif

@@ -167,7 +167,7 @@ err scrape_feed_apply(struct scrape_feed *f, struct config *config, struct diag 
     return e;
 }
 
-void scrape_feed_metrics(struct scrape_feed *f, struct buf *out)
+struct discovery *scrape_feed_discovery(struct scrape_feed *f)
 {
-    discovery_metrics(f->discovery, out);
+    return f->discovery;
 }

@@ -16,7 +16,7 @@ void scrape_feed_close(struct scrape_feed *f); /* NULL is allowed */
  * was: those of scraper_apply() and discovery_apply(). */
 MUST_USE err scrape_feed_apply(struct scrape_feed *f, struct config *config, struct diag *d);
 
-/* Append the prometheus_sd_* metrics. */
-void scrape_feed_metrics(struct scrape_feed *f, struct buf *out);
+/* What finds the targets, for its metrics; as long as the feed. */
+struct discovery *scrape_feed_discovery(struct scrape_feed *f);
 
 #endif

@@ -31,6 +31,7 @@ struct sender {
     size_t set_count, active;
     struct leaving *leaving;
     size_t leaving_count;
+    bool applying; /* sets and discovery are not of the same configuration */
     _Atomic uint64_t unusable;
 };
 
@@ -269,7 +270,7 @@ static void sync_all(struct sender *s)
 {
     rwlock_write(&s->lock);
     reap(s, false);
-    for (size_t i = 0; i < s->set_count; i++)
+    for (size_t i = 0; i < s->set_count && !s->applying; i++)
         sync_set(s, s->sets[i]);
     rwlock_unlock(&s->lock);
 }
@@ -288,15 +289,6 @@ static void plan_free(struct plan *p)
         sender_set_unref(p->sets[i]);
     mem_free(p->sets);
     mem_free(p);
-}
-
-static unsigned twins_before(const struct alertmanager_configs *all, size_t i)
-{
-    hash128 digest = config_alertmanager_digest(&all->items[i]);
-    unsigned n = 0;
-    for (size_t k = 0; k < i; k++)
-        n += hash128_eq(config_alertmanager_digest(&all->items[k]), digest);
-    return n;
 }
 
 static err check_discovery(const struct alertmanager_configs *all, struct diag *d)
@@ -320,7 +312,7 @@ err sender_prepare(struct sender *s, struct config *fresh, void **prepared, stru
     for (size_t i = 0; i < all->count && e == OK; i++) {
         const struct alertmanager_config *c = &all->items[i];
         struct diag why = {.text = ""};
-        e = sender_set_new(fresh, c, twins_before(all, i), s->o.user_agent, &p->sets[i], &why);
+        e = sender_set_new(fresh, c, i, s->o.user_agent, &p->sets[i], &why);
         if (e == OK)
             p->count++;
         else
@@ -350,23 +342,38 @@ static void set_external(struct sender *s)
     s->external = (struct labels){items, from->count};
 }
 
-/* A section that did not change keeps its set: names are made of what a section says. */
+/* The set of the plan that says the same, if it is not another's already. */
+static struct sender_set **find_same(const struct plan *p, const bool *taken,
+                                     const struct sender_set *old, size_t *which)
+{
+    for (size_t k = 0; k < p->count; k++) {
+        if (taken[k] || !hash128_eq(p->sets[k]->digest, old->digest))
+            continue;
+        *which = k;
+        return &p->sets[k];
+    }
+    return NULL;
+}
+
+/* A section that did not change keeps its set, wherever it stands now. */
 static void keep_sets(struct sender *s, struct plan *p)
 {
+    bool *taken = mem_zalloc(p->count + 1, sizeof(*taken));
     for (size_t i = 0; i < s->set_count; i++) {
-        bool kept = false;
-        for (size_t k = 0; k < p->count && !kept; k++) {
-            kept = strcmp(s->sets[i]->name, p->sets[k]->name) == 0;
-            if (kept) {
-                sender_set_unref(p->sets[k]);
-                p->sets[k] = s->sets[i];
-            }
-        }
-        if (kept)
+        struct sender_set *old = s->sets[i];
+        size_t which = 0;
+        struct sender_set **same = find_same(p, taken, old, &which);
+        if (same == NULL) {
+            leave_all(s, old);
+            sender_set_unref(old);
             continue;
-        leave_all(s, s->sets[i]);
-        sender_set_unref(s->sets[i]);
+        }
+        taken[which] = true;
+        memcpy(old->name, (*same)->name, sizeof(old->name));
+        sender_set_unref(*same);
+        *same = old;
     }
+    mem_free(taken);
     mem_free(s->sets);
     s->sets = p->sets;
     s->set_count = p->count;
@@ -388,12 +395,16 @@ static void discover(struct sender *s, struct config *fresh, const struct plan *
 void sender_commit(struct sender *s, struct config *fresh, void *prepared)
 {
     struct plan *p = prepared;
-    discover(s, fresh, p);
+    rwlock_write(&s->lock);
+    s->applying = true;
+    rwlock_unlock(&s->lock);
+    discover(s, fresh, p); /* without the lock: its threads may wait for it */
     rwlock_write(&s->lock);
     struct config *old = s->config;
     s->config = config_ref(fresh);
     set_external(s);
     keep_sets(s, p);
+    s->applying = false;
     rwlock_unlock(&s->lock);
     config_unref(old);
     sync_all(s);
@@ -408,7 +419,8 @@ err sender_open(const struct sender_options *o, struct sender **out)
     s->o.queue_capacity = o->queue_capacity > 0 ? o->queue_capacity : QUEUE_CAPACITY_DEFAULT;
     s->o.batch_max = o->batch_max > 0 ? o->batch_max : BATCH_MAX_DEFAULT;
     rwlock_init(&s->lock);
-    const struct discovery_options d = {.user_agent = o->user_agent,
+    const struct discovery_options d = {.name = "notify",
+                                        .user_agent = o->user_agent,
                                         .delay_ms = o->discovery_delay_ms,
                                         .changed = changed,
                                         .arg = s};

@@ -1,7 +1,6 @@
 /* sender_set.c -- see sender_set.h. */
 #include "rules/sender_set.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -9,7 +8,7 @@
 #include "base/mem.h"
 #include "rules/sender_target.h"
 
-err sender_set_new(struct config *owner, const struct alertmanager_config *c, unsigned twin,
+err sender_set_new(struct config *owner, const struct alertmanager_config *c, size_t index,
                    str user_agent, struct sender_set **out, struct diag *d)
 {
     struct sender_set *set = mem_zalloc(1, sizeof(*set));
@@ -17,8 +16,7 @@ err sender_set_new(struct config *owner, const struct alertmanager_config *c, un
     set->owner = config_ref(owner);
     set->config = c;
     set->digest = config_alertmanager_digest(c);
-    (void)snprintf(set->name, sizeof(set->name), "notify/%016" PRIx64 "%016" PRIx64 "-%u",
-                   set->digest.hi, set->digest.lo, twin);
+    (void)snprintf(set->name, sizeof(set->name), "notify/config-%zu", index);
     err e = http_client_open(&c->http, user_agent, &set->client, d);
     if (e != OK)
         sender_set_unref(set);

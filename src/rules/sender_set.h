@@ -8,14 +8,14 @@
 #include "ingest/discovery.h"
 #include "rules/sender_loop.h"
 
-enum { SENDER_SET_NAME_SIZE = 80, SENDER_TARGET_BYTES_MAX = 8 << 20 };
+enum { SENDER_SET_NAME_SIZE = 40, SENDER_TARGET_BYTES_MAX = 8 << 20 };
 
 struct sender_set {
     _Atomic unsigned refs; /* of the configuration in force, and of each loop that leaves */
     struct config *owner;  /* whose section it is; referenced */
     const struct alertmanager_config *config;
     hash128 digest;                  /* of the section: equal sections say the same */
-    char name[SENDER_SET_NAME_SIZE]; /* for discovery: the same as long as the section is */
+    char name[SENDER_SET_NAME_SIZE]; /* for discovery, as upstream: "notify/config-INDEX" */
     struct http_client *client;
     struct sd_targets **parts; /* as they were taken last; referenced */
     size_t part_count;
@@ -26,9 +26,9 @@ struct sender_set {
     size_t dropped_count;
 };
 
-/* `twin`: how many sections before it say the same.   ERR_UNSUPPORTED  `d` */
-MUST_USE err sender_set_new(struct config *owner, const struct alertmanager_config *c,
-                            unsigned twin, str user_agent, struct sender_set **out, struct diag *d);
+/* `index`: of the section in its configuration.   ERR_UNSUPPORTED  `d` */
+MUST_USE err sender_set_new(struct config *owner, const struct alertmanager_config *c, size_t index,
+                            str user_agent, struct sender_set **out, struct diag *d);
 /* Without loops. NULL is allowed. */
 void sender_set_unref(struct sender_set *set);
 

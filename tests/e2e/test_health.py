@@ -14,7 +14,7 @@ from lib import Server, check, equal, folder, free_port, private_mounts, step, t
 
 FAST = ["--health.interval=200ms"]
 LIMITS = ["--health.disk-warning=100", "--health.disk-critical=100"]  # whatever this machine's disk is like
-CHECKS = ["tsdb", "wal", "head", "memory", "disk", "scrape", "cache"]
+CHECKS = ["tsdb", "wal", "head", "memory", "disk", "scrape", "cache", "alert_queue", "alertmanagers"]
 
 
 def get(s, path, headers=None, method="GET"):
@@ -146,7 +146,7 @@ status, answer = get(s, "/health")
 equal((status, answer["status"]), (200, "degraded"), "a check that is not critical does not make it unhealthy")
 equal(named(answer, "scrape")["message"], "all 2 targets are down", "message")
 equal(named(answer, "memory")["status"], "degraded", "memory above its warning")
-equal(answer["score"], round(100 * (4 * 3 + 1.5 + 0 + 1) / 17), "score")
+equal(answer["score"], round(100 * (4 * 3 + 1.5 + 0 + 1 + 1 + 1) / 19), "score")
 equal(get(s, "/health/ready")[1]["reasons"], ["scrape"], "a check that was asked to count for readiness")
 s.stop()
 s = Server(flags=FAST + LIMITS + ["--health.memory-warning=0", "--health.memory-critical=0"])

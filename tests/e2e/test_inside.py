@@ -331,7 +331,8 @@ port = free_port()
 scraping = os.path.join(folder(), "prometheus.yml")
 with open(scraping, "w") as g:
     g.write("global: {scrape_interval: 1s, scrape_timeout: 1s}\nrule_files: [rules.yml]\nscrape_configs:\n- job_name: self\n"
-            f"  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+            f"  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+            "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:1']}]}]}\n")
 with open(os.path.join(os.path.dirname(scraping), "rules.yml"), "w") as h:
     h.write("groups: [{name: g, rules: [{record: r, expr: up}]}]\n")
 guarded = Server(flags=[f"--web.config.file={f.name}", f"--config.file={scraping}"], port=port)

@@ -172,7 +172,7 @@ static void test_discovery__reload(void **state)
     expect(d, two);
     assert_int_equal(http_stub_count(s), 1); /* not asked again: it is the same provider */
     struct buf text = {0};
-    discovery_metrics(d, &text);
+    discovery_metrics(&d, 1, &text);
     assert_non_null(strstr(buf_cstr(&text),
                            "prometheus_sd_discovered_targets{config=\"j\",name=\"scrape\"} 2\n"));
     buf_fini(&text);
