@@ -15,7 +15,7 @@ enum {
     FILTERS_MAX = 100,  /* values of one parameter */
 };
 
-struct alert_state { /* a series of ALERTS */
+struct alert_series { /* a series of ALERTS */
     str slo, name, severity, state;
 };
 
@@ -24,7 +24,7 @@ struct answer {
     struct buf *out;
     struct api_selectors selectors;
     struct arena arena;
-    struct alert_state *alerts;
+    struct alert_series *alerts;
     size_t alert_count;
     bool first;
 };
@@ -35,7 +35,7 @@ static err add_alert(struct answer *a, const struct query_series *s)
 {
     if (a->alert_count == ALERTS_MAX)
         return ERR_LIMIT;
-    struct alert_state *to = &a->alerts[a->alert_count++];
+    struct alert_series *to = &a->alerts[a->alert_count++];
     const struct {
         const char *name;
         str *value;
@@ -63,7 +63,7 @@ static err read_alerts(struct answer *a, struct diag *d)
     o.memory_bytes_max = api->query_bytes_max;
     o.deadline_mono_ns = http_start_mono_ns(a->request) + (uint64_t)api->query_timeout_ms * 1000000;
     o.canceled = http_canceled(a->request);
-    a->alerts = ARENA_ARRAY(&a->arena, struct alert_state, ALERTS_MAX);
+    a->alerts = ARENA_ARRAY(&a->arena, struct alert_series, ALERTS_MAX);
     if (a->alerts == NULL)
         return ERR_LIMIT;
     err e = query_prepare(&api->env, STR("ALERTS{sloth_id!=\"\"}"), &o, &q, d);
@@ -202,7 +202,7 @@ static str state_of(const struct answer *a, str slo, str name, str severity)
 {
     str worst = STR("inactive");
     for (size_t i = 0; i < a->alert_count; i++) {
-        const struct alert_state *s = &a->alerts[i];
+        const struct alert_series *s = &a->alerts[i];
         if (!str_eq(s->slo, slo) || !str_eq(s->name, name) || !str_eq(s->severity, severity))
             continue;
         if (str_eq(s->state, STR("firing")) || str_eq(worst, STR("inactive")))
