@@ -11,6 +11,9 @@ static struct {
     struct api *api;
     const struct slo_serve_flags *flags;
     struct slo_served *waiting; /* taken before the store was open */
+    struct mutex lock;          /* guards the two below; a leaf */
+    struct slo_served *fresh;   /* being loaded */
+    struct slo_served *current; /* in force */
 } own;
 
 struct slo_serve_flags slo_serve_defaults(void)
@@ -46,6 +49,9 @@ static err prepare(void *arg, struct config *fresh, void **prepared, struct diag
     struct slo_served *set = NULL;
     TRY(slo_served_read(own.flags->files, &o, &set, d));
     *prepared = set;
+    mutex_lock(&own.lock);
+    own.fresh = set;
+    mutex_unlock(&own.lock);
     return OK;
 }
 
@@ -54,6 +60,11 @@ static void commit(void *arg, struct config *fresh, void *prepared)
     (void)arg;
     (void)fresh;
     struct slo_served *set = prepared;
+    mutex_lock(&own.lock);
+    slo_served_drop(own.current);
+    own.current = slo_served_ref(set);
+    own.fresh = NULL;
+    mutex_unlock(&own.lock);
     log_info("objectives in force", LOG_INT("count", (int64_t)set->set.count));
     if (own.api->slos != NULL) {
         slo_engine_set(own.api->slos, set);
@@ -66,7 +77,25 @@ static void commit(void *arg, struct config *fresh, void *prepared)
 static void discard(void *arg, void *prepared)
 {
     (void)arg;
+    mutex_lock(&own.lock);
+    own.fresh = NULL;
+    mutex_unlock(&own.lock);
     slo_served_drop(prepared);
+}
+
+err serve_slo_rules(void *arg, struct config *c, struct arena *a, struct rule_file **files,
+                    size_t *count, struct diag *d)
+{
+    (void)arg;
+    (void)c;
+    mutex_lock(&own.lock);
+    struct slo_served *set = own.fresh != NULL ? own.fresh : own.current;
+    if (set != NULL)
+        (void)slo_served_ref(set);
+    mutex_unlock(&own.lock);
+    err e = set != NULL ? slo_served_rules(set, a, files, count, d) : OK;
+    slo_served_drop(set);
+    return e;
 }
 
 err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_serve_flags *f,
@@ -76,6 +105,7 @@ err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_
         .name = "objectives", .prepare = prepare, .commit = commit, .discard = discard};
     own.api = api;
     own.flags = f;
+    mutex_init(&own.lock);
     if (f->period_ms != 28 * SLO_DAY_MS && f->period_ms != 30 * SLO_DAY_MS)
         return diag_set(d, ERR_INVALID, "flag --slo.default-period: must be 28d or 30d");
     if (f->delay_ms > SLO_RETRY_MS)
@@ -109,5 +139,7 @@ void serve_slo_close(void)
     slo_engine_close(own.api->slos);
     own.api->slos = NULL;
     slo_served_drop(own.waiting);
-    own.waiting = NULL;
+    slo_served_drop(own.current);
+    own.waiting = own.current = NULL;
+    mutex_fini(&own.lock);
 }

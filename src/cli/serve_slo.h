@@ -5,6 +5,7 @@
 
 #include "cli/flags.h"
 #include "config/reload.h"
+#include "config/rule_file.h"
 #include "http/api.h"
 
 struct slo_serve_flags {
@@ -21,6 +22,11 @@ size_t slo_serve_flag_table(struct slo_serve_flags *f, struct flag *out);
  *   ERR_INVALID  a flag is wrong; `d` says which */
 MUST_USE err serve_slo_open(struct config_reloader *r, struct api *api,
                             const struct slo_serve_flags *f, struct diag *d);
+
+/* For rules_options.more: the rules that Sloth would make of the objectives, of those being loaded
+ * or else of those in force. */
+err serve_slo_rules(void *arg, struct config *c, struct arena *a, struct rule_file **files,
+                    size_t *count, struct diag *d);
 
 /* The store and the query engine are there (api->env): book from now on.   ERR_IO  no thread */
 MUST_USE err serve_slo_start(struct db *db);

@@ -9,7 +9,6 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/config.h"
 
 enum {
     MINUTE_MS = 60000,
@@ -50,94 +49,6 @@ struct slo_engine {
     size_t turn; /* whose turn it is */
     struct slo_counters counters;
 };
-
-/* ---- Sets ---- */
-
-static err read_patterns(const char *patterns, struct arena *a, struct texts *files, struct diag *d)
-{
-    files->items = ARENA_ARRAY(a, str, SLO_FILES_MAX);
-    if (files->items == NULL)
-        return ERR_LIMIT;
-    while (*patterns != '\0') {
-        size_t n = strcspn(patterns, ",");
-        struct texts found = {0};
-        if (n > 0)
-            TRY(config_glob((str){patterns, n}, a, &found));
-        bool literal = strcspn(patterns, "*?[,") >= n;
-        if (n > 0 && found.count == 0 && literal)
-            return diag_set(d, ERR_NOTFOUND, "%.*s: no such file", (int)n, patterns);
-        if (files->count + found.count > SLO_FILES_MAX)
-            return diag_set(d, ERR_LIMIT, "more than %d files of objectives", SLO_FILES_MAX);
-        for (size_t i = 0; i < found.count; i++)
-            files->items[files->count++] = found.items[i];
-        patterns += n + (patterns[n] == ',');
-    }
-    return OK;
-}
-
-static struct slo_budget_options budget_options(const struct slo_def *def, int64_t period_ms)
-{
-    struct slo_budget_options o = {.slice_ms = def->slice_ms,
-                                   .error_budget = slo_error_budget(def),
-                                   .window = def->window,
-                                   .months = def->window.zone};
-    if (!def->window.given)
-        o.window = (struct slo_window){.given = true, .rolling_ms = period_ms};
-    if (o.months == NULL) {
-        err e = zone_find(STR("UTC"), &o.months, NULL); /* needs no file */
-        ASSERT(e == OK);
-    }
-    return o;
-}
-
-static err check_memory(const struct slo_set *set, int64_t default_ms, struct diag *d)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        struct slo_budget_options o =
-            budget_options(&set->defs[i], slo_period_ms(&set->defs[i], default_ms));
-        struct slo_budget *b = slo_budget_open(&o);
-        bytes += slo_budget_bytes(b);
-        slo_budget_close(b);
-    }
-    if (bytes <= SLO_BOOKS_BYTES_MAX)
-        return OK;
-    return diag_set(d, ERR_LIMIT,
-                    "%zu objectives need %zu MB of memory for their time slices; at most %d MB: "
-                    "use fewer, or longer slices",
-                    set->count, bytes >> 20, SLO_BOOKS_BYTES_MAX >> 20);
-}
-
-err slo_served_read(const char *patterns, const struct slo_rules_options *o,
-                    struct slo_served **out, struct diag *d)
-{
-    struct slo_served *s = mem_zalloc(1, sizeof(*s));
-    struct texts files = {0};
-    s->rules = *o;
-    s->refs = 1;
-    arena_init(&s->arena, SLO_MEMORY_BYTES);
-    err e = read_patterns(patterns, &s->arena, &files, d);
-    if (e == OK)
-        e = slo_files_read(files.items, files.count, &s->arena, &s->set, d);
-    if (e == OK)
-        e = slo_rules_make(&s->set, o, &s->arena, &s->groups, &s->group_count, d);
-    if (e == OK)
-        e = check_memory(&s->set, o->period_ms, d);
-    if (e != OK) {
-        slo_served_drop(s);
-        return diag_set(d, e, "files of objectives: %s", err_name(e));
-    }
-    *out = s;
-    return OK;
-}
-
-void slo_served_drop(struct slo_served *s)
-{
-    if (s == NULL || --s->refs > 0)
-        return;
-    arena_fini(&s->arena);
-    mem_free(s);
-}
 
 /* ---- States ---- */
 
@@ -184,13 +95,12 @@ static struct slo_state *state_open(struct slo_served *served, const struct slo_
 {
     struct slo_state *s = mem_zalloc(1, sizeof(*s));
     s->refs = 1;
-    s->served = served;
-    served->refs++;
+    s->served = slo_served_ref(served);
     s->def = def;
     s->period_ms = slo_period_ms(def, served->rules.period_ms);
     s->digest = digest_of(def, s->period_ms);
     s->booked_ms = INT64_MIN;
-    struct slo_budget_options o = budget_options(def, s->period_ms);
+    struct slo_budget_options o = slo_served_budget(def, s->period_ms);
     s->budget = slo_budget_open(&o);
     return s;
 }

@@ -45,17 +45,24 @@ MUST_USE err slo_engine_start(struct slo_engine *e);
 struct slo_served {
     struct arena arena;
     struct slo_set set;
-    struct rule_group_def *groups; /* Sloth's rules */
-    size_t group_count;
     struct slo_rules_options rules;
-    unsigned refs; /* private */
+    atomic_uint refs; /* private */
 };
 
 /* Read files (patterns, with commas), check them and make their rules. No file is no error: an
  * empty set.   ERR_NOTFOUND, ERR_IO, ERR_INVALID, ERR_LIMIT  `d` says which file and why */
 MUST_USE err slo_served_read(const char *patterns, const struct slo_rules_options *o,
                              struct slo_served **out, struct diag *d);
-void slo_served_drop(struct slo_served *s); /* NULL is allowed */
+struct slo_served *slo_served_ref(struct slo_served *s); /* one more owner; returns `s` */
+void slo_served_drop(struct slo_served *s);              /* NULL is allowed */
+
+/* Sloth's rules of the set as files of rules, one for each stretch of objectives of one file; all
+ * of it is in `a`.   ERR_LIMIT  arena budget */
+MUST_USE err slo_served_rules(const struct slo_served *s, struct arena *a, struct rule_file **out,
+                              size_t *count, struct diag *d);
+
+/* How the books of an objective are kept whose window in the rules is that long. */
+struct slo_budget_options slo_served_budget(const struct slo_def *def, int64_t period_ms);
 
 /* From now on serve this set, which is taken over. Books of objectives whose definition is the same
  * go on; others begin anew with what was recorded under their id. */
