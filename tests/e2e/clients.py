@@ -2,18 +2,18 @@
 
 test_clients.py runs them against Varve, and against a Varve whose answers are spoiled on the way, to see that each check
 can fail; test_clients_peer.py runs them against Debian's Prometheus, to see that they ask nothing odd. The data comes by
-remote write. Checks are numbered as whoever lists them elsewhere numbers them; those of rules are named later_NN_...: they
-need recording and alerting rules and are not counted.
+remote write; the rules are those of configuration().
 """
 import gzip
 import http.client
 import json
+import os
 import re
 import threading
 import time
 import urllib.parse
 
-from lib import V1, field, f64, integer, label, snappy, time_series
+from lib import V1, field, f64, folder, integer, label, snappy, time_series
 
 NOW = int(time.time())
 STEP = 5
@@ -108,7 +108,7 @@ def check_02_buildinfo(c):
     need(numbers and (int(numbers[1]), int(numbers[2])) >= (2, 24), f"a version with label queries: {d['version']}")
 
 
-def later_03_rules(c):
+def check_03_rules(c):
     groups = c.data("GET", "rules")["groups"]
     kinds = set()
     for g in groups:
@@ -264,7 +264,7 @@ def check_23_codings(c):
     conn.close()
 
 
-def later_24_filters_of_rules(c):
+def check_24_filters_of_rules(c):
     everything = c.data("GET", "rules")["groups"]
     g = everything[-1]
     p = [("file", g["file"]), ("file[]", g["file"]), ("rule_group", g["name"]), ("rule_group[]", g["name"]),
@@ -316,7 +316,25 @@ def check_26_many_connections_and_large_requests(c):
 
 
 CHECKS = sorted((n, f) for n, f in globals().items() if n.startswith("check_"))
-LATER = sorted((n, f) for n, f in globals().items() if n.startswith("later_"))  # need rules
+
+
+def configuration():
+    """The path of a prometheus.yml with rules of both kinds."""
+    d = folder()
+    with open(os.path.join(d, "rules.yml"), "w") as f:
+        f.write("""groups:
+- {name: one, rules: [{record: 'job:up:sum', expr: sum by (job) (up)}]}
+- {name: two, rules: [{alert: AlwaysOn, expr: vector(1), labels: {severity: page}, annotations: {summary: on}}]}
+""")
+    with open(os.path.join(d, "prometheus.yml"), "w") as f:
+        f.write("global: {evaluation_interval: 1s}\nrule_files: [rules.yml]\n")
+    return f.name
+
+
+def have_run(port):
+    """Have all rules been evaluated?"""
+    groups = Client(port).data("GET", "rules")["groups"]
+    return groups and all(r["health"] == "ok" for g in groups for r in g["rules"])
 
 
 def send(port):
