@@ -117,6 +117,23 @@ bool http_client_blocks(struct http_client *c)
     return c->config->oauth2 != NULL && !http_oauth_is_fresh(c);
 }
 
+bool http_client_is_plain(const struct http_client *c)
+{
+    const struct http_client_config *h = c->config;
+    return h->basic_auth == NULL && h->authorization == NULL && h->oauth2 == NULL &&
+           h->header_count == 0 && h->proxy.proxy_url.len == 0 && !h->proxy.proxy_from_environment;
+}
+
+bool http_client_follows(const struct http_client *c)
+{
+    return c->config->follow_redirects;
+}
+
+str http_client_user_agent(const struct http_client *c)
+{
+    return buf_str(&c->user_agent);
+}
+
 /* ---- Replies ---- */
 
 void http_reply_fini(struct http_reply *r)

@@ -101,6 +101,12 @@ void http_transfer_end(struct http_transfer *t);
 /* Would http_transfer_begin() wait for another server now (an OAuth2 token is missing or old)? */
 bool http_client_blocks(struct http_client *c);
 
+/* Does the client add nothing but its User-Agent to requests of http URLs: no credentials, headers
+ * or proxy? */
+bool http_client_is_plain(const struct http_client *c);
+bool http_client_follows(const struct http_client *c); /* redirects */
+str http_client_user_agent(const struct http_client *c);
+
 /* The error of a finished transfer: `code` is a CURLcode, `text` its CURLOPT_ERRORBUFFER. */
 err http_transfer_error(int code, const char *text, struct diag *d);
 

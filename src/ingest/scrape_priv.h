@@ -18,7 +18,8 @@ enum {
     COMMIT_DELAY_MS = 100, /* pages wait this long for others, to be synced to disk with them, */
     COMMIT_ROWS = 1 << 17, /* but no longer when they are this many samples */
     WORKERS_MAX = 4,
-    CONNECTIONS_KEPT = 16384, /* idle ones; the limit on open files is the real one */
+    WIRE_KEPT_MS = 5 * 60 * 1000, /* connections stay open for intervals up to this */
+    CONNECTIONS_KEPT = 16384,     /* idle ones; the limit on open files is the real one */
 };
 
 /* One state of a job's configuration; counted, shared by the scrapes that run under it. */
@@ -72,6 +73,7 @@ struct scrape_loop {
     uint64_t last_start_mono_ns;
     /* The present scrape. */
     struct transfer transfer;
+    struct wire wire;
     struct scrape_append *append;
     bool final; /* no scrape, but the stale markers of the end */
     int64_t ts_ms, start_wall_ns;

@@ -139,6 +139,7 @@ void loop_free(struct scraper *s, struct scrape_loop *l)
     mem_free(l->append);
     if (l->seen != l->target)
         scrape_target_free(l->seen);
+    wire_fini(&l->wire);
     scrape_memory_fini(&l->memory);
     scrape_target_free(l->target);
     scrape_job_unref(l->job);
@@ -158,8 +159,13 @@ static void push_task(struct scrape_loop *l, enum loop_task task)
     mutex_lock(&s->task_lock);
     *s->tasks_end = l;
     s->tasks_end = &l->next_task;
-    cond_signal(&s->task_wake);
+    /* Who wakes should find the lock free; but the commit thread may not touch the scraper any more
+     * once a worker can have finished its last scrape. */
+    if (task == TASK_FINISH)
+        cond_signal(&s->task_wake);
     mutex_unlock(&s->task_lock);
+    if (task != TASK_FINISH)
+        cond_signal(&s->task_wake);
 }
 
 /* On the commit thread. */
@@ -267,6 +273,8 @@ static void fetch(struct scraper *s, struct scrape_loop *l)
                                     .body_bytes_max = j->config->limits.body_size_bytes,
                                     .body = &l->append->raw,
                                     .shard = (size_t)l->target->hash,
+                                    .wire = &l->wire,
+                                    .keep_wire = t->interval_ms <= WIRE_KEPT_MS,
                                     .done = fetched,
                                     .user = l};
     transfers_begin(s->transfers, &l->transfer);

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -16,6 +16,7 @@
 #include "base/mem.h"
 
 enum { EVENTS_MAX = 128, OWN_EVENT = TRANSFER_SHARDS };
+static const uint64_t WIRE_EVENT = UINT64_C(1) << 63; /* the rest is the address of the wire */
 
 /* libcurl looks at every connection it keeps, and at every address it knows, again and again. So
  * there are many handles with few of both. */
@@ -28,8 +29,10 @@ struct shard {
 struct transfers {
     struct shard shards[TRANSFER_SHARDS];
     unsigned connections_kept; /* of each */
-    int epoll_fd, timer_fd, wake_fd;
-    uint64_t timer_mono_ns;  /* what timer_fd is set to */
+    int epoll_fd, wake_fd;
+    uint64_t
+        wires_due_mono_ns;   /* no request on a wire ends in time before this; 0: there is none */
+    uint8_t *piece;          /* scratch of wires */
     struct transfer *active; /* list */
     struct transfer *failed; /* could not be started; singly linked by `next` */
     size_t active_count;
@@ -101,11 +104,11 @@ err transfers_open(unsigned connections_kept, struct transfers **out, struct dia
     http_library_init();
     t->connections_kept = connections_kept / TRANSFER_SHARDS;
     t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    t->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (t->epoll_fd < 0 || watch(t, t->timer_fd) != OK || watch(t, t->wake_fd) != OK) {
+    t->piece = mem_zalloc(1, WIRE_PIECE_BYTES);
+    if (t->epoll_fd < 0 || watch(t, t->wake_fd) != OK) {
         transfers_close(t);
-        return diag_set(d, ERR_IO, "scraping: cannot open epoll or a timer");
+        return diag_set(d, ERR_IO, "scraping: cannot open epoll or an eventfd");
     }
     *out = t;
     return OK;
@@ -113,18 +116,22 @@ err transfers_open(unsigned connections_kept, struct transfers **out, struct dia
 
 /* ---- Answers ---- */
 
-static size_t on_body(char *data, size_t size, size_t count, void *user)
+/* False ends the transfer. */
+static bool take_body(struct transfer *x, const void *data, size_t n)
 {
-    struct transfer *x = user;
-    size_t n = size * count;
     uint64_t max = x->body_bytes_max > 0 ? x->body_bytes_max : TRANSFER_BODY_BYTES_MAX;
     x->too_large = x->body->len + n >= MIN(max, (uint64_t)TRANSFER_BODY_BYTES_MAX);
     x->no_memory = x->owner->bodies_bytes + n > TRANSFER_BODIES_BYTES_MAX;
     if (x->too_large || x->no_memory)
-        return 0; /* ends the transfer */
+        return false;
     buf_put(x->body, data, n);
     x->owner->bodies_bytes += n;
-    return n;
+    return true;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+    return take_body(user, data, size * count) ? size * count : 0;
 }
 
 /* `line` up to its end of line, trimmed, as a C string. */
@@ -150,10 +157,9 @@ static bool is_header(str line, const char *name, str *value)
 }
 
 /* Headers of the last answer stay: each begins with a status line. */
-static size_t on_header(char *data, size_t size, size_t count, void *user)
+static void take_header(struct transfer *x, str line)
 {
-    struct transfer *x = user;
-    str line = {data, size * count}, value;
+    str value;
     char encoding[16];
     if (str_starts(line, STR("HTTP/"))) {
         const char *blank = memchr(line.ptr, ' ', line.len);
@@ -169,7 +175,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
         copy_line(encoding, sizeof(encoding), value);
         x->gzipped = strcmp(encoding, "gzip") == 0;
     }
-    return line.len;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+    take_header(user, (str){data, size * count});
+    return size * count;
 }
 
 /* "Get "URL": " and the reason, as Go has it. */
@@ -255,11 +266,22 @@ static void say_why(struct transfer *x, CURLcode code)
     }
 }
 
-/* Decide what has become of it. */
-static void judge(struct transfer *x, CURLcode code)
+static void say_status(struct transfer *x, int status)
 {
-    long status = 0;
-    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (strchr(x->status_text, ' ') == NULL) { /* HTTP/2 has no reason */
+        struct buf b = {0};
+        http_status_text(status, &b);
+        (void)snprintf(x->error, sizeof(x->error), "server returned HTTP status %s", buf_cstr(&b));
+        buf_fini(&b);
+    } else {
+        (void)snprintf(x->error, sizeof(x->error), "server returned HTTP status %s",
+                       x->status_text);
+    }
+}
+
+/* Decide what has become of it. */
+static void judge(struct transfer *x, CURLcode code, int status)
+{
     if (x->too_large)
         (void)snprintf(x->error, sizeof(x->error), "body size limit exceeded");
     else if (x->no_memory)
@@ -268,14 +290,8 @@ static void judge(struct transfer *x, CURLcode code)
                        TRANSFER_BODIES_BYTES_MAX);
     else if (code != CURLE_OK)
         say_why(x, code);
-    else if (status != 200 && strchr(x->status_text, ' ') == NULL) { /* HTTP/2 has no reason */
-        struct buf b = {0};
-        http_status_text((int)status, &b);
-        (void)snprintf(x->error, sizeof(x->error), "server returned HTTP status %s", buf_cstr(&b));
-        buf_fini(&b);
-    } else if (status != 200)
-        (void)snprintf(x->error, sizeof(x->error), "server returned HTTP status %s",
-                       x->status_text);
+    else if (status != 200)
+        say_status(x, status);
 }
 
 /* ---- Transfers ---- */
@@ -310,12 +326,13 @@ static void unlink_transfer(struct transfers *t, struct transfer *x)
 static void release(struct transfers *t, struct transfer *x)
 {
     unlink_transfer(t, x);
-    give_handle(t, x->easy);
+    if (x->easy != NULL)
+        give_handle(t, x->easy);
     http_transfer_end(&x->http);
     x->easy = NULL;
 }
 
-static void set_options(struct transfer *x)
+static void set_options(struct transfer *x, long left_ms)
 {
     CURL *easy = x->easy;
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
@@ -324,13 +341,26 @@ static void set_options(struct transfer *x)
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)x->timeout_ms);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)x->timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, left_ms);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     if (x->unix_socket[0] != '\0')
         (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, x->unix_socket);
+    if (x->wire != NULL && !x->wire->unfit) /* the next one will not be libcurl's */
+        (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
+static void link_transfer(struct transfers *t, struct transfer *x)
+{
+    x->prev = NULL;
+    x->next = t->active;
+    if (t->active != NULL)
+        t->active->prev = x;
+    t->active = x;
+    t->active_count++;
+}
+
+/* It is over before it was under way; it is in no list. */
 static void fail(struct transfers *t, struct transfer *x)
 {
     if (x->easy != NULL)
@@ -342,16 +372,18 @@ static void fail(struct transfers *t, struct transfer *x)
     transfers_wake(t);
 }
 
-void transfers_begin(struct transfers *t, struct transfer *x)
+/* Let libcurl make the request. */
+static void begin_by_curl(struct transfers *t, struct transfer *x)
 {
     struct diag d = {.text = ""};
-    x->owner = t;
-    x->error[0] = x->content_type[0] = x->status_text[0] = x->curl_error[0] = '\0';
-    x->too_large = x->no_memory = x->gzipped = false;
+    uint64_t now = clock_mono_ns();
     x->http = (struct http_transfer){.headers = NULL};
-    x->deadline_mono_ns = clock_mono_ns() + (uint64_t)x->timeout_ms * 1000000;
+    if (now >= x->deadline_mono_ns) {
+        say(x, "context deadline exceeded");
+        fail(t, x);
+        return;
+    }
     x->easy = t->idle_count > 0 ? t->idle[--t->idle_count] : curl_easy_init();
-    buf_reset(x->body);
     if (x->easy == NULL) {
         say(x, "no memory for the request");
         fail(t, x);
@@ -363,19 +395,38 @@ void transfers_begin(struct transfers *t, struct transfer *x)
         fail(t, x);
         return;
     }
-    set_options(x);
-    x->prev = NULL;
-    x->next = t->active;
-    if (t->active != NULL)
-        t->active->prev = x;
-    t->active = x;
-    t->active_count++;
+    set_options(x, (long)((x->deadline_mono_ns - now + 999999) / 1000000));
+    link_transfer(t, x);
     CURLM *multi = multi_of(t, shard_of(t, x));
     if (multi == NULL || curl_multi_add_handle(multi, x->easy) != CURLM_OK) {
         unlink_transfer(t, x);
         say(x, "the request cannot be started");
         fail(t, x);
     }
+}
+
+void transfers_begin(struct transfers *t, struct transfer *x)
+{
+    x->owner = t;
+    x->error[0] = x->content_type[0] = x->status_text[0] = x->curl_error[0] = '\0';
+    x->too_large = x->no_memory = x->gzipped = x->on_wire = false;
+    x->http = (struct http_transfer){.headers = NULL};
+    x->easy = NULL;
+    x->deadline_mono_ns = clock_mono_ns() + (uint64_t)x->timeout_ms * 1000000;
+    buf_reset(x->body);
+    if (x->wire != NULL && !wire_fits(x->client, x->url, x->unix_socket)) {
+        wire_close(x->wire);
+        x->wire = NULL;
+    }
+    if (x->wire == NULL || !wire_begin(x->wire, x->client, x->url, x->headers, t->epoll_fd,
+                                       WIRE_EVENT | (uintptr_t)x->wire, x)) {
+        begin_by_curl(t, x);
+        return;
+    }
+    x->on_wire = true;
+    link_transfer(t, x);
+    if (t->wires_due_mono_ns == 0 || x->deadline_mono_ns < t->wires_due_mono_ns)
+        t->wires_due_mono_ns = x->deadline_mono_ns;
 }
 
 /* Does the answer lead to another place? Then the transfer goes on there. */
@@ -401,6 +452,23 @@ static bool follows(struct transfers *t, struct transfer *x)
     return curl_multi_add_handle(shard_of(t, x)->multi, x->easy) == CURLM_OK;
 }
 
+/* Where libcurl had a page, the next request can do without it. */
+static void learn(struct transfer *x)
+{
+    long port = 0, version = 0;
+    const char *ip = NULL;
+    if (x->wire == NULL || x->error[0] != '\0')
+        return;
+    (void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_VERSION, &version);
+    if (x->http.hops > 0 || version != CURL_HTTP_VERSION_1_1) {
+        x->wire->unfit = true;
+        return;
+    }
+    (void)curl_easy_getinfo(x->easy, CURLINFO_PRIMARY_PORT, &port);
+    if (curl_easy_getinfo(x->easy, CURLINFO_PRIMARY_IP, &ip) == CURLE_OK && ip != NULL && port > 0)
+        wire_learn(x->wire, ip, (unsigned)port, x->url);
+}
+
 static void finish_some(struct transfers *t, struct shard *h)
 {
     int left;
@@ -413,41 +481,117 @@ static void finish_some(struct transfers *t, struct shard *h)
         (void)curl_multi_remove_handle(h->multi, x->easy);
         if (code == CURLE_OK && follows(t, x))
             continue;
+        long status = 0;
+        (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
         if (x->error[0] == '\0')
-            judge(x, code);
+            judge(x, code, (int)status);
+        learn(x);
         release(t, x);
         x->done(x);
     }
 }
 
-/* ---- Waiting ---- */
+/* ---- Over wires ---- */
 
-/* A timer that fires too early costs less than setting it again every time. */
-static void set_timer(struct transfers *t, uint64_t until_mono_ns)
+static bool on_wire_line(void *user, str line)
 {
-    uint64_t at = until_mono_ns;
-    for (size_t i = 0; i < TRANSFER_SHARDS; i++)
-        if (t->shards[i].due_mono_ns != 0)
-            at = MIN(at, t->shards[i].due_mono_ns);
-    if (t->timer_mono_ns != 0 && at >= t->timer_mono_ns)
-        return;
-    t->timer_mono_ns = at;
-    struct itimerspec spec = {
-        .it_value = {.tv_sec = (time_t)(at / 1000000000), .tv_nsec = (long)(at % 1000000000)}};
-    if (spec.it_value.tv_sec == 0 && spec.it_value.tv_nsec == 0)
-        spec.it_value.tv_nsec = 1; /* 0 would disarm */
-    (void)timerfd_settime(t->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
+    take_header(user, line);
+    return true;
 }
+
+static bool on_wire_body(void *user, slice bytes)
+{
+    return take_body(user, bytes.ptr, bytes.len);
+}
+
+static bool leads_on(const struct transfer *x, int status)
+{
+    bool leads = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    return leads && http_client_follows(x->client);
+}
+
+/* libcurl takes the transfer over from the start. */
+static void go_on_by_curl(struct transfers *t, struct transfer *x)
+{
+    x->on_wire = x->too_large = x->no_memory = false;
+    unlink_transfer(t, x);
+    buf_reset(x->body);
+    begin_by_curl(t, x);
+}
+
+static void finish_wire(struct transfers *t, struct transfer *x, enum wire_state s)
+{
+    int status = wire_status(x->wire);
+    if (s == WIRE_DONE && leads_on(x, status)) {
+        wire_close(x->wire);
+        x->wire->unfit = true;
+    }
+    if (s == WIRE_LOST || x->wire->unfit) {
+        go_on_by_curl(t, x);
+        return;
+    }
+    if (s == WIRE_CUT)
+        (void)snprintf(x->error, sizeof(x->error), "unexpected EOF");
+    else if (s == WIRE_BROKEN)
+        (void)snprintf(x->error, sizeof(x->error), "malformed chunked encoding");
+    else
+        judge(x, CURLE_OK, status);
+    if (!x->keep_wire)
+        wire_close(x->wire);
+    release(t, x);
+    x->done(x);
+}
+
+static void handle_wire(struct transfers *t, struct wire *w)
+{
+    struct transfer *x = w->user;
+    const struct http_answer_sink sink = {x, on_wire_line, on_wire_body};
+    if (!w->open)
+        return; /* closed by an event before this one */
+    if (x == NULL) {
+        wire_close(w); /* by the other side, or it says something unasked */
+        return;
+    }
+    enum wire_state s = wire_step(w, t->epoll_fd, &sink, t->piece);
+    if (s != WIRE_WAITS)
+        finish_wire(t, x, s);
+}
+
+/* End what has taken too long. */
+static void handle_wires_due(struct transfers *t)
+{
+    uint64_t now = clock_mono_ns(), next = 0;
+    if (t->wires_due_mono_ns == 0 || now < t->wires_due_mono_ns)
+        return;
+    for (struct transfer *x = t->active, *after; x != NULL; x = after) {
+        after = x->next;
+        if (!x->on_wire)
+            continue;
+        if (now >= x->deadline_mono_ns) {
+            wire_close(x->wire);
+            say(x, "context deadline exceeded");
+            release(t, x);
+            x->done(x);
+        } else if (next == 0 || x->deadline_mono_ns < next) {
+            next = x->deadline_mono_ns;
+        }
+    }
+    t->wires_due_mono_ns = next;
+}
+
+/* ---- Waiting ---- */
 
 static void handle_event(struct transfers *t, const struct epoll_event *ev)
 {
     int fd = (int)(uint32_t)ev->data.u64, running;
     size_t shard = (size_t)(ev->data.u64 >> 32);
     uint64_t count;
+    if ((ev->data.u64 & WIRE_EVENT) != 0) {
+        handle_wire(t, (struct wire *)(uintptr_t)(ev->data.u64 & ~WIRE_EVENT));
+        return;
+    }
     if (shard == OWN_EVENT) {
         (void)!read(fd, &count, sizeof(count));
-        if (fd == t->timer_fd)
-            t->timer_mono_ns = 0;
         return;
     }
     int mask = (ev->events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP) ? CURL_CSELECT_IN : 0) |
@@ -471,14 +615,37 @@ static void handle_timers(struct transfers *t)
     }
 }
 
+/* When the next timer of any kind is due, at most `until_mono_ns`. */
+static uint64_t next_timer(const struct transfers *t, uint64_t until_mono_ns)
+{
+    uint64_t at = until_mono_ns;
+    if (t->wires_due_mono_ns != 0)
+        at = MIN(at, t->wires_due_mono_ns);
+    for (size_t i = 0; i < TRANSFER_SHARDS; i++)
+        if (t->shards[i].due_mono_ns != 0)
+            at = MIN(at, t->shards[i].due_mono_ns);
+    return at;
+}
+
+/* Kernels before 5.11 have no epoll_pwait2(): they wait up to a millisecond longer. */
+static int wait_for_events(int epoll_fd, struct epoll_event *events, uint64_t until_mono_ns)
+{
+    uint64_t now = clock_mono_ns(), left = until_mono_ns > now ? until_mono_ns - now : 0;
+    struct timespec ts = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
+    int n = epoll_pwait2(epoll_fd, events, EVENTS_MAX, &ts, NULL);
+    if (n < 0 && errno == ENOSYS)
+        n = epoll_wait(epoll_fd, events, EVENTS_MAX, (int)MIN(left / 1000000 + 1, 1000));
+    return n;
+}
+
 void transfers_poll(struct transfers *t, uint64_t until_mono_ns)
 {
     struct epoll_event events[EVENTS_MAX];
-    set_timer(t, until_mono_ns);
-    int n = epoll_wait(t->epoll_fd, events, EVENTS_MAX, -1);
+    int n = wait_for_events(t->epoll_fd, events, next_timer(t, until_mono_ns));
     for (int i = 0; i < n; i++)
         handle_event(t, &events[i]);
     handle_timers(t);
+    handle_wires_due(t);
     while (t->failed != NULL) {
         struct transfer *x = t->failed;
         t->failed = x->next;
@@ -517,7 +684,10 @@ void transfers_close(struct transfers *t)
     if (t == NULL)
         return;
     while (t->active != NULL) {
-        (void)curl_multi_remove_handle(shard_of(t, t->active)->multi, t->active->easy);
+        if (t->active->on_wire)
+            wire_close(t->active->wire);
+        else
+            (void)curl_multi_remove_handle(shard_of(t, t->active)->multi, t->active->easy);
         release(t, t->active);
     }
     while (t->idle_count > 0)
@@ -525,9 +695,10 @@ void transfers_close(struct transfers *t)
     for (size_t i = 0; i < TRANSFER_SHARDS; i++)
         if (t->shards[i].multi != NULL)
             (void)curl_multi_cleanup(t->shards[i].multi);
-    const int fds[] = {t->epoll_fd, t->timer_fd, t->wake_fd};
+    const int fds[] = {t->epoll_fd, t->wake_fd};
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);
+    mem_free(t->piece);
     mem_free(t);
 }

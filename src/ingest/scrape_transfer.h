@@ -1,6 +1,7 @@
 /* scrape_transfer.h -- many HTTP requests at once on one thread: libcurl's multi interface over
- * epoll. Connections are kept and used again, answers arrive as they were sent. Threads: all
- * functions on the one thread that drives, but transfers_wake(), which any may call. */
+ * epoll, and past it where that will do (scrape_wire.h). Connections are kept and used again,
+ * answers arrive as they were sent. Threads: all functions on the one thread that drives, but
+ * transfers_wake(), which any may call. */
 #ifndef INGEST_SCRAPE_TRANSFER_H
 #define INGEST_SCRAPE_TRANSFER_H
 
@@ -10,6 +11,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/http_client.h"
+#include "ingest/scrape_wire.h"
 
 enum {
     TRANSFER_BODY_BYTES_MAX = 256 << 20, /* of one answer, whatever the job allows */
@@ -30,6 +32,8 @@ struct transfer { /* one request; the caller's until `done` is called */
     uint64_t body_bytes_max; /* 0: TRANSFER_BODY_BYTES_MAX; as many bytes are too many already */
     struct buf *body;        /* filled */
     size_t shard;            /* any number; requests to one server should have the same */
+    struct wire *wire;       /* where the next request may go by itself; NULL: it may not */
+    bool keep_wire;          /* the next request comes soon */
     void (*done)(struct transfer *x); /* on the driving thread */
     void *user;
 
@@ -44,7 +48,7 @@ struct transfer { /* one request; the caller's until `done` is called */
     struct transfer *prev, *next;
     char curl_error[256];
     uint64_t deadline_mono_ns;
-    bool no_memory;
+    bool no_memory, on_wire;
 };
 
 MUST_USE err transfers_open(unsigned connections_kept, struct transfers **out, struct diag *d);
