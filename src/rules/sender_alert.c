@@ -42,9 +42,13 @@ static void put_time(struct buf *b, int64_t ms)
 
 void sender_alert_json(const struct alert *a, struct labels ls, struct buf *b)
 {
-    buf_put_str(b, STR("{\"annotations\":"));
-    put_labels(b, a->annotations);
-    buf_put_str(b, STR(",\"endsAt\":"));
+    buf_put_u8(b, '{');
+    if (a->annotations.count > 0) {
+        buf_put_str(b, STR("\"annotations\":"));
+        put_labels(b, a->annotations);
+        buf_put_u8(b, ',');
+    }
+    buf_put_str(b, STR("\"endsAt\":"));
     put_time(b, a->ends_at_ms);
     buf_put_str(b, STR(",\"startsAt\":"));
     put_time(b, a->starts_at_ms);

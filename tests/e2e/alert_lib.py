@@ -69,7 +69,9 @@ class Alertmanager:
             self.process = start(["prometheus-alertmanager", f"--config.file={d}/am.yml", f"--storage.path={d}/data",
                                   f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="],
                                  stdout=log, stderr=log)
-        until("the Alertmanager is ready", self.is_ready, seconds=30)
+
+    def wait_ready(self):
+        until("the Alertmanager is ready", self.is_ready, seconds=120)
 
     def is_ready(self):
         try:

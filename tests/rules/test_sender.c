@@ -191,7 +191,7 @@ static void test_sender__posts_in_batches(void **state)
     assert_non_null(strcasestr(r, "\r\nUser-Agent: Test/1\r\n"));
     assert_null(strcasestr(r, "\r\nExpect:"));
     assert_non_null(strstr(r,
-                           "[{\"annotations\":{},\"endsAt\":\"2023-11-14T22:17:20.000Z\","
+                           "[{\"endsAt\":\"2023-11-14T22:17:20.000Z\","
                            "\"startsAt\":\"2023-11-14T22:13:20.000Z\","
                            "\"labels\":{\"alertname\":\"A\",\"cluster\":\"c1\",\"i\":\"0\"}},{"));
     struct seen seen = await_end(s, 10, 0);

@@ -123,7 +123,7 @@ static void test_alert__is_json_of_the_api(void **state)
                "\"labels\":{\"alertname\":\"A\",\"b\":\"\\u003cx\\u003e \\u0026 \\\"y\\\"\\n\"}}");
     a = (struct alert){.starts_at_ms = 1, .ends_at_ms = 2};
     check_json(&a, (struct labels){NULL, 0},
-               "{\"annotations\":{},\"endsAt\":\"1970-01-01T00:00:00.002Z\","
+               "{\"endsAt\":\"1970-01-01T00:00:00.002Z\","
                "\"startsAt\":\"1970-01-01T00:00:00.001Z\",\"labels\":{}}");
 }
 
