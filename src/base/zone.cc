@@ -72,6 +72,15 @@ err zone_find(str name, const struct zone **out, struct diag *d)
     return OK;
 }
 
+int32_t zone_offset(const struct zone *z, int64_t ms, const char **abbreviation)
+{
+    int64_t seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
+    const cctz::time_point<cctz::seconds> at{cctz::seconds(seconds)};
+    const cctz::time_zone::absolute_lookup found = z->zone.lookup(at);
+    *abbreviation = found.abbr; /* in the zone's tables, which are never freed */
+    return found.offset;
+}
+
 void zone_civil(const struct zone *z, int64_t ms, struct civil *out)
 {
     int64_t seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);

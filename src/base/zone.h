@@ -25,6 +25,9 @@ MUST_USE err zone_find(str name, const struct zone **out, struct diag *d);
 /* What clocks in the zone show at `ms` since the epoch (rounded down to seconds). */
 void zone_civil(const struct zone *z, int64_t ms, struct civil *out);
 
+/* Seconds east of UTC at `ms`; `*abbreviation` ("CET") lives as long as the process. */
+int32_t zone_offset(const struct zone *z, int64_t ms, const char **abbreviation);
+
 /* When clocks in the zone show `c`, whose fields may be out of range (month 14 is February of the
  * next year). Of a time that comes twice the first, of one that is left out the moment of the leap.
  */

@@ -35,7 +35,6 @@ struct template_exec; /* one running execution */
 struct template_options {
     struct template_limits limits;
     void *host; /* what functions need to know (struct template_call) */
-    bool html;  /* escape what actions print as the place in the HTML text asks for */
 };
 
 /* What a function may use while it runs. */

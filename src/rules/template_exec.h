@@ -17,7 +17,6 @@ struct variable {
     struct template_value value;
 };
 
-struct html_state; /* template_html.h */
 struct regex_search;
 
 enum { EXEC_REGEXES = 8 };
@@ -42,7 +41,6 @@ struct template_exec {
     uint64_t deadline_cpu_ns; /* of this thread */
     struct variable *variables;
     size_t variable_count, variable_cap;
-    struct html_state *html; /* NULL: text */
     struct regex_memo regexes[EXEC_REGEXES];
     unsigned next_regex; /* the place that is used next */
 };
