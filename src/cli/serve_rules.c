@@ -72,6 +72,7 @@ void serve_rules_open(struct config_reloader *r, struct api *api, const struct r
     o.env.querier.timeout_ms = api->query_timeout_ms;
     o.env.sink = sink;
     o.env.external_url = str_from(api->urls.external);
+    o.env.external_url.len -= str_ends(o.env.external_url, STR("/"));
     o.env.resend_delay_ms = f->resend_delay_ms;
     o.env.outage_tolerance_ms = f->outage_tolerance_ms;
     o.env.grace_period_ms = f->grace_period_ms;

@@ -64,9 +64,7 @@ static void put_escaped(str s, struct buf *out)
 static err make_url(struct group *g, struct rule *r, struct diag *d)
 {
     struct buf url = {0};
-    str base = g->env->external_url;
-    base.len -= str_ends(base, STR("/"));
-    buf_printf(&url, STR_FMT "/graph?g0.expr=", STR_ARG(base));
+    buf_printf(&url, STR_FMT "/graph?g0.expr=", STR_ARG(g->env->external_url));
     put_escaped(r->expr, &url);
     buf_put_str(&url, STR("&g0.tab=1"));
     err e = copy_str(&g->arena, buf_str(&url), &r->generator_url, d);

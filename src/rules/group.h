@@ -40,7 +40,7 @@ struct rules_env { /* what groups work with; borrowed for their life */
     struct rule_appender append;
     const struct alert_sink *sink; /* NULL: nobody is told */
     struct alert_log *log;         /* NULL: nothing is kept */
-    str external_url;
+    str external_url; /* without a slash at the end */
     int64_t resend_delay_ms, outage_tolerance_ms, grace_period_ms;
     struct rules_counters *counters; /* NULL: not counted */
 };

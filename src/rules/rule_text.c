@@ -3,87 +3,33 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "rules/template.h"
-
-/* What upstream puts before every text; columns of errors count it. */
-static const char DEFINITIONS[] = "{{$labels := .Labels}}"
-                                  "{{$externalLabels := .ExternalLabels}}"
-                                  "{{$externalURL := .ExternalURL}}"
-                                  "{{$value := .Value}}";
-
-enum data_field { DATA_LABELS, DATA_EXTERNAL_LABELS, DATA_EXTERNAL_URL, DATA_VALUE, DATA_COUNT };
-static const char *const DATA_FIELDS[] = {"Labels", "ExternalLabels", "ExternalURL", "Value", NULL};
-static const struct template_type DATA_TYPE = {
-    .name = "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL "
-            "string; Value interface {} }",
-    .kind = TEMPLATE_KIND_OBJECT,
-    .fields = DATA_FIELDS,
-};
+#include "rules/rule_template.h"
 
 struct text {
-    str name;                    /* of the label or annotation */
-    str plain;                   /* when there is nothing to expand */
-    struct template_set *parsed; /* else */
+    str name; /* of the label or annotation */
+    struct rule_template *template;
 };
 
 struct rule_text_set {
-    struct buf name; /* of the templates */
     struct text *items;
     size_t label_count, count; /* labels first, then annotations */
 };
 
-static bool is_plain(str text)
+err rule_text_check(str alert, str text, struct diag *d)
 {
-    for (size_t i = 0; i + 1 < text.len; i++)
-        if (text.ptr[i] == '{' && text.ptr[i + 1] == '{')
-            return false;
-    return true;
-}
-
-static err parse(str name, str text, struct template_set **out, struct diag *d)
-{
-    struct template_set *set = template_set_open(NULL);
-    struct buf whole = {0};
-    buf_put_str(&whole, str_from(DEFINITIONS));
-    buf_put_str(&whole, text);
-    err e = template_parse(set, name, buf_str(&whole), d);
-    buf_fini(&whole);
-    if (e != OK) {
-        template_set_close(set);
-        return e;
-    }
-    *out = set;
+    struct rule_template *t;
+    TRY(rule_template_open(alert, text, &t, d));
+    rule_template_close(t);
     return OK;
 }
 
-static void put_name(str alert, struct buf *out)
-{
-    buf_put_str(out, STR("__alert_"));
-    buf_put_str(out, alert);
-}
-
-err rule_text_check(str alert, str text, struct diag *d)
-{
-    struct buf name = {0};
-    struct template_set *set = NULL;
-    if (is_plain(text))
-        return OK;
-    put_name(alert, &name);
-    err e = parse(buf_str(&name), text, &set, d);
-    template_set_close(set);
-    buf_fini(&name);
-    return e;
-}
-
-static err add_texts(struct rule_text_set *s, struct labels from, struct diag *d)
+static err add_texts(struct rule_text_set *s, str alert, struct labels from, struct diag *d)
 {
     for (size_t i = 0; i < from.count; i++) {
-        struct text *t = &s->items[s->count++];
+        struct text *t = &s->items[s->count];
         t->name = from.items[i].name;
-        if (is_plain(from.items[i].value))
-            t->plain = from.items[i].value;
-        else
-            TRY(parse(buf_str(&s->name), from.items[i].value, &t->parsed, d));
+        TRY(rule_template_open(alert, from.items[i].value, &t->template, d));
+        s->count++;
     }
     return OK;
 }
@@ -93,11 +39,10 @@ err rule_text_open(str name, struct labels labels, struct labels annotations,
 {
     struct rule_text_set *s = mem_zalloc(1, sizeof(*s));
     s->items = mem_zalloc(labels.count + annotations.count + 1, sizeof(*s->items));
-    put_name(name, &s->name);
-    err e = add_texts(s, labels, d);
+    err e = add_texts(s, name, labels, d);
     s->label_count = s->count;
     if (e == OK)
-        e = add_texts(s, annotations, d);
+        e = add_texts(s, name, annotations, d);
     if (e != OK) {
         rule_text_close(s);
         return e;
@@ -111,8 +56,7 @@ void rule_text_close(struct rule_text_set *s)
     if (s == NULL)
         return;
     for (size_t i = 0; i < s->count; i++)
-        template_set_close(s->items[i].parsed);
-    buf_fini(&s->name);
+        rule_template_close(s->items[i].template);
     mem_free(s->items);
     mem_free(s);
 }
@@ -120,45 +64,40 @@ void rule_text_close(struct rule_text_set *s)
 /* ---- Expansion ---- */
 
 struct expansion {
-    const struct rule_text_set *set;
-    struct template_value data;
-    struct template_options options;
+    const struct rule_text_data *data;
+    struct rule_template_host host;
     struct arena *arena;
     struct buf out;
     size_t failures;
 };
 
-static err make_data(const struct rule_text_data *d, struct arena *a, struct template_value *out)
+/* `query` in a template: at the time of the evaluation, without the group's offset, as upstream. */
+static err run_query(void *arg, str expr, struct arena *a, struct template_sample **out,
+                     size_t *count, struct diag *d)
 {
-    struct template_value *fields = ARENA_ARRAY(a, struct template_value, DATA_COUNT);
-    if (fields == NULL)
-        return ERR_LIMIT;
-    TRY(template_label_map(&TEMPLATE_STRING_MAP, d->labels, a, &fields[DATA_LABELS]));
-    TRY(template_label_map(&TEMPLATE_STRING_MAP, d->external_labels, a,
-                           &fields[DATA_EXTERNAL_LABELS]));
-    fields[DATA_EXTERNAL_URL] = template_string(d->external_url);
-    fields[DATA_VALUE] = template_boxed(template_float(d->value));
-    *out = template_object(&DATA_TYPE, fields);
+    const struct rule_text_data *data = arg;
+    struct rule_vector v;
+    TRY(rule_query(data->querier, expr, data->ts_ms, data->canceled, a, &v, d));
+    struct template_sample *samples = ARENA_ARRAY(a, struct template_sample, v.count + 1);
+    if (samples == NULL)
+        return diag_set(d, ERR_LIMIT, "the result of the query needs too much memory");
+    for (size_t i = 0; i < v.count; i++)
+        samples[i] = (struct template_sample){v.items[i].labels, v.items[i].value};
+    *out = samples;
+    *count = v.count;
     return OK;
 }
 
 static err expand_text(struct expansion *x, const struct text *t, str *out)
 {
     struct diag d = {.text = ""};
-    if (t->parsed == NULL) {
-        *out = t->plain;
-        return OK;
-    }
-    str name = buf_str(&x->set->name);
     buf_reset(&x->out);
-    err e = template_execute(t->parsed, name, &x->data, &x->options, &x->out, &d);
+    err e =
+        rule_template_expand(t->template, &x->host, x->data->labels, x->data->value, &x->out, &d);
     if (e != OK) {
-        buf_reset(&x->out);
-        buf_printf(&x->out, "<error expanding template: error executing template " STR_FMT ": %s>",
-                   STR_ARG(name), d.text);
+        x->failures++;
         log_warn("Expanding alert template failed", LOG_STR("name", t->name),
                  LOG_CSTR("reason", d.text));
-        x->failures++;
     }
     *out = arena_str(x->arena, buf_str(&x->out));
     return out->ptr != NULL ? OK : ERR_LIMIT;
@@ -182,10 +121,14 @@ err rule_text_expand(const struct rule_text_set *s, const struct rule_text_data 
                      struct arena *a, struct labels *labels, struct labels *annotations,
                      size_t *failures)
 {
-    struct expansion x = {.set = s, .arena = a, .options.limits = TEMPLATE_LIMITS_DEFAULT};
-    err e = make_data(data, a, &x.data);
-    if (e == OK)
-        e = expand_texts(&x, s->items, s->label_count, labels);
+    const struct template_query query = {(void *)(uintptr_t)data, run_query};
+    struct expansion x = {.data = data,
+                          .arena = a,
+                          .host = {.external_labels = data->external_labels,
+                                   .external_url = data->external_url,
+                                   .ts_ms = data->ts_ms,
+                                   .query = &query}};
+    err e = expand_texts(&x, s->items, s->label_count, labels);
     if (e == OK)
         e = expand_texts(&x, s->items + s->label_count, s->count - s->label_count, annotations);
     *failures += x.failures;

@@ -331,6 +331,8 @@ static void test_group__labels_and_annotations_are_templates(void **state)
                      "      labels: '{{ $labels.a }} {{ .Labels.a }}'\n"
                      "      value: '{{ $value }} {{ printf \"%.1f\" $value }}'\n"
                      "      ours: '{{ $externalLabels.replica }} at {{ $externalURL }}'\n"
+                     "      asked: '{{ with query \"x + 1\" }}{{ . | first | value | "
+                     "humanize }}{{ end }}'\n"
                      "      wrong: '{{ .Foo }}'\n"));
     give(&w, "x", "a", "1", 0, 1234567);
     eval(&w, 0);
@@ -338,6 +340,7 @@ static void test_group__labels_and_annotations_are_templates(void **state)
     struct labels got = w.group->rules[0].alerts.items[0]->annotations;
     assert_true(str_eq(labels_get(got, STR("labels")), STR("1 1")));
     assert_true(str_eq(labels_get(got, STR("value")), STR("1.234567e+06 1234567.0")));
+    assert_true(str_eq(labels_get(got, STR("asked")), STR("1.235M")));
     assert_true(str_eq(labels_get(got, STR("ours")), STR("r1 at http://varve.example")));
     str wrong = labels_get(got, STR("wrong"));
     assert_true(str_starts(
