@@ -8,6 +8,7 @@ int cmd_check(int argc, char **argv);
 int cmd_slo(int argc, char **argv);
 int cmd_tsdb(int argc, char **argv);
 int cmd_test(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
 
 /* "0.1.0" */
 const char *varve_version(void);

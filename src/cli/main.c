@@ -17,6 +17,7 @@ static const struct command {
     {"slo", "Rules out of service level objectives: generate, check.", cmd_slo},
     {"tsdb", "Look at a data directory: ls, dump, verify, stats.", cmd_tsdb},
     {"test", "Run unit tests of rules.", cmd_test},
+    {"rules", "Evaluate rules over the past.", cmd_rules},
     {"version", "Print the version.", cmd_version},
     {"help", "Show this text.", cmd_help},
 };

@@ -8,6 +8,7 @@ enum { ATTEMPTS_MAX = 3 }; /* a series is forgotten once in a while, not three t
 struct rule_store {
     struct db *db;
     uint64_t seed; /* of hashes of labels: a key of our own, since our bytes are no sender's */
+    bool takes_old;
 };
 
 struct rule_store *rule_store_open(struct db *db)
@@ -21,6 +22,11 @@ struct rule_store *rule_store_open(struct db *db)
 void rule_store_close(struct rule_store *s)
 {
     mem_free(s);
+}
+
+void rule_store_take_old(struct rule_store *s)
+{
+    s->takes_old = true;
 }
 
 static err resolve(struct rule_store *s, const struct rule_sample *samples, size_t count,
@@ -62,7 +68,7 @@ static void count_refused(const struct db_batch *b, const struct rule_sample *sa
 static err append_once(struct rule_store *s, const struct rule_sample *samples, size_t count,
                        struct rule_appended *out, struct diag *d)
 {
-    struct db_batch b = {.in_order = true};
+    struct db_batch b = {.in_order = !s->takes_old};
     b.rows = mem_alloc((count + 1) * sizeof(*b.rows));
     err e = resolve(s, samples, count, &b, d);
     if (e == OK) {

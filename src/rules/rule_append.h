@@ -39,4 +39,7 @@ struct rule_store *rule_store_open(struct db *db);
 void rule_store_close(struct rule_store *s); /* NULL is allowed */
 struct rule_appender rule_store_appender(struct rule_store *s);
 
+/* From now on take samples before the newest of their series too: for who writes the past. */
+void rule_store_take_old(struct rule_store *s);
+
 #endif
