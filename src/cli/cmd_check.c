@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "cli/check_alertmanager.h"
 #include "cli/check_config.h"
 #include "cli/check_rules.h"
 #include "cli/check_web.h"
@@ -151,12 +152,39 @@ static int check_rules(int argc, char **argv)
     return code;
 }
 
+static int check_alertmanager(int argc, char **argv)
+{
+    bool routes = false;
+    struct flag flags[] = {
+        {"routes", "", "Show the routing tree of each file.", FLAG_BOOL, &routes, false}};
+    struct diag d = {.text = ""};
+    char **paths = mem_zalloc((size_t)argc + 1, sizeof(*paths));
+    int count = 0, code = 1;
+    err e = flags_parse(flags, COUNT_OF(flags), argc, argv, paths, &count, &d);
+    if (e == ERR_NOTFOUND) {
+        printf("usage: varve check alertmanager [<flags>] [<files>...]\n\n"
+               "Without files the standard input is checked.\n\nFlags:\n");
+        flags_help(flags, COUNT_OF(flags), stdout);
+        mem_free(paths);
+        return 0;
+    }
+    if (e == OK && count > 0)
+        e = check_paths(paths, count, &d);
+    if (e == OK)
+        code = check_alertmanager_files(paths, count, routes);
+    else
+        (void)fprintf(stderr, "varve check alertmanager: error: %s\n", d.text);
+    mem_free(paths);
+    return code;
+}
+
 static const struct {
     const char *name, *what;
     int (*run)(int argc, char **argv);
 } CHECKS[] = {
     {"config", "[<flags>] <config-files>...", check_config},
     {"rules", "[<flags>] [<rule-files>...]", check_rules},
+    {"alertmanager", "[<flags>] [<alertmanager.yml>...]", check_alertmanager},
     {"web-config", "<files of --web.config.file>...", check_web_config},
     {"token-file", "<files of --web.token-file>...", check_token_file},
 };

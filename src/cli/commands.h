@@ -5,6 +5,7 @@
 
 int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_alert(int argc, char **argv);
 int cmd_slo(int argc, char **argv);
 int cmd_tsdb(int argc, char **argv);
 int cmd_test(int argc, char **argv);
