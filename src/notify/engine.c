@@ -1,0 +1,262 @@
+/* engine.c -- see engine.h: intake, configurations, what is kept and what goes. */
+#include "notify/engine.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "notify/engine_priv.h"
+
+/* ---- Alerts on disk ---- */
+
+static void put_pairs(struct labels ls, struct buf *out)
+{
+    buf_put_varint(out, ls.count);
+    for (size_t i = 0; i < ls.count; i++) {
+        buf_put_string(out, ls.items[i].name);
+        buf_put_string(out, ls.items[i].value);
+    }
+}
+
+static struct labels take_pairs(struct reader *r, struct arena *a)
+{
+    uint64_t count = read_varint(r);
+    if (r->overrun || count > reader_left(r))
+        return (struct labels){NULL, 0};
+    struct label *items = ARENA_ARRAY(a, struct label, (size_t)count + 1);
+    for (uint64_t i = 0; items != NULL && i < count; i++) {
+        items[i].name = slice_text(read_string(r));
+        items[i].value = slice_text(read_string(r));
+    }
+    return (struct labels){items, items != NULL ? (size_t)count : 0};
+}
+
+static void keep_alert(struct engine *e, const struct live_alert *a)
+{
+    struct buf value = {0};
+    buf_put_zigzag(&value, a->starts_at_ms);
+    buf_put_zigzag(&value, a->ends_at_ms);
+    buf_put_zigzag(&value, a->updated_at_ms);
+    buf_put_u8(&value, a->timeout ? 1 : 0);
+    buf_put_string(&value, a->generator_url);
+    put_pairs(a->labels, &value);
+    put_pairs(a->annotations, &value);
+    slice bytes = buf_slice(&value);
+    state_log_put(e->state, STATE_ALERT,
+                  (slice){(const uint8_t *)&a->fingerprint, sizeof(a->fingerprint)}, &bytes);
+    buf_fini(&value);
+}
+
+static void restore_alert(void *arg, slice key, slice value)
+{
+    struct engine *e = arg;
+    struct reader r = reader_of(value);
+    struct arena a;
+    struct live_alert alert = {.starts_at_ms = read_zigzag(&r)};
+    (void)key;
+    arena_init(&a, 64 * value.len + 4096);
+    alert.ends_at_ms = read_zigzag(&r);
+    alert.updated_at_ms = read_zigzag(&r);
+    alert.timeout = read_u8(&r) != 0;
+    alert.generator_url = slice_text(read_string(&r));
+    alert.labels = take_pairs(&r, &a);
+    alert.annotations = take_pairs(&r, &a);
+    if (!r.overrun && !arena_exceeded(&a) && reader_left(&r) == 0 &&
+        alert_table_count(e->alerts) < ENGINE_ALERTS_MAX)
+        (void)alert_table_put(e->alerts, &alert, alert.updated_at_ms);
+    arena_fini(&a);
+}
+
+/* ---- Configurations ---- */
+
+/* Put all that is known under the routes of the configuration. */
+static void regroup(struct engine *e, int64_t now_ms)
+{
+    size_t at = 0;
+    for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
+        inhibitor_put(e->inhibitor, a->fingerprint, a->labels, a->ends_at_ms);
+    at = 0;
+    for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
+        if (!groups_put(e, a, now_ms))
+            e->counts.refused_groups++;
+}
+
+static void drop_config(struct engine *e)
+{
+    groups_clear(e);
+    inhibitor_close(e->inhibitor);
+    arena_fini(&e->arena);
+    alertmanager_config_unref(e->file);
+}
+
+err engine_reload(struct engine *e, struct alertmanager_file *f, int64_t now_ms)
+{
+    struct arena a;
+    struct routes routes = {0};
+    const struct route **matched = NULL;
+    arena_init(&a, ALERTMANAGER_ARENA_BYTES_MAX);
+    err failed = routes_build(f, &a, &routes);
+    if (failed == OK && (matched = ARENA_ARRAY(&a, const struct route *, routes.count)) == NULL)
+        failed = ERR_LIMIT;
+    if (failed != OK) {
+        arena_fini(&a);
+        return failed;
+    }
+    drop_config(e);
+    e->file = alertmanager_config_ref(f);
+    e->arena = a;
+    e->routes = routes;
+    e->matched = matched;
+    e->inhibitor = inhibitor_open(f);
+    regroup(e, now_ms);
+    return OK;
+}
+
+err engine_open(const struct engine_options *o, struct alertmanager_file *f, int64_t now_ms,
+                struct engine **out, struct diag *d)
+{
+    struct engine *e = mem_zalloc(1, sizeof(*e));
+    e->last = &e->deliveries;
+    e->retention_ms = o->retention_ms;
+    e->gc_ms = now_ms + ENGINE_GC_MS;
+    e->random = o->seed != 0 ? o->seed : hash_random_seed();
+    e->alerts = alert_table_open();
+    err failed = state_log_open(o->fs, o->dir, &e->state, d);
+    if (failed == OK) {
+        e->silences = silences_open(e->state, o->retention_ms, o->seed);
+        e->sent = sent_log_open(e->state);
+        state_log_each(e->state, STATE_ALERT, restore_alert, e);
+        failed = engine_reload(e, f, now_ms);
+    }
+    if (failed != OK) {
+        engine_close(e);
+        return diag_set(d, failed, "too many routes");
+    }
+    *out = e;
+    return OK;
+}
+
+void engine_close(struct engine *e)
+{
+    if (e == NULL)
+        return;
+    drop_config(e);
+    if (e->state != NULL && state_log_sync(e->state) != OK)
+        log_error("what was told last may be told again after a restart");
+    mem_free(e->buckets);
+    sent_log_close(e->sent);
+    silences_close(e->silences);
+    state_log_close(e->state);
+    alert_table_close(e->alerts);
+    mem_free(e);
+}
+
+/* ---- Intake ---- */
+
+static struct live_alert fill_in(const struct engine *e, const struct engine_alert *a,
+                                 int64_t now_ms)
+{
+    struct live_alert alert = {.labels = a->labels,
+                               .annotations = a->annotations,
+                               .generator_url = a->generator_url,
+                               .starts_at_ms = a->starts_at_ms,
+                               .ends_at_ms = a->ends_at_ms};
+    if (alert.starts_at_ms == 0)
+        alert.starts_at_ms = alert.ends_at_ms != 0 ? alert.ends_at_ms : now_ms;
+    if (alert.ends_at_ms == 0) {
+        alert.timeout = true;
+        alert.ends_at_ms = now_ms + e->file->global.resolve_timeout_ms;
+    }
+    return alert;
+}
+
+err engine_put(struct engine *e, const struct engine_alert *alerts, size_t count, int64_t now_ms)
+{
+    err failed = OK;
+    for (size_t i = 0; i < count; i++) {
+        struct live_alert alert = fill_in(e, &alerts[i], now_ms);
+        bool known = alert_table_get(e->alerts, alert_fingerprint(alert.labels)) != NULL;
+        if (!known && alert_table_count(e->alerts) >= ENGINE_ALERTS_MAX) {
+            e->counts.refused_alerts++;
+            failed = ERR_LIMIT;
+            continue;
+        }
+        if (live_alert_is_resolved(&alert, now_ms))
+            e->counts.received_resolved++;
+        else
+            e->counts.received_firing++;
+        struct live_alert *a = alert_table_put(e->alerts, &alert, now_ms);
+        inhibitor_put(e->inhibitor, a->fingerprint, a->labels, a->ends_at_ms);
+        keep_alert(e, a);
+        if (!groups_put(e, a, now_ms)) {
+            e->counts.refused_groups++;
+            failed = ERR_LIMIT;
+        }
+    }
+    return failed;
+}
+
+/* ---- Time ---- */
+
+int64_t engine_next_ms(const struct engine *e)
+{
+    int64_t next_ms = alert_table_count(e->alerts) + e->group_count > 0 ? e->gc_ms : INT64_MAX;
+    for (size_t b = 0; b < e->bucket_count; b++)
+        for (const struct group *g = e->buckets[b]; g != NULL; g = g->next)
+            next_ms = MIN(next_ms, g->next_ms);
+    for (const struct delivery *d = e->deliveries; d != NULL; d = d->next)
+        if (!d->taken)
+            next_ms = MIN(next_ms, d->due_ms);
+    return next_ms;
+}
+
+struct delivery *engine_take(struct engine *e, int64_t now_ms)
+{
+    flush_due_groups(e, now_ms);
+    if (now_ms >= e->gc_ms)
+        engine_gc(e, now_ms);
+    return flush_take(e, now_ms);
+}
+
+static void forget(struct engine *e, const struct live_alert *a)
+{
+    uint64_t fingerprint = a->fingerprint;
+    state_log_put(e->state, STATE_ALERT,
+                  (slice){(const uint8_t *)&fingerprint, sizeof(fingerprint)}, NULL);
+    inhibitor_forget(e->inhibitor, fingerprint, a->labels);
+    alert_table_forget(e->alerts, fingerprint);
+}
+
+void engine_gc(struct engine *e, int64_t now_ms)
+{
+    size_t at = 0, count = 0;
+    uint64_t *gone = mem_zalloc(alert_table_count(e->alerts) + 1, sizeof(uint64_t));
+    for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
+        if (a->ends_at_ms + ENGINE_RESOLVED_KEPT_MS <= now_ms)
+            gone[count++] = a->fingerprint;
+    for (size_t i = 0; i < count; i++)
+        forget(e, alert_table_get(e->alerts, gone[i]));
+    mem_free(gone);
+    groups_gc(e);
+    silences_gc(e->silences, now_ms);
+    sent_log_gc(e->sent, now_ms);
+    e->gc_ms = now_ms + ENGINE_GC_MS;
+    if (state_log_sync(e->state) != OK)
+        e->gc_ms = now_ms + ENGINE_GC_MS; /* said already; tried again then */
+}
+
+struct silences *engine_silences(struct engine *e)
+{
+    return e->silences;
+}
+
+err engine_sync(struct engine *e)
+{
+    return state_log_sync(e->state);
+}
+
+void engine_count(const struct engine *e, struct engine_counts *out)
+{
+    *out = e->counts;
+    out->alerts = alert_table_count(e->alerts);
+    out->groups = e->group_count;
+}

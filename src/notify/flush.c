@@ -1,0 +1,352 @@
+/* flush.c -- a group goes through the pipeline: inhibition, active and mute time intervals,
+ * silences, then for each integration the notification log and deliveries with retries. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "notify/engine_priv.h"
+#include "notify/time_interval.h"
+
+/* ---- The order of alerts: job, instance, fewer labels, labels ---- */
+
+static int compare_label(struct labels a, struct labels b, str name)
+{
+    str va = labels_get(a, name), vb = labels_get(b, name);
+    if (va.ptr == NULL || vb.ptr == NULL)
+        return (va.ptr == NULL) - (vb.ptr == NULL); /* those without come last */
+    return str_cmp(va, vb);
+}
+
+static int compare_alerts(const void *pa, const void *pb)
+{
+    struct labels a = ((const struct notified_alert *)pa)->alert->labels;
+    struct labels b = ((const struct notified_alert *)pb)->alert->labels;
+    int c = compare_label(a, b, STR("job"));
+    if (c == 0)
+        c = compare_label(a, b, STR("instance"));
+    if (c == 0)
+        c = (a.count > b.count) - (a.count < b.count);
+    return c != 0 ? c : labels_cmp(a, b);
+}
+
+static int compare_u64(const void *pa, const void *pb)
+{
+    uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
+    return (a > b) - (a < b);
+}
+
+/* ---- Stages ---- */
+
+struct batch { /* the alerts of a flush that are still in it */
+    struct notified_alert *alerts;
+    size_t count;
+};
+
+static void take_snapshot(const struct group *g, int64_t now_ms, struct batch *b, struct flush *f)
+{
+    size_t at = 0, count = alert_table_count(g->alerts);
+    b->alerts = mem_zalloc(count + 1, sizeof(*b->alerts));
+    f->resolved = mem_zalloc(count + 1, sizeof(struct live_alert *));
+    for (struct live_alert *a; (a = alert_table_next(g->alerts, &at)) != NULL;) {
+        bool resolved = live_alert_is_resolved(a, now_ms);
+        b->alerts[b->count++] = (struct notified_alert){a, resolved, resolved ? a->ends_at_ms : 0};
+        if (resolved)
+            f->resolved[f->resolved_count++] = live_alert_ref(a);
+    }
+    if (b->count > 1)
+        qsort(b->alerts, b->count, sizeof(*b->alerts), compare_alerts);
+}
+
+static void drop_inhibited(struct engine *e, struct batch *b, int64_t now_ms)
+{
+    size_t kept = 0;
+    uint64_t by;
+    for (size_t i = 0; i < b->count; i++)
+        if (!inhibitor_mutes(e->inhibitor, b->alerts[i].alert->labels, now_ms, &by))
+            b->alerts[kept++] = b->alerts[i];
+    e->counts.suppressed_inhibited += b->count - kept;
+    b->count = kept;
+}
+
+static bool in_any(const struct engine *e, struct texts names, int64_t now_ms)
+{
+    for (size_t i = 0; i < names.count; i++) {
+        const struct time_intervals *t = alertmanager_time_intervals(e->file, names.items[i]);
+        if (t != NULL && time_intervals_contain(t, now_ms))
+            return true;
+    }
+    return false;
+}
+
+static void drop_by_time(struct engine *e, const struct route *r, struct batch *b, int64_t now_ms)
+{
+    struct texts active = r->config->active_time_intervals, mute = r->config->mute_time_intervals;
+    if (active.count > 0 && !in_any(e, active, now_ms)) {
+        e->counts.suppressed_inactive += b->count;
+        b->count = 0;
+    } else if (in_any(e, mute, now_ms)) {
+        e->counts.suppressed_muted += b->count;
+        b->count = 0;
+    }
+}
+
+static void drop_silenced(struct engine *e, struct batch *b, int64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < b->count; i++)
+        if (silences_mute(e->silences, b->alerts[i].alert->labels, now_ms, NULL, 0) == 0)
+            b->alerts[kept++] = b->alerts[i];
+    e->counts.suppressed_silenced += b->count - kept;
+    b->count = kept;
+}
+
+/* ---- Deliveries ---- */
+
+static void free_delivery(struct delivery *d)
+{
+    for (size_t i = 0; i < d->n.alert_count; i++)
+        live_alert_unref(d->alerts[i].alert);
+    mem_free(d->alerts);
+    mem_free(d->fingerprints);
+    buf_fini(&d->sent_key);
+    mem_free(d);
+}
+
+static void unlink_delivery(struct engine *e, struct delivery *d)
+{
+    struct delivery **place = &e->deliveries;
+    while (*place != d)
+        place = &(*place)->next;
+    *place = d->next;
+    if (e->last == &d->next)
+        e->last = place;
+}
+
+/* Fingerprints of those that fire, then of those that ended, each sorted. */
+static void list_fingerprints(struct delivery *d, const struct batch *b)
+{
+    size_t firing = 0, resolved = 0;
+    d->fingerprints = mem_zalloc(b->count + 1, sizeof(uint64_t));
+    for (size_t i = 0; i < b->count; i++)
+        if (!b->alerts[i].resolved)
+            d->fingerprints[firing++] = b->alerts[i].alert->fingerprint;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->alerts[i].resolved)
+            d->fingerprints[firing + resolved++] = b->alerts[i].alert->fingerprint;
+    qsort(d->fingerprints, firing, sizeof(uint64_t), compare_u64);
+    qsort(d->fingerprints + firing, resolved, sizeof(uint64_t), compare_u64);
+    d->n.firing_count = firing;
+    d->resolved_count = resolved;
+}
+
+static void choose_alerts(struct delivery *d, const struct batch *b, bool send_resolved)
+{
+    d->alerts = mem_zalloc(b->count + 1, sizeof(*d->alerts));
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->alerts[i].resolved && !send_resolved)
+            continue;
+        d->alerts[d->n.alert_count] = b->alerts[i];
+        (void)live_alert_ref(d->alerts[d->n.alert_count++].alert);
+    }
+    d->n.alerts = d->alerts;
+}
+
+static void remember(struct engine *e, const struct delivery *d, int64_t repeat_interval_ms,
+                     int64_t now_ms)
+{
+    const struct sent s = {.at_ms = now_ms,
+                           .expires_at_ms = now_ms + MIN(2 * repeat_interval_ms, e->retention_ms),
+                           .firing = d->fingerprints,
+                           .resolved = d->fingerprints + d->n.firing_count,
+                           .firing_count = d->n.firing_count,
+                           .resolved_count = d->resolved_count};
+    sent_log_put(e->sent, buf_str(&d->sent_key), &s);
+}
+
+static struct delivery *make_delivery(const struct group *g, const struct integration *i,
+                                      const struct batch *b, int64_t now_ms)
+{
+    struct delivery *d = mem_zalloc(1, sizeof(*d));
+    d->n = (struct notification){
+        .group_key = g->key,
+        .group_labels = g->labels,
+        .route_labels = g->route->labels,
+        .receiver = g->route->receiver,
+        .kind = i->kind,
+        .index = i->index,
+        .config = i->config,
+        .flushed_ms = now_ms,
+        .deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN),
+    };
+    buf_printf(&d->sent_key, STR_FMT ":" STR_FMT "/%s/%zu", STR_ARG(g->key),
+               STR_ARG(g->route->receiver), integration_name(i->kind), i->index);
+    d->due_ms = now_ms;
+    d->pause_ms = ENGINE_RETRY_MS;
+    list_fingerprints(d, b);
+    return d;
+}
+
+/* Decide for one integration; a delivery is queued when there is something to send. */
+static void notify_one(struct engine *e, struct flush *f, const struct integration *i,
+                       const struct batch *b, int64_t now_ms)
+{
+    const struct route *r = f->group->route;
+    struct delivery *d = make_delivery(f->group, i, b, now_ms);
+    bool send_resolved = i->config->send_resolved;
+    struct sent last;
+    bool known = sent_log_get(e->sent, buf_str(&d->sent_key), now_ms, &last);
+    d->n.reason = sent_decide(known ? &last : NULL, d->fingerprints, d->n.firing_count,
+                              d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
+                              r->repeat_interval_ms, now_ms);
+    if (d->n.reason != REASON_NONE)
+        choose_alerts(d, b, send_resolved);
+    if (d->n.reason != REASON_NONE && d->n.alert_count == 0)
+        remember(e, d, r->repeat_interval_ms, now_ms); /* nothing to say, but the log is told */
+    if (d->n.alert_count == 0 || !integration_is_built(i->kind)) {
+        free_delivery(d);
+        return;
+    }
+    d->flush = f;
+    f->waiting++;
+    *e->last = d;
+    e->last = &d->next;
+}
+
+/* ---- Flushes ---- */
+
+static void free_flush(struct flush *f)
+{
+    for (size_t i = 0; i < f->resolved_count; i++)
+        live_alert_unref(f->resolved[i]);
+    mem_free(f->resolved);
+    mem_free(f);
+}
+
+/* All is sent: alerts that had ended and did not change meanwhile leave the group. */
+static void finish(struct flush *f)
+{
+    struct group *g = f->group;
+    if (f->waiting > 0)
+        return;
+    if (g != NULL) {
+        g->running = NULL;
+        for (size_t i = 0; !f->failed && i < f->resolved_count; i++)
+            if (alert_table_get(g->alerts, f->resolved[i]->fingerprint) == f->resolved[i])
+                alert_table_forget(g->alerts, f->resolved[i]->fingerprint);
+    }
+    free_flush(f);
+}
+
+void flush_abandon(struct engine *e, struct flush *f)
+{
+    struct delivery *next;
+    f->group->running = NULL;
+    f->group = NULL;
+    f->failed = true;
+    f->waiting++; /* it lives through the loop */
+    for (struct delivery *d = e->deliveries; d != NULL; d = next) {
+        next = d->next;
+        if (d->flush != f || d->taken)
+            continue;
+        e->counts.notifications_failed[d->n.kind]++;
+        unlink_delivery(e, d);
+        free_delivery(d);
+        f->waiting--;
+    }
+    f->waiting--;
+    finish(f);
+}
+
+static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
+{
+    struct batch b = {0};
+    struct flush *f = mem_zalloc(1, sizeof(*f));
+    const struct receiver_config *receiver = alertmanager_receiver(e->file, g->route->receiver);
+    f->group = g;
+    g->running = f;
+    take_snapshot(g, now_ms, &b, f);
+    drop_inhibited(e, &b, now_ms);
+    drop_by_time(e, g->route, &b, now_ms);
+    drop_silenced(e, &b, now_ms);
+    for (size_t i = 0; b.count > 0 && i < receiver->integration_count; i++)
+        notify_one(e, f, &receiver->integrations[i], &b, now_ms);
+    mem_free(b.alerts);
+    finish(f);
+}
+
+void flush_due_groups(struct engine *e, int64_t now_ms)
+{
+    for (size_t b = 0; b < e->bucket_count; b++) {
+        for (struct group *g = e->buckets[b]; g != NULL; g = g->next) {
+            if (g->next_ms > now_ms)
+                continue;
+            if (g->running != NULL)
+                flush_abandon(e, g->running); /* its time is over */
+            g->has_flushed = true;
+            g->next_ms = now_ms + g->route->group_interval_ms;
+            if (alert_table_count(g->alerts) > 0)
+                flush_group(e, g, now_ms);
+        }
+    }
+}
+
+struct delivery *flush_take(struct engine *e, int64_t now_ms)
+{
+    struct delivery *d = e->deliveries;
+    while (d != NULL && (d->taken || d->due_ms > now_ms))
+        d = d->next;
+    if (d == NULL)
+        return NULL;
+    d->taken = true;
+    d->n.attempt++;
+    e->counts.requests[d->n.kind]++;
+    return d;
+}
+
+const struct notification *delivery_notification(const struct delivery *d)
+{
+    return &d->n;
+}
+
+/* Half to one and a half times `ms`. */
+static int64_t jitter(struct engine *e, int64_t ms)
+{
+    e->random = e->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return ms / 2 + (int64_t)((e->random >> 33) % (uint64_t)(ms + 1));
+}
+
+/* Try again later, if there is time; false: there is none. */
+static bool schedule(struct engine *e, struct delivery *d, int64_t retry_after_ms, int64_t now_ms)
+{
+    int64_t pause_ms = MAX(jitter(e, d->pause_ms), retry_after_ms);
+    if (d->flush->group == NULL || pause_ms >= d->n.deadline_ms - now_ms)
+        return false;
+    d->due_ms = now_ms + pause_ms;
+    d->pause_ms = MIN(d->pause_ms + d->pause_ms / 2, ENGINE_RETRY_MS_MAX);
+    d->taken = false;
+    return true;
+}
+
+void engine_done(struct engine *e, struct delivery *d, struct notify_result result, int64_t now_ms)
+{
+    struct flush *f = d->flush;
+    if (result.outcome != NOTIFY_SENT)
+        e->counts.requests_failed[d->n.kind]++;
+    if (result.outcome == NOTIFY_RETRY && schedule(e, d, result.retry_after_ms, now_ms))
+        return;
+    if (result.outcome == NOTIFY_SENT) {
+        e->counts.notifications[d->n.kind]++;
+        if (f->group != NULL) {
+            remember(e, d, f->group->route->repeat_interval_ms, now_ms);
+            if (state_log_sync(e->state) != OK)
+                e->gc_ms = now_ms; /* said already; soon again */
+        }
+    } else {
+        e->counts.notifications_failed[d->n.kind]++;
+        f->failed = true;
+    }
+    unlink_delivery(e, d);
+    free_delivery(d);
+    f->waiting--;
+    finish(f);
+}

@@ -1,0 +1,50 @@
+/* notification.h -- what an integration is told of a group, and what comes of it. */
+#ifndef NOTIFY_NOTIFICATION_H
+#define NOTIFY_NOTIFICATION_H
+
+#include "config/receiver_config.h"
+#include "notify/alert_table.h"
+#include "notify/sent_log.h"
+
+struct notified_alert {
+    struct live_alert *alert;
+    bool resolved;
+    int64_t ends_at_ms; /* 0 while it fires: nobody knows yet */
+};
+
+struct notification {
+    str group_key;              /* of the aggregation group: dedup keys are hashes of it */
+    struct labels group_labels; /* what the group's alerts share by group_by */
+    struct pairs route_labels;  /* templates */
+    str receiver;
+    enum integration_kind kind;
+    size_t index; /* of the integration among those of its kind */
+    const struct integration_config *config;
+    const struct notified_alert *alerts; /* in order of job, instance, labels; at least one */
+    size_t alert_count, firing_count;
+    enum notify_reason reason;
+    unsigned attempt;    /* from 1 */
+    int64_t flushed_ms;  /* when the group was flushed */
+    int64_t deadline_ms; /* no answer counts after that */
+};
+
+enum notify_outcome {
+    NOTIFY_SENT,
+    NOTIFY_RETRY,  /* it did not work; it may later */
+    NOTIFY_FAILED, /* it will never work like this */
+};
+
+struct notify_result {
+    enum notify_outcome outcome;
+    int64_t retry_after_ms; /* the provider asked to wait that long; 0: it did not */
+};
+
+/* Who speaks to the providers of one kind. send() may block until the deadline; it is called
+ * without any lock, from several threads at once for several notifications. Reasons of failures go
+ * to `d`. */
+struct notifier {
+    void *arg;
+    struct notify_result (*send)(void *arg, const struct notification *n, struct diag *d);
+};
+
+#endif

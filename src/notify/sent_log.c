@@ -1,0 +1,235 @@
+/* sent_log.c -- see sent_log.h. */
+#include "notify/sent_log.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum { SLOTS_MIN = 64 };
+
+struct entry {
+    uint64_t hash;
+    int64_t at_ms, expires_at_ms;
+    size_t key_bytes, firing_count, resolved_count;
+    uint64_t fingerprints[]; /* firing, resolved; then the bytes of the key */
+};
+
+struct sent_log {
+    struct state_log *state;
+    struct entry **slots;
+    size_t slot_count, count;
+    uint64_t seed;
+};
+
+const char *notify_reason_text(enum notify_reason reason)
+{
+    static const char *const TEXTS[] = {
+        "nothing changed",     "first notification",   "new alerts added to the group",
+        "all alerts resolved", "some alerts resolved", "repeat interval elapsed"};
+    return TEXTS[reason];
+}
+
+/* ---- Entries ---- */
+
+static str key_of(const struct entry *e)
+{
+    return (str){(const char *)(e->fingerprints + e->firing_count + e->resolved_count),
+                 e->key_bytes};
+}
+
+static size_t slot_of(const struct sent_log *l, str key, uint64_t h)
+{
+    size_t i = (size_t)h & (l->slot_count - 1);
+    while (l->slots[i] != NULL && (l->slots[i]->hash != h || !str_eq(key_of(l->slots[i]), key)))
+        i = (i + 1) & (l->slot_count - 1);
+    return i;
+}
+
+static void insert(struct sent_log *l, struct entry *e)
+{
+    size_t i = (size_t)e->hash & (l->slot_count - 1);
+    while (l->slots[i] != NULL)
+        i = (i + 1) & (l->slot_count - 1);
+    l->slots[i] = e;
+}
+
+static void grow(struct sent_log *l)
+{
+    struct entry **old = l->slots;
+    size_t old_count = l->slot_count;
+    l->slot_count *= 2;
+    l->slots = mem_zalloc(l->slot_count, sizeof(struct entry *));
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i] != NULL)
+            insert(l, old[i]);
+    mem_free(old);
+}
+
+static void remove_at(struct sent_log *l, size_t hole)
+{
+    size_t mask = l->slot_count - 1;
+    mem_free(l->slots[hole]);
+    l->slots[hole] = NULL;
+    l->count--;
+    for (size_t i = (hole + 1) & mask; l->slots[i] != NULL; i = (i + 1) & mask) {
+        struct entry *e = l->slots[i];
+        l->slots[i] = NULL;
+        insert(l, e);
+    }
+}
+
+static void set_entry(struct sent_log *l, str key, const struct sent *s)
+{
+    size_t lists = (s->firing_count + s->resolved_count) * sizeof(uint64_t);
+    struct entry *e = mem_alloc(sizeof(*e) + lists + key.len);
+    *e = (struct entry){.hash = hash64(str_bytes(key), l->seed),
+                        .at_ms = s->at_ms,
+                        .expires_at_ms = s->expires_at_ms,
+                        .key_bytes = key.len,
+                        .firing_count = s->firing_count,
+                        .resolved_count = s->resolved_count};
+    if (s->firing_count > 0)
+        memcpy(e->fingerprints, s->firing, s->firing_count * sizeof(uint64_t));
+    if (s->resolved_count > 0)
+        memcpy(e->fingerprints + s->firing_count, s->resolved,
+               s->resolved_count * sizeof(uint64_t));
+    memcpy((char *)e->fingerprints + lists, key.ptr, key.len);
+    size_t i = slot_of(l, key, e->hash);
+    if (l->slots[i] != NULL)
+        remove_at(l, i);
+    if (++l->count * 2 > l->slot_count)
+        grow(l);
+    insert(l, e);
+}
+
+/* ---- On disk ---- */
+
+static void encode(const struct sent *s, struct buf *out)
+{
+    buf_put_zigzag(out, s->at_ms);
+    buf_put_zigzag(out, s->expires_at_ms);
+    buf_put_varint(out, s->firing_count);
+    for (size_t i = 0; i < s->firing_count; i++)
+        buf_put_u64(out, s->firing[i]);
+    for (size_t i = 0; i < s->resolved_count; i++)
+        buf_put_u64(out, s->resolved[i]);
+}
+
+/* The lists go to `all`, which has room for as many as the value can hold. */
+static bool decode(slice value, uint64_t *all, struct sent *out)
+{
+    struct reader r = reader_of(value);
+    *out = (struct sent){.at_ms = read_zigzag(&r)};
+    out->expires_at_ms = read_zigzag(&r);
+    uint64_t firing = read_varint(&r);
+    size_t count = reader_left(&r) / sizeof(uint64_t);
+    if (r.overrun || firing > count || reader_left(&r) % sizeof(uint64_t) != 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        all[i] = read_u64(&r);
+    out->firing = all;
+    out->firing_count = (size_t)firing;
+    out->resolved = all + firing;
+    out->resolved_count = count - (size_t)firing;
+    return true;
+}
+
+static void restore(void *arg, slice key, slice value)
+{
+    uint64_t *all = mem_alloc(value.len + sizeof(uint64_t));
+    struct sent s;
+    if (decode(value, all, &s))
+        set_entry(arg, slice_text(key), &s);
+    mem_free(all);
+}
+
+/* ---- The log ---- */
+
+struct sent_log *sent_log_open(struct state_log *state)
+{
+    struct sent_log *l = mem_zalloc(1, sizeof(*l));
+    l->state = state;
+    l->slot_count = SLOTS_MIN;
+    l->slots = mem_zalloc(l->slot_count, sizeof(struct entry *));
+    l->seed = hash_random_seed();
+    state_log_each(state, STATE_SENT, restore, l);
+    return l;
+}
+
+void sent_log_close(struct sent_log *l)
+{
+    if (l == NULL)
+        return;
+    for (size_t i = 0; i < l->slot_count; i++)
+        mem_free(l->slots[i]);
+    mem_free(l->slots);
+    mem_free(l);
+}
+
+bool sent_log_get(const struct sent_log *l, str key, int64_t now_ms, struct sent *out)
+{
+    const struct entry *e = l->slots[slot_of(l, key, hash64(str_bytes(key), l->seed))];
+    if (e == NULL || e->expires_at_ms <= now_ms)
+        return false;
+    *out = (struct sent){e->at_ms,        e->expires_at_ms,
+                         e->fingerprints, e->fingerprints + e->firing_count,
+                         e->firing_count, e->resolved_count};
+    return true;
+}
+
+void sent_log_put(struct sent_log *l, str key, const struct sent *s)
+{
+    struct buf value = {0};
+    encode(s, &value);
+    slice bytes = buf_slice(&value);
+    state_log_put(l->state, STATE_SENT, str_bytes(key), &bytes);
+    set_entry(l, key, s);
+    buf_fini(&value);
+}
+
+void sent_log_gc(struct sent_log *l, int64_t now_ms)
+{
+    for (size_t i = 0; i < l->slot_count;) {
+        struct entry *e = l->slots[i];
+        if (e == NULL || e->expires_at_ms > now_ms) {
+            i++;
+            continue;
+        }
+        state_log_put(l->state, STATE_SENT, str_bytes(key_of(e)), NULL);
+        remove_at(l, i); /* another may stand there now */
+    }
+}
+
+size_t sent_log_count(const struct sent_log *l)
+{
+    return l->count;
+}
+
+/* ---- Deciding ---- */
+
+/* Is every item of `a` in `b`? Both sorted. */
+static bool is_subset(const uint64_t *a, size_t a_count, const uint64_t *b, size_t b_count)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < a_count; i++) {
+        while (k < b_count && b[k] < a[i])
+            k++;
+        if (k == b_count || b[k] != a[i])
+            return false;
+    }
+    return true;
+}
+
+enum notify_reason sent_decide(const struct sent *last, const uint64_t *firing, size_t firing_count,
+                               const uint64_t *resolved, size_t resolved_count, bool send_resolved,
+                               int64_t repeat_interval_ms, int64_t now_ms)
+{
+    if (last == NULL)
+        return firing_count > 0 ? REASON_FIRST : REASON_NONE;
+    if (!is_subset(firing, firing_count, last->firing, last->firing_count))
+        return last->firing_count > 0 ? REASON_NEW_ALERTS : REASON_FIRST;
+    if (firing_count == 0)
+        return last->firing_count > 0 ? REASON_ALL_RESOLVED : REASON_NONE;
+    if (send_resolved && !is_subset(resolved, resolved_count, last->resolved, last->resolved_count))
+        return REASON_SOME_RESOLVED;
+    return last->at_ms < now_ms - repeat_interval_ms ? REASON_REPEAT : REASON_NONE;
+}

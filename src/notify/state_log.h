@@ -1,0 +1,40 @@
+/* state_log.h -- what must survive a crash: values under keys, in a file that is appended to. The
+ * last value of a key counts. The file is rewritten when it is opened and when it has grown too
+ * much; a torn tail is cut. After a failed write all that is known is written anew. Format:
+ * docs/formats/notify-state.md. Not for several threads at once. */
+#ifndef NOTIFY_STATE_LOG_H
+#define NOTIFY_STATE_LOG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fs.h"
+
+enum {
+    STATE_LOG_BYTES_MAX = 1 << 30, /* of the file: more is not read */
+    STATE_LOG_KEY_BYTES_MAX = 1 << 20,
+};
+
+enum state_kind { /* of what a key is; on disk */
+                  STATE_SILENCE = 1,
+                  STATE_SENT = 2, /* the notification log */
+                  STATE_ALERT = 3,
+};
+
+struct state_log;
+
+/* Open or create DIR/state; the directory is made when missing.
+ *   ERR_IO, ERR_NOSPACE, ERR_LIMIT  `d` says why */
+MUST_USE err state_log_open(struct fs *fs, const char *dir, struct state_log **out, struct diag *d);
+void state_log_close(struct state_log *l); /* NULL is allowed */
+
+/* All values of a kind as they were when the log was opened or set since, in no order. */
+void state_log_each(const struct state_log *l, enum state_kind kind,
+                    void (*take)(void *arg, slice key, slice value), void *arg);
+
+/* Set or remove (`value` NULL) a value. Durable after the next state_log_sync(). */
+void state_log_put(struct state_log *l, enum state_kind kind, slice key, const slice *value);
+
+/* Make all that was put durable. An error is logged; everything is tried again next time. */
+MUST_USE err state_log_sync(struct state_log *l);
+
+#endif

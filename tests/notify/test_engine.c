@@ -1,0 +1,355 @@
+/* test_engine.c -- the engine over scripted time with an integration that records: grouping,
+ * timers, every reason to tell, muting of all kinds, retries, reloads and crashes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "notify/engine.h"
+#include "notify_testing.h"
+#include "support/fs_sim.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+static const int64_t T0 = INT64_C(1795449600000); /* 2026-11-23T16:00:00Z, a Monday */
+
+struct sim {
+    struct fs_sim *disk;
+    struct alertmanager_file *f;
+    struct engine *e;
+    int64_t now_ms;
+    struct buf told;             /* a line for each notification that was sent */
+    enum notify_outcome outcome; /* of what is sent from now on */
+    int64_t retry_after_ms;
+    unsigned attempts;
+};
+
+static void open_engine(struct sim *s)
+{
+    struct engine_options o = {
+        .fs = fs_sim_fs(s->disk), .dir = "/notify", .retention_ms = 120 * HOUR, .seed = 1};
+    struct diag d = {.text = ""};
+    if (engine_open(&o, s->f, s->now_ms, &s->e, &d) != OK)
+        fail_msg("%s", d.text);
+}
+
+static void sim_open(struct sim *s, const char *config)
+{
+    *s = (struct sim){.now_ms = T0, .outcome = NOTIFY_SENT};
+    s->disk = fs_sim_new(1);
+    s->f = testing_config(config);
+    open_engine(s);
+}
+
+static void sim_close(struct sim *s)
+{
+    engine_close(s->e);
+    alertmanager_config_unref(s->f);
+    fs_sim_free(s->disk);
+    buf_fini(&s->told);
+}
+
+/* "+30s r/webhook/0 first notification: a! b" -- an exclamation mark where an alert has ended. */
+static void record(struct sim *s, const struct notification *n)
+{
+    buf_printf(&s->told, "+%llds " STR_FMT "/%s/%zu %s:", (long long)(s->now_ms - T0) / SECOND,
+               STR_ARG(n->receiver), integration_name(n->kind), n->index,
+               notify_reason_text(n->reason));
+    for (size_t i = 0; i < n->alert_count; i++) {
+        str name = labels_get(n->alerts[i].alert->labels, STR("n"));
+        buf_printf(&s->told, " " STR_FMT "%s", STR_ARG(name), n->alerts[i].resolved ? "!" : "");
+    }
+    buf_put_u8(&s->told, '\n');
+}
+
+/* Let time pass until `at_ms`, sending what there is to send. */
+static void run_until(struct sim *s, int64_t at_ms)
+{
+    struct delivery *d;
+    for (;;) {
+        while ((d = engine_take(s->e, s->now_ms)) != NULL) {
+            s->attempts++;
+            if (s->outcome == NOTIFY_SENT)
+                record(s, delivery_notification(d));
+            engine_done(s->e, d, (struct notify_result){s->outcome, s->retry_after_ms}, s->now_ms);
+        }
+        int64_t next_ms = engine_next_ms(s->e);
+        if (next_ms > at_ms)
+            break;
+        s->now_ms = MAX(next_ms, s->now_ms);
+    }
+    s->now_ms = at_ms;
+}
+
+static void pass(struct sim *s, int64_t ms)
+{
+    run_until(s, s->now_ms + ms);
+}
+
+/* Alerts "n=a x=1", with their end (0: not said). */
+static void put(struct sim *s, const char *labels, int64_t ends_at_ms)
+{
+    struct testing_labels l;
+    struct engine_alert a = {.labels = testing_labels(&l, labels), .ends_at_ms = ends_at_ms};
+    a.starts_at_ms = ends_at_ms == 0 ? s->now_ms : MIN(s->now_ms, ends_at_ms - 1);
+    assert_int_equal(engine_put(s->e, &a, 1, s->now_ms), OK);
+}
+
+static void fire(struct sim *s, const char *labels)
+{
+    put(s, labels, s->now_ms + 100 * HOUR);
+}
+
+static void resolve(struct sim *s, const char *labels)
+{
+    put(s, labels, s->now_ms);
+}
+
+static void assert_told(struct sim *s, const char *want)
+{
+    assert_string_equal(buf_cstr(&s->told), want);
+    buf_reset(&s->told);
+}
+
+#define PLAIN                                                                                      \
+    "route: {receiver: r, group_by: [g], group_wait: 30s, group_interval: 5m, repeat_interval: "   \
+    "1h}\n"
+#define HOOK "receivers: [{name: r, webhook_configs: [{url: 'http://h'}]}]\n"
+
+static void test_engine__tells_groups_in_their_time(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    fire(&s, "n=a g=1");
+    pass(&s, 10 * SECOND);
+    fire(&s, "n=b g=1");
+    fire(&s, "n=c g=2");
+    pass(&s, MINUTE);
+    assert_told(&s, "+30s r/webhook/0 first notification: a b\n"
+                    "+40s r/webhook/0 first notification: c\n");
+    fire(&s, "n=d g=1"); /* waits for the group's interval */
+    pass(&s, 10 * MINUTE);
+    assert_told(&s, "+330s r/webhook/0 new alerts added to the group: a b d\n");
+    resolve(&s, "n=b g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+930s r/webhook/0 some alerts resolved: a b! d\n");
+    pass(&s, 2 * HOUR); /* strictly older than the interval: at the flush behind it */
+    assert_told(&s, "+3940s r/webhook/0 repeat interval elapsed: c\n"
+                    "+4830s r/webhook/0 repeat interval elapsed: a d\n"
+                    "+7840s r/webhook/0 repeat interval elapsed: c\n");
+    resolve(&s, "n=a g=1");
+    resolve(&s, "n=d g=1");
+    resolve(&s, "n=c g=2");
+    pass(&s, 10 * MINUTE);
+    assert_told(&s, "+8430s r/webhook/0 all alerts resolved: a! d!\n"
+                    "+8440s r/webhook/0 all alerts resolved: c!\n");
+    sim_close(&s);
+}
+
+static void test_engine__says_nothing_of_what_is_over_before_it_is_told(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    fire(&s, "n=a g=1");
+    pass(&s, 10 * SECOND);
+    resolve(&s, "n=a g=1");
+    pass(&s, HOUR);
+    assert_told(&s, "");
+    struct engine_counts c;
+    engine_count(s.e, &c);
+    assert_int_equal(c.groups, 0);
+    assert_int_equal(c.alerts, 0);
+    sim_close(&s);
+}
+
+static void test_engine__ends_alerts_nobody_speaks_of(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, "global: {resolve_timeout: 2m}\n" PLAIN HOOK);
+    put(&s, "n=a g=1", 0);
+    pass(&s, MINUTE);
+    put(&s, "n=a g=1", 0); /* said again: two more minutes */
+    pass(&s, 10 * MINUTE);
+    assert_told(&s, "+30s r/webhook/0 first notification: a\n"
+                    "+330s r/webhook/0 all alerts resolved: a!\n");
+    sim_close(&s);
+}
+
+static void test_engine__leaves_out_resolved_where_told_so(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, PLAIN "receivers: [{name: r, webhook_configs: [{url: 'http://h', send_resolved: "
+                       "false}]}]\n");
+    fire(&s, "n=a g=1");
+    fire(&s, "n=b g=1");
+    pass(&s, MINUTE);
+    resolve(&s, "n=a g=1");
+    pass(&s, 5 * MINUTE); /* fewer fire: no reason */
+    resolve(&s, "n=b g=1");
+    pass(&s, 5 * MINUTE); /* the log is told, nobody else */
+    fire(&s, "n=b g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+30s r/webhook/0 first notification: a b\n"
+                    "+690s r/webhook/0 first notification: b\n");
+    sim_close(&s);
+}
+
+static void test_engine__mutes(void **state)
+{
+    struct sim s;
+    struct engine_counts c;
+    (void)state;
+    sim_open(&s,
+             "route:\n"
+             "  receiver: r\n"
+             "  group_by: [g]\n"
+             "  routes:\n"
+             "  - {matchers: [g=night], active_time_intervals: [night]}\n"
+             "  - {matchers: [g=day], mute_time_intervals: [day]}\n"
+             "inhibit_rules: [{source_matchers: [n=big], target_matchers: [n=small], equal: [g]}]\n"
+             "time_intervals:\n"
+             "- {name: night, time_intervals: [{times: [{start_time: '00:00', end_time: "
+             "'06:00'}]}]}\n"
+             "- {name: day, time_intervals: [{times: [{start_time: '06:00', end_time: "
+             "'24:00'}]}]}\n" HOOK);
+    fire(&s, "n=a g=night");
+    fire(&s, "n=b g=day");
+    fire(&s, "n=small g=i");
+    fire(&s, "n=big g=i");
+    fire(&s, "n=c g=s");
+    struct alert_matchers ms;
+    struct arena a;
+    str id;
+    arena_init(&a, 1 << 16);
+    assert_int_equal(alert_matchers_parse(STR("n=c"), &a, &ms, NULL, NULL), OK);
+    struct silence silence = {.matchers = ms,
+                              .starts_at_ms = T0,
+                              .ends_at_ms = T0 + HOUR,
+                              .created_by = STR("me"),
+                              .comment = STR("quiet")};
+    assert_int_equal(silences_set(engine_silences(s.e), &silence, s.now_ms, &id, NULL), OK);
+    pass(&s, MINUTE);
+    assert_told(&s, "+30s r/webhook/0 first notification: big\n");
+    engine_count(s.e, &c);
+    assert_int_equal(c.suppressed_inactive, 1);
+    assert_int_equal(c.suppressed_muted, 1);
+    assert_int_equal(c.suppressed_inhibited, 1);
+    assert_int_equal(c.suppressed_silenced, 1);
+    resolve(&s, "n=big g=i");
+    pass(&s, HOUR + 5 * MINUTE);
+    assert_told(&s, "+330s r/webhook/0 new alerts added to the group: big! small\n"
+                    "+3630s r/webhook/0 first notification: c\n");
+    run_until(&s, T0 + 8 * HOUR + 6 * MINUTE); /* past midnight */
+    if (strstr(buf_cstr(&s.told), "first notification: a") == NULL ||
+        strstr(buf_cstr(&s.told), "first notification: b") == NULL)
+        fail_msg("%s", buf_cstr(&s.told));
+    alert_matchers_fini(&ms);
+    arena_fini(&a);
+    sim_close(&s);
+}
+
+static void test_engine__retries_until_the_next_flush(void **state)
+{
+    struct sim s;
+    struct engine_counts c;
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    fire(&s, "n=a g=1");
+    s.outcome = NOTIFY_RETRY;
+    pass(&s, 30 * SECOND + 4 * MINUTE);
+    if (s.attempts < 9 || s.attempts > 25)
+        fail_msg("%u attempts", s.attempts); /* 0.5 s, 0.75 s, ... 60 s, each give or take half */
+    s.outcome = NOTIFY_SENT;
+    pass(&s, 2 * MINUTE);
+    engine_count(s.e, &c);
+    assert_int_equal(c.notifications[INTEGRATION_WEBHOOK], 1);
+    buf_reset(&s.told);
+    s.outcome = NOTIFY_FAILED; /* it will never work: once for each flush */
+    s.attempts = 0;
+    resolve(&s, "n=a g=1");
+    pass(&s, 15 * MINUTE);
+    assert_int_equal(s.attempts, 3);
+    s.outcome = NOTIFY_SENT; /* what has ended is still told */
+    pass(&s, 5 * MINUTE);
+    assert_non_null(strstr(buf_cstr(&s.told), "all alerts resolved: a!"));
+    sim_close(&s);
+}
+
+static void test_engine__waits_as_long_as_a_provider_asks(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    fire(&s, "n=a g=1");
+    s.outcome = NOTIFY_RETRY;
+    s.retry_after_ms = MINUTE;
+    pass(&s, 30 * SECOND + 3 * MINUTE + SECOND);
+    assert_int_equal(s.attempts, 4);
+    sim_close(&s);
+}
+
+/* Whatever the machine loses, what was told is not told again, silences stay, and alerts that
+ * nobody sends again still end. */
+static void test_engine__remembers_through_a_crash(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    fire(&s, "n=a g=1");
+    pass(&s, MINUTE);
+    assert_told(&s, "+30s r/webhook/0 first notification: a\n");
+    struct fs_sim *after = fs_sim_clone(s.disk, 7);
+    fs_sim_crash(after);
+    engine_close(s.e);
+    fs_sim_free(s.disk);
+    s.disk = after; /* as the machine comes up again: without what closing wrote */
+    open_engine(&s);
+    pass(&s, 20 * MINUTE);
+    assert_told(&s, "");
+    resolve(&s, "n=a g=1");
+    pass(&s, 5 * MINUTE);
+    assert_non_null(strstr(buf_cstr(&s.told), "all alerts resolved: a!"));
+    sim_close(&s);
+}
+
+static void test_engine__reloads(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    fire(&s, "n=a g=1");
+    pass(&s, MINUTE);
+    buf_reset(&s.told);
+    struct alertmanager_file *f = testing_config(
+        PLAIN "receivers: [{name: r, webhook_configs: [{url: 'http://h'}, {url: 'http://i'}]}]\n");
+    assert_int_equal(engine_reload(s.e, f, s.now_ms), OK);
+    alertmanager_config_unref(f);
+    pass(&s, MINUTE); /* only the new one is told: the other was */
+    assert_told(&s, "+60s r/webhook/1 first notification: a\n");
+    sim_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_engine__tells_groups_in_their_time),
+        cmocka_unit_test(test_engine__says_nothing_of_what_is_over_before_it_is_told),
+        cmocka_unit_test(test_engine__ends_alerts_nobody_speaks_of),
+        cmocka_unit_test(test_engine__leaves_out_resolved_where_told_so),
+        cmocka_unit_test(test_engine__mutes),
+        cmocka_unit_test(test_engine__retries_until_the_next_flush),
+        cmocka_unit_test(test_engine__waits_as_long_as_a_provider_asks),
+        cmocka_unit_test(test_engine__remembers_through_a_crash),
+        cmocka_unit_test(test_engine__reloads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
