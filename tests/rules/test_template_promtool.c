@@ -111,7 +111,7 @@ static const char *const TEXTS[] = {
     "{{ safeHtml \"<b>\" }} {{ printf \"%T\" (safeHtml \"x\") }}",
     "{{ len (safeHtml \"abc\") }} {{ eq (safeHtml \"a\") \"a\" }}",
     "{{ toUpper (safeHtml \"a\") }}",
-    "{{ range query \"m\" }}{{ .Labels.device }}={{ .Value }};{{ end }}",
+    "{{ range query \"m\" | sortByLabel \"device\" }}{{ .Labels.device }}={{ .Value }};{{ end }}",
     "{{ range query \"m\" | sortByLabel \"device\" }}{{ . | label \"device\" }}={{ value . }};{{ "
     "end }}",
     "{{ with query \"m\" | sortByLabel \"device\" }}{{ . | first | value }} {{ len . }} {{ (index "
