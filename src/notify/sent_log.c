@@ -22,9 +22,9 @@ struct sent_log {
 
 const char *notify_reason_text(enum notify_reason reason)
 {
-    static const char *const TEXTS[] = {
-        "nothing changed",     "first notification",   "new alerts added to the group",
-        "all alerts resolved", "some alerts resolved", "repeat interval elapsed"};
+    static const char *const TEXTS[] = {"nothing changed",      "first notification",
+                                        "new alerts added",     "all alerts resolved",
+                                        "some alerts resolved", "repeat interval elapsed"};
     return TEXTS[reason];
 }
 

@@ -21,7 +21,7 @@ enum notify_reason {
     REASON_REPEAT,
 };
 
-/* "first notification", "new alerts added to the group"... */
+/* "first notification", "new alerts added"... */
 const char *notify_reason_text(enum notify_reason reason);
 
 struct sent_log;

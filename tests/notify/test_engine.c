@@ -135,7 +135,7 @@ static void test_engine__tells_groups_in_their_time(void **state)
                     "+40s r/webhook/0 first notification: c\n");
     fire(&s, "n=d g=1"); /* waits for the group's interval */
     pass(&s, 10 * MINUTE);
-    assert_told(&s, "+330s r/webhook/0 new alerts added to the group: a b d\n");
+    assert_told(&s, "+330s r/webhook/0 new alerts added: a b d\n");
     resolve(&s, "n=b g=1");
     pass(&s, 5 * MINUTE);
     assert_told(&s, "+930s r/webhook/0 some alerts resolved: a b! d\n");
@@ -246,7 +246,7 @@ static void test_engine__mutes(void **state)
     assert_int_equal(c.suppressed_silenced, 1);
     resolve(&s, "n=big g=i");
     pass(&s, HOUR + 5 * MINUTE);
-    assert_told(&s, "+330s r/webhook/0 new alerts added to the group: big! small\n"
+    assert_told(&s, "+330s r/webhook/0 new alerts added: big! small\n"
                     "+3630s r/webhook/0 first notification: c\n");
     run_until(&s, T0 + 8 * HOUR + 6 * MINUTE); /* past midnight */
     if (strstr(buf_cstr(&s.told), "first notification: a") == NULL ||

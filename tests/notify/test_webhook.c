@@ -1,0 +1,202 @@
+/* test_webhook.c -- webhooks as they go over the wire: bodies byte for byte, and what answers mean.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "notify/engine.h"
+#include "notify/webhook.h"
+#include "notify_testing.h"
+#include "support/fs_sim.h"
+#include "support/http_stub.h"
+
+static const char *status = "200 OK", *headers = "", *answer_body = "";
+
+static void answer(void *arg, str request, struct buf *reply)
+{
+    (void)arg;
+    (void)request;
+    http_stub_reply(reply, status, headers, answer_body);
+}
+
+struct fixture {
+    struct http_stub *stub;
+    struct fs_sim *disk;
+    struct alertmanager_file *f;
+    struct engine *e;
+    int64_t start_ms;
+};
+
+/* An engine whose receiver is the stub; `more` keys of its configuration. */
+static void open_all(struct fixture *fx, const char *path, const char *more)
+{
+    struct buf text = {0};
+    fx->stub = http_stub_open(answer, NULL);
+    fx->disk = fs_sim_new(1);
+    buf_printf(&text,
+               "route: {receiver: all.x, group_by: [alertname], group_wait: 0s}\n"
+               "receivers: [{name: all.x, webhook_configs: [{url: 'http://127.0.0.1:%u%s'%s}]}]\n",
+               http_stub_port(fx->stub), path, more);
+    fx->f = testing_config(buf_cstr(&text));
+    buf_fini(&text);
+    struct engine_options o = {.fs = fs_sim_fs(fx->disk), .dir = "/n", .retention_ms = 3600000};
+    fx->start_ms = clock_wall_ms();
+    assert_int_equal(engine_open(&o, fx->f, fx->start_ms, &fx->e, NULL), OK);
+}
+
+static void close_all(struct fixture *fx)
+{
+    engine_close(fx->e);
+    alertmanager_config_unref(fx->f);
+    fs_sim_free(fx->disk);
+    http_stub_close(fx->stub);
+}
+
+static void put(struct fixture *fx, const char *labels, const char *annotation, int64_t ends_at_ms)
+{
+    struct testing_labels l;
+    struct label a[] = {{STR("summary"), str_from(annotation)}};
+    struct engine_alert alert = {.labels = testing_labels(&l, labels),
+                                 .annotations = {a, 1},
+                                 .generator_url = STR("http://g?a<b"),
+                                 .starts_at_ms = INT64_C(1795449600250),
+                                 .ends_at_ms = ends_at_ms};
+    assert_int_equal(engine_put(fx->e, &alert, 1, fx->start_ms), OK);
+}
+
+static struct notify_result send_one(struct fixture *fx, struct diag *d)
+{
+    struct webhook hook = {STR("http://am.example:9093")};
+    struct delivery *delivery = engine_take(fx->e, fx->start_ms);
+    assert_non_null(delivery);
+    struct notify_result r = webhook_send(&hook, delivery_notification(delivery), d);
+    engine_done(fx->e, delivery, r, fx->start_ms);
+    return r;
+}
+
+static void test_webhook__says_it_as_version_4(void **state)
+{
+    static const char WANT[] =
+        "{\"receiver\":\"all\\\\.x\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\","
+        "\"labels\":{\"alertname\":\"Up\",\"instance\":\"a\"},\"annotations\":{\"summary\":\"x "
+        "\\u003c"
+        " \\\"1\\\"\"},\"startsAt\":\"2026-11-23T16:00:00.25Z\",\"endsAt\":\"0001-01-01T00:00:"
+        "00Z\","
+        "\"generatorURL\":\"http://"
+        "g?a\\u003cb\",\"fingerprint\":\"%016llx\"},{\"status\":\"resolved\","
+        "\"labels\":{\"alertname\":\"Up\",\"instance\":\"b\"},\"annotations\":{\"summary\":\"y\"},"
+        "\"startsAt\":\"2026-11-23T16:00:00.25Z\",\"endsAt\":\"2026-11-23T16:00:01Z\","
+        "\"generatorURL\":\"http://g?a\\u003cb\",\"fingerprint\":\"%016llx\"}],\"groupLabels\":"
+        "{\"alertname\":\"Up\"},\"commonLabels\":{\"alertname\":\"Up\"},\"commonAnnotations\":{},"
+        "\"externalURL\":\"http://am.example:9093\",\"notification_reason\":\"first notification\","
+        "\"version\":\"4\",\"groupKey\":\"{}:{alertname=\\\"Up\\\"}\",\"truncatedAlerts\":0}\n";
+    struct fixture fx;
+    struct testing_labels a, b;
+    struct diag d = {.text = ""};
+    struct buf want = {0};
+    (void)state;
+    open_all(&fx, "/hook?x=1", "");
+    put(&fx, "alertname=Up instance=b", "y", INT64_C(1795449601000));
+    put(&fx, "alertname=Up instance=a", "x < \"1\"", fx.start_ms + 3600000);
+    assert_int_equal(send_one(&fx, &d).outcome, NOTIFY_SENT);
+    const char *request = http_stub_request(fx.stub, 0);
+    assert_non_null(strstr(request, "POST /hook?x=1 HTTP/1.1\r\n"));
+    assert_non_null(strstr(request, "Content-Type: application/json\r\n"));
+    const char *body = strstr(request, "\r\n\r\n");
+    buf_printf(
+        &want, WANT,
+        (unsigned long long)alert_fingerprint(testing_labels(&a, "alertname=Up instance=a")),
+        (unsigned long long)alert_fingerprint(testing_labels(&b, "alertname=Up instance=b")));
+    assert_string_equal(body + 4, buf_cstr(&want));
+    buf_fini(&want);
+    close_all(&fx);
+}
+
+static void test_webhook__cuts_long_lists(void **state)
+{
+    struct fixture fx;
+    struct diag d = {.text = ""};
+    (void)state;
+    open_all(&fx, "/", ", max_alerts: 1");
+    put(&fx, "alertname=Up instance=a", "x", fx.start_ms + 3600000);
+    put(&fx, "alertname=Up instance=b", "x", fx.start_ms + 3600000);
+    put(&fx, "alertname=Up instance=c", "x", fx.start_ms + 3600000);
+    assert_int_equal(send_one(&fx, &d).outcome, NOTIFY_SENT);
+    const char *request = http_stub_request(fx.stub, 0);
+    assert_non_null(strstr(request, "\"truncatedAlerts\":2}"));
+    assert_null(strstr(request, "\"instance\":\"b\""));
+    close_all(&fx);
+}
+
+static void test_webhook__judges_answers(void **state)
+{
+    static const struct {
+        const char *status, *headers;
+        enum notify_outcome outcome;
+        int64_t retry_after_ms;
+    } CASES[] = {
+        {"204 No Content", "", NOTIFY_SENT, 0},
+        {"500 Oops", "", NOTIFY_RETRY, 0},
+        {"429 Slowly", "Retry-After: 7\r\n", NOTIFY_RETRY, 7000},
+        {"503 Later", "Retry-After: 99999\r\n", NOTIFY_RETRY, 300000},
+        {"503 Later", "Retry-After: soon\r\n", NOTIFY_RETRY, 0},
+        {"408 Slow", "", NOTIFY_RETRY, 0},
+        {"404 Not Found", "", NOTIFY_FAILED, 0},
+        {"400 Bad", "Retry-After: 7\r\n", NOTIFY_FAILED, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct fixture fx;
+        struct diag d = {.text = ""};
+        status = CASES[i].status;
+        headers = CASES[i].headers;
+        answer_body = "  because\n";
+        open_all(&fx, "/", "");
+        put(&fx, "alertname=Up", "x", fx.start_ms + 3600000);
+        struct notify_result r = send_one(&fx, &d);
+        assert_int_equal(r.outcome, CASES[i].outcome);
+        assert_int_equal(r.retry_after_ms, CASES[i].retry_after_ms);
+        if (r.outcome != NOTIFY_SENT)
+            assert_non_null(strstr(d.text, ": because"));
+        close_all(&fx);
+    }
+    status = "200 OK";
+    headers = answer_body = "";
+}
+
+static void test_webhook__says_why_it_cannot(void **state)
+{
+    struct fixture fx;
+    struct diag d = {.text = ""}, no_server = {.text = ""};
+    (void)state;
+    open_all(&fx, "/{{ .Receiver }}", "");
+    put(&fx, "alertname=Up", "x", fx.start_ms + 3600000);
+    assert_int_equal(send_one(&fx, &d).outcome, NOTIFY_FAILED);
+    assert_string_equal(d.text, "templates in url are not acted upon");
+    assert_int_equal(http_stub_count(fx.stub), 0);
+    close_all(&fx);
+    open_all(&fx, "/", "");
+    put(&fx, "alertname=Up", "x", fx.start_ms + 3600000);
+    http_stub_close(fx.stub);
+    assert_int_equal(send_one(&fx, &no_server).outcome, NOTIFY_RETRY);
+    assert_true(no_server.text[0] != '\0');
+    fx.stub = http_stub_open(answer, NULL);
+    close_all(&fx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_webhook__says_it_as_version_4),
+        cmocka_unit_test(test_webhook__cuts_long_lists),
+        cmocka_unit_test(test_webhook__judges_answers),
+        cmocka_unit_test(test_webhook__says_why_it_cannot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
