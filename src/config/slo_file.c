@@ -1,6 +1,8 @@
 /* slo_file.c -- see slo_file.h: files to documents, and what the formats have in common. */
 #include "config/slo_file.h"
 
+#include <stdio.h>
+
 #include "base/fs.h"
 #include "base/number.h"
 #include "config/slo_file_priv.h"
@@ -9,6 +11,7 @@ static const char *const FORMATS[] = {
     [SLO_FORMAT_SLOTH] = "prometheus/v1",
     [SLO_FORMAT_SLOTH_K8S] = "sloth.slok.dev/v1",
     [SLO_FORMAT_OPENSLO] = "openslo/v1",
+    [SLO_FORMAT_OPENSLO_ALPHA] = "openslo/v1alpha",
 };
 
 const char *slo_format_name(enum slo_format f)
@@ -82,6 +85,20 @@ err slo_check_labels(struct decode *c, const struct yaml *n, const struct pairs 
             return decode_fail(c, n, "\"" STR_FMT "\" is not a valid label name", STR_ARG(name));
     }
     return OK;
+}
+
+err slo_take_names(struct decode *c, const struct yaml *place, str name, size_t index,
+                   struct slo_def *def)
+{
+    size_t size = def->service.len + name.len + 32;
+    char *text = arena_alloc(c->arena, size);
+    if (text == NULL)
+        return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
+    size_t used = (size_t)snprintf(text, size, STR_FMT "-" STR_FMT "-%zu", STR_ARG(def->service),
+                                   STR_ARG(name), index);
+    def->id = (str){text, used};
+    def->name = (str){text + def->service.len + 1, used - def->service.len - 1};
+    return slo_check_name(c, place, "metadata.name", def->name);
 }
 
 static const struct pair *find_pair(const struct pairs *pairs, str name)
@@ -278,6 +295,8 @@ static err read_document(struct decode *c, const struct yaml *doc)
         return sloth_k8s_read(c, doc);
     if (api != NULL && str_eq(api->text, STR("openslo/v1")))
         return openslo_read(c, doc);
+    if (api != NULL && str_eq(api->text, STR("openslo/v1alpha")))
+        return openslo_alpha_read(c, doc);
     return decode_fail(c,
                        version != NULL ? version
                        : api != NULL   ? api
@@ -360,30 +379,4 @@ err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set 
     struct slo_reader r = {.arena = a, .d = d};
     TRY(read_text(&r, path, text));
     return finish(&r, out);
-}
-
-/* A line `key: value` that starts at the margin. */
-static bool has_line(str text, str key, str value)
-{
-    for (const char *p = text.ptr, *end = text.ptr + text.len; p < end;) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        str line = {p, (size_t)((stop != NULL ? stop : end) - p)};
-        p = stop != NULL ? stop + 1 : end;
-        if (!str_starts(line, key))
-            continue;
-        const char *v = line.ptr + key.len, *line_end = line.ptr + line.len;
-        while (v < line_end && strchr(" '\"", *v) != NULL)
-            v++;
-        if (str_starts((str){v, (size_t)(line_end - v)}, value))
-            return true;
-    }
-    return false;
-}
-
-bool slo_text_is(slice bytes)
-{
-    str text = slice_text(bytes);
-    return has_line(text, STR("version:"), STR("prometheus/v1")) ||
-           has_line(text, STR("apiVersion:"), STR("sloth.slok.dev/")) ||
-           has_line(text, STR("apiVersion:"), STR("openslo/"));
 }

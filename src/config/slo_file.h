@@ -1,5 +1,6 @@
 /* slo_file.h -- files of service level objectives as structs: Sloth's `version: prometheus/v1`, its
- * Kubernetes resource PrometheusServiceLevel, and OpenSLO v1. docs/slo.md says what is understood.
+ * Kubernetes resource PrometheusServiceLevel, OpenSLO v1 and v1alpha. docs/slo.md says what is
+ * understood.
  *
  * Files are read together: an OpenSLO SLO may name an SLI or an AlertPolicy of another file. What
  * PromQL a query may hold is known above (rules/slo_rules.h). A set is immutable. */
@@ -23,7 +24,12 @@ enum {
     SLO_SLICE_MS_DEFAULT = 5 * 60 * 1000,
 };
 
-enum slo_format { SLO_FORMAT_SLOTH, SLO_FORMAT_SLOTH_K8S, SLO_FORMAT_OPENSLO };
+enum slo_format {
+    SLO_FORMAT_SLOTH,
+    SLO_FORMAT_SLOTH_K8S,
+    SLO_FORMAT_OPENSLO,
+    SLO_FORMAT_OPENSLO_ALPHA,
+};
 
 struct slo_text { /* a value; line 0: not given */
     str text;
@@ -101,10 +107,6 @@ struct slo_set {
     size_t count;
 };
 
-/* Is `text` a document of one of these formats, judged by its `version:` or `apiVersion:`? For who
- * meets such a file among files of rules. */
-bool slo_text_is(slice text);
-
 /* Read files together; all of the result is in `a`.
  *   ERR_NOTFOUND, ERR_IO  a file cannot be read
  *   ERR_INVALID, ERR_LIMIT  `d`: "path:line:column: what is wrong" */
@@ -115,7 +117,7 @@ MUST_USE err slo_files_read(const str *paths, size_t count, struct arena *a, str
 MUST_USE err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set *out,
                            struct diag *d);
 
-/* "prometheus/v1", "sloth.slok.dev/v1", "openslo/v1". */
+/* "prometheus/v1", "sloth.slok.dev/v1", "openslo/v1", "openslo/v1alpha". */
 const char *slo_format_name(enum slo_format f);
 
 #endif

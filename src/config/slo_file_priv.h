@@ -25,6 +25,11 @@ err sloth_read(struct decode *c, const struct yaml *doc);
 err sloth_k8s_read(struct decode *c, const struct yaml *doc);
 err openslo_read(struct decode *c, const struct yaml *doc);
 err openslo_finish(struct slo_reader *r);
+err openslo_alpha_read(struct decode *c, const struct yaml *doc);
+
+/* Sloth's names of OpenSLO's objectives: `def` of a service becomes NAME-0, NAME-1, ... */
+err slo_take_names(struct decode *c, const struct yaml *place, str name, size_t index,
+                   struct slo_def *def);
 
 /* A custom field: struct slo_text. */
 err slo_text_field(struct decode *c, const struct yaml *n, void *place);

@@ -1,6 +1,5 @@
 /* slo_openslo_link.c -- OpenSLO's objects to objectives: references are followed over all files. */
 #include <math.h>
-#include <stdio.h>
 
 #include "config/slo_openslo_priv.h"
 
@@ -166,23 +165,6 @@ static err take_slices(struct linker *l, const struct openslo_objective *o, stru
     return OK;
 }
 
-/* Sloth's names for what OpenSLO calls objectives of one SLO: -0, -1, ... */
-static err take_names(struct linker *l, size_t index, struct slo_def *def)
-{
-    const struct slo_object *object = l->object;
-    struct arena *a = l->reader->arena;
-    size_t size = object->slo.service.len + object->meta.name.len + 32;
-    char *text = arena_alloc(a, size);
-    if (text == NULL)
-        return ERR_LIMIT;
-    int n = snprintf(text, size, STR_FMT "-" STR_FMT "-%zu", STR_ARG(object->slo.service),
-                     STR_ARG(object->meta.name), index);
-    def->id = (str){text, (size_t)n};
-    def->name = (str){text + object->slo.service.len + 1, (size_t)n - object->slo.service.len - 1};
-    def->service = object->slo.service;
-    return slo_check_name(&l->decode, &l->place, "metadata.name", def->name);
-}
-
 static err take_objective(struct linker *l, size_t index)
 {
     const struct slo_object *object = l->object;
@@ -195,7 +177,8 @@ static err take_objective(struct linker *l, size_t index)
     struct slo_def *def = slo_reader_add(&l->decode, &l->place);
     if (def == NULL)
         return ERR_LIMIT;
-    TRY(take_names(l, index, def));
+    def->service = object->slo.service;
+    TRY(slo_take_names(&l->decode, &l->place, object->meta.name, index, def));
     TRY(indicator_of(l, &sli));
     TRY(take_sli(l, sli, o, &def->sli));
     TRY(take_slices(l, o, def));

@@ -291,6 +291,7 @@ static str mode(const struct maker *m)
         [SLO_FORMAT_SLOTH] = "cli-gen-prom",
         [SLO_FORMAT_SLOTH_K8S] = "cli-gen-k8s",
         [SLO_FORMAT_OPENSLO] = "cli-gen-openslo",
+        [SLO_FORMAT_OPENSLO_ALPHA] = "cli-gen-openslo",
     };
     return m->options->generated_by_tool ? str_from(MODES[m->def->format]) : STR("varve");
 }

@@ -231,7 +231,7 @@ static void test_slo_file__sloth_errors(void **state)
 static void test_slo_file__openslo_errors(void **state)
 {
     (void)state;
-    refuse("apiVersion: openslo/v1alpha\nkind: SLO\n", "not a file of objectives");
+    refuse("apiVersion: openslo/v2\nkind: SLO\n", "not a file of objectives");
     refuse("apiVersion: openslo/v1\nkind: Pod\nmetadata: {name: n}\nspec: {}\n",
            "kind \"Pod\" is not one of");
     refuse("apiVersion: openslo/v1\nkind: SLO\nspec: {}\n", "\"metadata\" is missing");
@@ -265,14 +265,39 @@ static void test_slo_file__openslo_errors(void **state)
            "must be of 1m to 1d and divide a day");
 }
 
-static void test_slo_file__is_told_from_rules(void **state)
+#define ALPHA                                                                                      \
+    "apiVersion: openslo/v1alpha\nkind: SLO\nmetadata: {name: n, displayName: N}\nspec:\n"         \
+    "  service: s\n  timeWindows: [{count: 28, unit: Day}]\n"
+#define ALPHA_QUERY(q) "{source: prometheus, queryType: promql, query: '" q "'}"
+
+static void test_slo_file__openslo_alpha(void **state)
 {
     (void)state;
-    assert_true(slo_text_is(str_bytes(STR("# x\nversion: \"prometheus/v1\"\nservice: a\n"))));
-    assert_true(slo_text_is(str_bytes(STR("kind: SLO\napiVersion: openslo/v1\n"))));
-    assert_true(slo_text_is(str_bytes(STR("apiVersion: 'sloth.slok.dev/v1'"))));
-    assert_false(slo_text_is(str_bytes(STR("groups:\n- name: 'version: prometheus/v1'\n"))));
-    assert_false(slo_text_is(str_bytes(STR(""))));
+    struct arena a;
+    struct slo_set set = {0};
+    struct diag d = {.text = ""};
+    static const char TEXT[] =
+        ALPHA "  objectives:\n  - target: 0.999\n    ratioMetrics: {good: " ALPHA_QUERY(
+            "g[{{.window}}]") ", total: " ALPHA_QUERY("t[{{.window}}]") "}\n";
+    arena_init(&a, SLO_MEMORY_BYTES);
+    err e = slo_text_read("f.yml", str_bytes(str_from(TEXT)), &a, &set, &d);
+    assert_string_equal(d.text, "");
+    assert_int_equal(e, OK);
+    assert_int_equal(set.count, 1);
+    assert_str(set.defs[0].id, "s-n-0");
+    assert_str(set.defs[0].name, "n-0");
+    assert_str(set.defs[0].title, "N");
+    assert_true(set.defs[0].objective == 99.9);
+    assert_true(set.defs[0].window.rolling_ms == 28 * 86400000LL);
+    assert_true(set.defs[0].sli.good && set.defs[0].page.disabled);
+    arena_fini(&a);
+    refuse(ALPHA "  objectives: []\n", "at least one objective");
+    refuse(ALPHA "  objectives: [{target: 0.9}]\n", "ratioMetrics is required");
+    refuse(ALPHA "  objectives: [{target: 0.9, ratioMetrics: {good: " ALPHA_QUERY(
+               "g[{{.window}}]") "}}]\n",
+           "good and total are both required");
+    refuse(ALPHA "  objectives: [{target: 0.9, ratioMetrics: {good: " ALPHA_QUERY("g[5m]") "}}]\n",
+           "query must contain the {{.window}} variable");
 }
 
 int main(void)
@@ -284,7 +309,7 @@ int main(void)
         cmocka_unit_test(test_slo_file__sets_of_files),
         cmocka_unit_test(test_slo_file__sloth_errors),
         cmocka_unit_test(test_slo_file__openslo_errors),
-        cmocka_unit_test(test_slo_file__is_told_from_rules),
+        cmocka_unit_test(test_slo_file__openslo_alpha),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

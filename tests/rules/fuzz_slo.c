@@ -54,7 +54,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t count;
     struct diag d = {.text = ""};
     arena_init(&a, 64 << 20);
-    (void)slo_text_is((slice){data, size});
     if (slo_text_read("f", (slice){data, size}, &a, &set, &d) == OK) {
         for (size_t i = 0; i < set.count; i++)
             check_def(&set.defs[i]);

@@ -185,6 +185,30 @@ static void test_slo_rules__as_sloth(void **state)
     arena_fini(&m.arena);
 }
 
+static void test_slo_rules__openslo_as_sloth(void **state)
+{
+    (void)state;
+    struct made m;
+    make_file("corpus/fuzz_slo/alpha.yml", &m);
+    assert_int_equal(m.count, 2); /* no alerts */
+    expect_expr(&m, "slo:sli_error:ratio_rate6h", 0,
+                "(\n  1 - (\n    (\n      sum(rate(a_total{code!~\"5..\"}[6h]))\n    )\n    /\n"
+                "    (\n      sum(rate(a_total[6h]))\n    )\n  )\n)");
+    expect_expr(&m, "slo:objective:ratio", 0, "vector(0.9990000000000001)");
+    const struct rule_labels *info = &find(&m, "sloth_slo_info", 0)->labels;
+    static const char *const WANT[][2] = {
+        {"sloth_id", "web-shop-0"},  {"sloth_mode", "cli-gen-openslo"},
+        {"sloth_objective", "99.9"}, {"sloth_service", "web"},
+        {"sloth_slo", "shop-0"},     {"sloth_spec", "openslo/v1alpha"},
+        {"sloth_version", "0.1.0"}};
+    assert_int_equal(info->count, 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_true(str_eq(info->items[i].name, str_from(WANT[i][0])));
+        assert_true(str_eq(info->items[i].value.text, str_from(WANT[i][1])));
+    }
+    arena_fini(&m.arena);
+}
+
 /* 28 days are "4w" to Prometheus, and burn faster to spend as much. */
 static void test_slo_rules__four_weeks(void **state)
 {
@@ -355,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slo_rules__golden),
         cmocka_unit_test(test_slo_rules__as_sloth),
+        cmocka_unit_test(test_slo_rules__openslo_as_sloth),
         cmocka_unit_test(test_slo_rules__four_weeks),
         cmocka_unit_test(test_slo_rules__own_windows),
         cmocka_unit_test(test_slo_rules__events),
