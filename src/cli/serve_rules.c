@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cli/serve_slo.h"
+
 static struct api *server;
 
 struct rules_flags rules_flags_defaults(void)
@@ -63,7 +65,8 @@ void serve_rules_open(struct config_reloader *r, struct api *api, const struct r
                                                   .prepare = prepare,
                                                   .commit = commit,
                                                   .discard = discard};
-    struct rules_options o = {.workers = (unsigned)MIN(MAX(f->workers, 1), RULES_WORKERS_MAX)};
+    struct rules_options o = {.workers = (unsigned)MIN(MAX(f->workers, 1), RULES_WORKERS_MAX),
+                              .more = serve_slo_rules};
     o.env.querier.env.source = api->env.source;
     o.env.querier.options = api->features;
     o.env.querier.options.lookback_ms = api->lookback_ms;
