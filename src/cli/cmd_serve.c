@@ -25,6 +25,7 @@
 #include "cli/serve_web.h"
 #include "http/api.h"
 #include "query/cache_counters.h"
+#include "rules/rules_health.h"
 
 enum {
     HTTP_CONNECTIONS_MAX = 512,
@@ -550,7 +551,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     if (e == OK)
         e = serve_health_open(&options.health, &api, options.data_path, (size_t)options.cache_bytes,
                               &d);
-    if (e == OK && sender_register_health(api.sender, api.health.checks) != OK)
+    if (e == OK && (rules_register_health(api.rules, api.health.checks) != OK ||
+                    sender_register_health(api.sender, api.health.checks) != OK))
         e = diag_set(&d, ERR_IO, "the checks of health cannot be started");
     if (e == OK)
         e = open_server(&exec_pool, &d);
@@ -566,6 +568,7 @@ static int run(sigset_t *signals, bool type_and_unit)
     }
     if (e == OK)
         e = open_scraper(db, type_and_unit, &d);
+    serve_health_phase(&api, HEALTH_PHASE_ALERT_STATE);
     if (e == OK)
         e = serve_rules_start(db, options.data_path, &d);
     if (e != OK) {

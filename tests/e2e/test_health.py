@@ -14,7 +14,7 @@ from lib import Server, check, equal, folder, free_port, private_mounts, step, t
 
 FAST = ["--health.interval=500ms"]
 LIMITS = ["--health.disk-warning=100", "--health.disk-critical=100"]  # whatever this machine's disk is like
-CHECKS = ["tsdb", "wal", "head", "memory", "disk", "scrape", "cache", "alert_queue", "alertmanagers"]
+CHECKS = ["tsdb", "wal", "head", "memory", "disk", "scrape", "cache", "rules", "alert_queue", "alertmanagers"]
 
 
 def get(s, path, headers=None, method="GET"):
@@ -152,7 +152,7 @@ until("all targets are down", lambda: status_of(s, "scrape") == "unhealthy")
 answer = settled(s, "degraded", "a check that is not critical does not make it unhealthy")
 equal(named(answer, "scrape")["message"], "all 2 targets are down", "message")
 equal(named(answer, "memory")["status"], "degraded", "memory above its warning")
-equal(answer["score"], round(100 * (4 * 3 + 1.5 + 0 + 1 + 1 + 1) / 19), "score")
+equal(answer["score"], round(100 * (4 * 3 + 1.5 + 0 + 1 + 1 + 1 + 1) / 20), "score")
 equal(get(s, "/health/ready")[1]["reasons"], ["scrape"], "a check that was asked to count for readiness")
 s.stop()
 s = Server(flags=FAST + LIMITS + ["--health.memory-warning=0", "--health.memory-critical=0"])
@@ -165,6 +165,20 @@ for flags, text in ((["--health.disk-warning=95"], "--health.disk-warning"), (["
     s = Server(flags=flags, wait=False)
     equal(s.process.wait(timeout=20), 1, f"{flags}: exit status")
     check(text in s.log(), f"{flags}: {s.log()}")
+
+step("rules that fail")
+d = folder()
+with open(os.path.join(d, "rules.yml"), "w") as f:
+    f.write("groups:\n- name: broken one\n  interval: 1s\n  rules:\n  - {record: fine, expr: vector(1)}\n  - record: bad\n    expr: |\n"
+            "      vector(1) * on () group_left () (label_replace(vector(1), 'a', '1', '', '') or label_replace(vector(1), 'a', '2', '', ''))\n")
+with open(os.path.join(d, "prometheus.yml"), "w") as f:
+    f.write("rule_files: [rules.yml]\n")
+s = Server(flags=FAST + LIMITS + [f"--config.file={d}/prometheus.yml"])
+until("a rule fails", lambda: status_of(s, "rules") == "degraded")
+rules = named(get(s, "/health")[1], "rules")
+equal(rules["message"], "1 of 2 rules fail; group broken one", "message")
+equal((rules["details"]["groups"], rules["details"]["rules"], rules["details"]["late_groups"]), (1, 2, 0), "details")
+s.stop()
 
 step("while the log is replayed")
 s = Server(flags=LIMITS)
