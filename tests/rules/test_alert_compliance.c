@@ -399,37 +399,64 @@ static void test_compliance__pending_until_data_stops(void **state)
     run(&CASE);
 }
 
+#define NUMBERS                                                                                    \
+    "{{humanize 1048576}} {{humanize1024 1048576}} {{humanizeDuration 135.3563}} "                 \
+    "{{humanizePercentage 0.959}} {{humanizeTimestamp 1643114203}}"
+#define NUMBERS_TEXT "1.049M 1Mi 2m 15s 95.9% 2022-01-25 12:36:43 +0000 UTC"
+#define ASKED                                                                                      \
+    "{{ define \"t\" }}Args are: {{.arg0}} {{.arg1}} {{.arg2}}. {{ with query "                    \
+    "\"" SERIES "{for=''template''}\" }}first_id:{{ . | sortByLabel \"id\" | first | label "       \
+    "\"id\"}},{{ range $v := sortByLabel \"id\" .}}{{ . | label \"id\" }}:{{ . | value }},"        \
+    "{{end}}{{end}}{{ end }}{{ template \"t\" (args \"foo\" \"bar\" 99) }}"
+#define STRINGS                                                                                    \
+    "{{title \"this part\"}} {{toUpper \"is testing\"}} {{toLower \"THE STRINGS\"}}. {{ "          \
+    "stripPort "                                                                                   \
+    "\"[::1]:6006\"}} {{ stripPort \"127.0.0.1:4004\"}}. {{parseDuration \"2h10m15s\"}}. {{if "    \
+    "match \"[0-9]+\" \"1234\"}}{{reReplaceAll \"r.*d\" \"replaced\" \"rpld text\"}}{{end}}. "     \
+    "{{if "                                                                                        \
+    "match \"[0-9]+$\" \"1234a\"}}WRONG{{end}}."
+#define STRINGS_TEXT "This Part IS TESTING the strings. ::1 127.0.0.1. 7815. replaced text. ."
+
 /* Without a wait an alert fires at once, with one shorter than the interval at the second
  * evaluation; the end of one that nobody hears of any more is no hindrance to fire again. */
 static void test_compliance__zero_for_small_for(void **state)
 {
+#define ZERO_FIRST  "at once; Args are: foo bar 99. first_id:101,101:1,102:2,103:3,; " NUMBERS_TEXT
+#define ZERO_SECOND "at once; Args are: foo bar 99. first_id:101,101:2,102:4,103:6,; " NUMBERS_TEXT
+#define SMALL       "after an interval; " STRINGS_TEXT
     static const struct compliance CASE = {
         .rules = GROUP("  - alert: Zero\n"
                        "    expr: '" SERIES "{job=\"x\"} > 10'\n"
                        "    labels: {foo: bar}\n"
                        "    annotations:\n"
                        "      description: at once\n"
+                       "      template_query_test: '" ASKED "'\n"
+                       "      template_test: '" NUMBERS "'\n"
                        "  - alert: Small\n"
                        "    expr: '" SERIES "{job=\"x\"} > 13'\n"
                        "    for: 15s\n"
                        "    labels: {ba_dum: tss}\n"
                        "    annotations:\n"
-                       "      description: after an interval\n"),
-        .series = {SERIES "{job=\"x\"} 3 5x2 9x3 15x12 9x71 11x12 9"},
+                       "      description: after an interval\n"
+                       "      template_test: '" STRINGS "'\n"),
+        .series = {SERIES "{job=\"x\"} 3 5x2 9x3 15x12 9x71 11x12 9",
+                   SERIES "{for=\"template\",id=\"101\"} 1x27 2x200",
+                   SERIES "{for=\"template\",id=\"102\"} 2x27 4x200",
+                   SERIES "{for=\"template\",id=\"103\"} 3x27 6x200"},
         .places = 127,
         .alerts =
             {
                 {.alert = "Zero",
                  .states = {{ALERT_STATE_INACTIVE, 0, 8, 0, 0, ""},
-                            {ALERT_STATE_FIRING, 8, 21, 8, 15, "at once"},
+                            {ALERT_STATE_FIRING, 8, 21, 8, 15, ZERO_FIRST},
                             {ALERT_STATE_INACTIVE, 21, 93, 0, 0, ""},
-                            {ALERT_STATE_FIRING, 93, 106, 93, 11, "at once"},
+                            {ALERT_STATE_FIRING, 93, 106, 93, 11, ZERO_SECOND},
                             {ALERT_STATE_INACTIVE, 106, 240, 0, 0, ""}},
                  .episodes = {{8, 21, 93}, {93, 106, 1000}}},
                 {.alert = "Small",
                  .states = {{ALERT_STATE_INACTIVE, 0, 8, 0, 0, ""},
-                            {ALERT_STATE_PENDING, 8, 10, 8, 15, "after an interval"},
-                            {ALERT_STATE_FIRING, 10, 21, 8, 15, "after an interval"},
+                            {ALERT_STATE_PENDING, 8, 10, 8, 15, SMALL},
+                            {ALERT_STATE_FIRING, 10, 21, 8, 15, SMALL},
                             {ALERT_STATE_INACTIVE, 21, 240, 0, 0, ""}},
                  .episodes = {{10, 21, 1000}}},
             },
