@@ -125,7 +125,7 @@ def write(name, text):
 
 
 def serve(text):
-    write("prometheus.yml", "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + text)
+    write("prometheus.yml", "global: {scrape_interval: 2s, scrape_timeout: 2s}\nscrape_configs:\n" + text)
     return Server(flags=[f"--config.file={d}/prometheus.yml"])
 
 
@@ -136,9 +136,9 @@ def target(name, address, *lines):
 
 def expect(varve, good, bad):
     for name in good:
-        until(f"{name} is up", lambda: targets(varve.port)[name]["health"] == "up", 30)
+        until(f"{name} is up", lambda: targets(varve.port)[name]["health"] == "up", 60)
     for name, reason in bad.items():
-        until(f"{name} says {reason!r}", lambda: reason in targets(varve.port)[name]["lastError"], 30)
+        until(f"{name} says {reason!r}", lambda: reason in targets(varve.port)[name]["lastError"], 60)
         equal(targets(varve.port)[name]["health"], "down", name)
 
 
