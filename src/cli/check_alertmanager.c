@@ -231,7 +231,7 @@ int alert_routes_test(const char *path, char *const *labels, int count, bool tre
 {
     struct alertmanager_file *f = NULL;
     struct arena a;
-    struct labels ls;
+    struct labels ls = {NULL, 0};
     struct buf receivers = {0}, why = {0};
     struct diag d = {.text = ""};
     int code = 0;

@@ -260,7 +260,7 @@ static err copy_value(struct decode *c, const struct yaml *from, struct yaml **o
 
 err read_value(struct decode *c, const struct yaml *n, void *place)
 {
-    struct yaml *copy;
+    struct yaml *copy = NULL;
     if (n->type == YAML_NULL)
         return OK;
     TRY(copy_value(c, n, &copy));
