@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "ingest/rw_follow.h"
+#include "ingest/rw_priv.h"
 #include "ingest/snappy.h"
 
 #define PROTO_V1 STR("prometheus.WriteRequest")
@@ -35,8 +35,6 @@ err receiver_open(const struct receiver_options *o, struct receiver **out)
     r->options = *o;
     r->seed = db_alias_seed(o->db);
     keyed_hash_init(&r->label_hash);
-    r->order = order_open(ORDER_BYTES_MAX);
-    r->wide = rw_follow_wide_usable();
     r->lock = mem_zalloc(1, sizeof(*r->lock));
     mutex_init(r->lock);
     r->metadata_seen = mem_zalloc(METADATA_SEEN_SLOTS, sizeof(*r->metadata_seen));
@@ -51,8 +49,6 @@ static void request_free(struct remote_write *w)
     mem_free(w->items);
     mem_free(w->aliases);
     mem_free(w->series);
-    rw_forget_trails(w);
-    mem_free(w->trails);
     mem_free(w->rows);
     mem_free(w->start_ts_ms);
     mem_free(w->symbols);
@@ -72,7 +68,6 @@ void receiver_close(struct receiver *r)
         next = w->next_free;
         request_free(w);
     }
-    order_close(r->order);
     mutex_fini(r->lock);
     mem_free(r->lock);
     mem_free(r->metadata_seen);
@@ -113,10 +108,9 @@ static void request_give(struct remote_write *w)
     arena_reset(&w->arena);
     buf_reset(&w->errors);
     buf_reset(&w->decoded);
-    rw_forget_trails(w);
     w->errors_dropped = w->item_count = w->row_count = w->symbol_count = 0;
     w->status = 0;
-    w->v2 = w->has_start_ts = w->overloaded = w->exact = false;
+    w->v2 = w->has_start_ts = w->overloaded = w->exact = w->one_row = false;
     mutex_lock(r->lock);
     w->next_free = r->free;
     r->free = w;
@@ -275,7 +269,6 @@ static err check_content(struct remote_write *w, str type, str encoding, struct 
 void rw_restart(struct remote_write *w)
 {
     w->item_count = w->row_count = w->batch.exemplar_count = 0;
-    rw_forget_trails(w);
 }
 
 /* Do the guesses hold for all items that were not found? */
@@ -288,17 +281,11 @@ static bool guesses_hold(const struct remote_write *w)
     return true;
 }
 
-static void resolve_items(struct remote_write *w)
-{
-    uint32_t epoch = db_resolve(w->receiver->options.db, w->aliases, w->item_count, w->series);
-    w->batch.epoch = w->followed ? w->order_epoch : epoch; /* the earlier one */
-    rw_learn(w);
-}
-
 /* The series of all items, SERIES_NONE where there is none yet. */
 static err find_series(struct remote_write *w, struct diag *d)
 {
-    resolve_items(w);
+    struct db *db = w->receiver->options.db;
+    w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
     if (w->v2 || w->exact || guesses_hold(w))
         return OK;
     w->exact = true;
@@ -308,44 +295,44 @@ static err find_series(struct remote_write *w, struct diag *d)
         w->status = 400; /* as in prepare() */
         return e;
     }
-    resolve_items(w);
+    w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
     return OK;
 }
 
-/* Leave out the rows that have no series. */
-static void drop_rows(struct remote_write *w)
+/* The common case: one row each, nothing missing. Returns how many items are so from the first. */
+static size_t set_series(struct remote_write *w)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < w->row_count; i++) {
-        if (w->rows[i].series == SERIES_NONE)
-            continue;
-        w->rows[kept] = w->rows[i];
-        w->start_ts_ms[kept++] = w->start_ts_ms[i];
-    }
-    w->row_count = kept;
-}
-
-static void set_series(struct remote_write *w, const struct rw_item *it, uint32_t series)
-{
-    struct db_row *rows = w->rows + it->row_first;
-    for (size_t k = 0; k < it->row_count; k++)
-        rows[k].series = series;
+    size_t i = 0, count = w->one_row ? w->item_count : 0;
+    const uint32_t *series = w->series;
+    struct db_row *rows = w->rows;
+    for (; i < count && LIKELY(series[i] != SERIES_NONE); i++)
+        rows[i].series = series[i];
+    return i;
 }
 
 err rw_resolve(struct remote_write *w, struct diag *d)
 {
     TRY(find_series(w, d));
-    size_t exemplars = 0;
-    bool dropped = false;
-    for (size_t i = 0; i < w->item_count; i++) {
-        if (UNLIKELY(w->series[i] == SERIES_NONE)) {
+    size_t kept = set_series(w), exemplars = 0;
+    for (size_t i = kept; i < w->item_count; i++) {
+        const struct rw_item *it = &w->items[i];
+        if (UNLIKELY(w->series[i] == SERIES_NONE))
             TRY((w->v2 ? rw_v2_create : rw_v1_create)(w, i, &w->series[i], d));
-            dropped |= w->series[i] == SERIES_NONE;
+        uint32_t series = w->series[i];
+        if (UNLIKELY(series == SERIES_NONE))
+            continue;
+        if (LIKELY(kept == it->row_first)) {
+            for (size_t k = 0; k < it->row_count; k++)
+                w->rows[kept++].series = series;
+            continue;
         }
-        set_series(w, &w->items[i], w->series[i]);
+        for (size_t k = it->row_first; k < (size_t)it->row_first + it->row_count; k++) {
+            w->rows[kept] = w->rows[k];
+            w->rows[kept].series = series;
+            w->start_ts_ms[kept++] = w->start_ts_ms[k];
+        }
     }
-    if (dropped)
-        drop_rows(w);
+    w->row_count = kept;
     for (size_t i = 0; i < w->batch.exemplar_count; i++) {
         struct db_exemplar_row *e = &w->batch.exemplars[i];
         e->series = w->series[e->tag];

@@ -6,7 +6,6 @@
 #include "base/keyed_hash.h"
 #include "ingest/protobuf.h"
 #include "ingest/remote_write.h"
-#include "ingest/rw_order.h"
 
 enum {
     RW_ERROR_BYTES_MAX = 64 << 10,  /* of joined error texts; what is beyond is counted */
@@ -28,6 +27,7 @@ struct remote_write {
     void *done_arg;
     bool v2;
     bool exact;        /* 1.0: do not guess where labels end (rw_v1.c) */
+    bool one_row;      /* each item so far has exactly one row: item i has row i */
     uint64_t time_raw; /* 1.0: the bytes of a time field, and what they mean */
     int64_t time_ms;
     unsigned status; /* HTTP status decided before the commit; 0: ask the batch */
@@ -37,10 +37,6 @@ struct remote_write {
     hash128 *aliases; /* of items */
     uint32_t *series; /* of items */
     size_t item_count, item_cap;
-    struct rw_trail *trails; /* 1.0: what is to be learned once items have series */
-    size_t trail_count, trail_cap;
-    uint32_t order_epoch; /* 1.0: of passages that are followed */
-    bool followed;        /* some were: their rows have series, and no items */
     struct db_row *rows;
     int64_t *start_ts_ms; /* of rows; only used when `has_start_ts` */
     size_t row_count, row_cap, exemplar_cap, metadata_cap;
@@ -67,8 +63,6 @@ struct receiver {
     struct remote_write *free;
     uint64_t seed;
     struct keyed_hash label_hash;        /* of raw labels (1.0) */
-    struct order *order;                 /* of the same */
-    bool wide;                           /* compare them by what rw_follow_wide_usable() allows */
     struct metadata_slot *metadata_seen; /* hashes of metadata stored lately, direct-mapped */
 };
 

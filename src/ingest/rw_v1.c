@@ -1,7 +1,6 @@
 /* rw_v1.c -- prometheus.WriteRequest (remote write 1.0): {timeseries=1, metadata=3}. */
 #include "base/log.h"
-#include "ingest/rw_follow.h"
-#include "ingest/rw_plain.h"
+#include "ingest/rw_priv.h"
 
 /* A Sample message: {value=1 double, timestamp=2 int64}. */
 static void read_sample(struct pb *p, struct db_row *row)
@@ -150,13 +149,53 @@ static slice label_region(struct pb *p)
     return (slice){start, (size_t)(p->pos - start)};
 }
 
-/* Returns false, with nothing changed, for any other shape than that of rw_plain.h. */
+/* ---- The common shape: labels, then one sample whose time has six bytes ----
+ * It is told by its end, and the labels are not looked at: they are what is before. That is a
+ * guess, for a sample may be preceded by other fields, or its bytes may be the end of something
+ * else. It holds for whatever is an alias of a series, since only true label fields become aliases;
+ * for all else rw_v1_guess_holds() is asked before anything is made of it. */
+
+enum {
+    TIME_SIZE = 7, /* 0x10, six bytes of varint: the years 2004 to 2109 */
+    SAMPLE_SIZE = 2 + 9 + TIME_SIZE,
+    ZERO_SAMPLE_SIZE = 2 + TIME_SIZE, /* senders leave out the value 0 */
+};
+
+/* The time in the last seven bytes before `end`; false when they are no such field. One byte more
+ * may be read in front of them. */
+static inline bool plain_time(struct remote_write *w, const uint8_t *end, int64_t *ts_ms)
+{
+    uint64_t raw = load_u64(end - 8) >> 8;
+    if (UNLIKELY(raw != w->time_raw)) {
+        if ((raw & 0x808080808080ff) != 0x00808080808010)
+            return false;
+        uint64_t ts = 0;
+        for (unsigned i = 0; i < 6; i++)
+            ts |= (raw >> (8 + 8 * i) & 0x7f) << (7 * i);
+        w->time_raw = raw;
+        w->time_ms = (int64_t)ts;
+    }
+    *ts_ms = w->time_ms;
+    return true;
+}
+
+/* Returns false, with nothing changed, for any other shape. */
 static inline bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
 {
-    struct plain_sample sample;
-    if (UNLIKELY(!rw_plain_sample(w, message, &sample)))
+    const uint8_t *end = message.ptr + message.len;
+    size_t size = SAMPLE_SIZE;
+    double value = 0;
+    int64_t ts_ms;
+    if (LIKELY(message.len >= SAMPLE_SIZE && (load_u32(end - SAMPLE_SIZE) & 0xffffff) == 0x091012))
+        value = f64_from_bits(load_u64(end - TIME_SIZE - 8));
+    else if (message.len >= ZERO_SAMPLE_SIZE &&
+             (load_u32(end - ZERO_SAMPLE_SIZE) & 0xffffff) == 0x100712)
+        size = ZERO_SAMPLE_SIZE;
+    else
         return false;
-    *labels = (slice){message.ptr, message.len - sample.size};
+    if (UNLIKELY(!plain_time(w, end, &ts_ms)))
+        return false;
+    *labels = (slice){message.ptr, message.len - size};
     if (UNLIKELY(w->exact || tag == 0)) { /* where the first is none, none will be */
         struct pb p = pb_of(message);
         if (label_region(&p).len != labels->len) {
@@ -167,7 +206,7 @@ static inline bool read_plain(struct remote_write *w, slice message, slice *labe
     struct db_row *row = rw_add_row(w);
     if (UNLIKELY(row == NULL))
         return false;
-    *row = (struct db_row){.ts_ms = sample.ts_ms, .value = sample.value, .tag = tag};
+    *row = (struct db_row){.ts_ms = ts_ms, .value = value, .tag = tag};
     return true;
 }
 
@@ -193,6 +232,7 @@ static err add_any(struct remote_write *w, slice message, struct rw_item *it, st
         return OK;
     }
     *it = (struct rw_item){labels, message, (uint32_t)rows, (uint32_t)(w->row_count - rows)};
+    w->one_row = w->one_row && it->row_count == 1;
     /* Labels behind the samples are not part of the region: hash the whole message then, which is
      * never remembered as an alias and so never found. */
     w->aliases[index] = more_labels ? hash128_of(message, ~w->receiver->seed)
@@ -212,16 +252,6 @@ static inline err add_series(struct remote_write *w, slice message, struct diag 
         return add_any(w, message, it, d);
     *it = (struct rw_item){labels, message, row, 1};
     w->aliases[index] = keyed_hash_of(&w->receiver->label_hash, labels);
-    return OK;
-}
-
-/* The same, and what is known to follow it. */
-static inline err add_next(struct remote_write *w, slice message, struct pb *p, struct diag *d)
-{
-    size_t index = w->item_count;
-    TRY(add_series(w, message, d));
-    if (UNLIKELY(index < w->item_count && order_begins_at(w->aliases[index])))
-        rw_follow(w, p);
     return OK;
 }
 
@@ -257,18 +287,34 @@ static err add_metadata(struct remote_write *w, slice message, struct diag *d)
     return OK;
 }
 
+/* A timeseries field of less than 16 KiB at `p`, in at least three bytes: its message. {NULL, 0}
+ * for anything else. */
+static inline slice plain_field(const uint8_t *p, const uint8_t *end)
+{
+    if (UNLIKELY(p[0] != 0x0a))
+        return (slice){NULL, 0};
+    size_t size = p[1], head = 2;
+    if (LIKELY(size >= 0x80)) {
+        if (UNLIKELY(p[2] >= 0x80))
+            return (slice){NULL, 0};
+        size = (size & 0x7f) | (size_t)p[2] << 7;
+        head = 3;
+    }
+    return size <= (size_t)(end - p) - head ? (slice){p + head, size} : (slice){NULL, 0};
+}
+
 err rw_v1_decode(struct remote_write *w, struct diag *d)
 {
     struct pb p = pb_of(buf_slice(&w->decoded));
-    w->order_epoch = db_resolve(w->receiver->options.db, NULL, 0, NULL);
+    w->one_row = true;
     w->time_raw = UINT64_MAX; /* no time field */
     for (;;) {
         while (LIKELY(p.end - p.pos >= 3)) {
-            slice message = rw_plain_field(p.pos, p.end);
+            slice message = plain_field(p.pos, p.end);
             if (UNLIKELY(message.ptr == NULL))
                 break;
             p.pos = message.ptr + message.len;
-            TRY(add_next(w, message, &p, d));
+            TRY(add_series(w, message, d));
         }
         if (!pb_next(&p))
             break;

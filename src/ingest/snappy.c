@@ -3,7 +3,6 @@
  * elements of some ten to 64 bytes that repeat the labels of the series before. */
 #include "ingest/snappy.h"
 
-#include <assert.h>
 #include <snappy-c.h>
 
 #include "base/assert.h"
@@ -202,7 +201,6 @@ static bool put_until(struct block *b, const uint8_t *in_stop,
  * are written to. The end of the input is decoded from a copy with room behind it. */
 static bool decode_block(struct block b)
 {
-    static_assert((int)SLACK >= (int)SNAPPY_READ_PAD, "promised");
     uint8_t tail[(STEPS + 1) * STEP_IN] = {0};
     if (in_left(&b) > STEPS * STEP_IN && !put_until(&b, b.in_end - STEPS * STEP_IN, put_quick))
         return false;

@@ -8,8 +8,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { SNAPPY_READ_PAD = 256 }; /* bytes behind what was decompressed that may be read: anything */
-
 /* Decompress `body` into `out` (replaced). `bytes_max` limits the decompressed size.
  *   ERR_INVALID  not snappy, or a declared size that so few bytes cannot hold; `d` says which
  *   ERR_LIMIT    larger than `bytes_max`; `d` names the limit */
