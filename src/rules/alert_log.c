@@ -241,6 +241,20 @@ static void forget_groups(struct alert_log *l)
     l->count = kept;
 }
 
+/* Something that is no file is in the way of the log: it is moved aside, for whoever put it there.
+ */
+static err move_aside(struct alert_log *l)
+{
+    struct buf to = {0};
+    buf_printf(&to, "%s.damaged", buf_cstr(&l->path));
+    err e = fs_rename(l->fs, buf_cstr(&l->path), buf_cstr(&to));
+    if (e == OK)
+        log_warn("the log of alerts is no file; it is moved aside, and begun anew",
+                 LOG_CSTR("path", buf_cstr(&to)));
+    buf_fini(&to);
+    return e;
+}
+
 err alert_log_open(struct fs *fs, const char *dir, struct alert_log **out, struct diag *d)
 {
     struct alert_log *l = mem_zalloc(1, sizeof(*l));
@@ -254,10 +268,12 @@ err alert_log_open(struct fs *fs, const char *dir, struct alert_log **out, struc
         l->was_whole = e == OK && take_file(l, buf_slice(&file));
         if (e == ERR_NOTFOUND)
             e = OK;
+        else if (e == ERR_INVALID)
+            e = move_aside(l);
     }
     forget_groups(l);
-    if (e == OK)
-        e = rewrite(l);
+    if (e == OK && rewrite(l) != OK) /* a full disk: the next change tries again */
+        log_error("the states of alerts cannot be kept", LOG_CSTR("path", buf_cstr(&l->path)));
     buf_fini(&file);
     if (e != OK) {
         (void)diag_set(d, e, "%s: %s", buf_cstr(&l->path),

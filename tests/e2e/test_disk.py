@@ -81,13 +81,13 @@ class Disk:
         return [self.server.request("GET", p)[0] for p in ("/-/healthy", "/-/ready")]
 
     def fill(self):
-        with open(os.path.join(self.folder, "ballast"), "wb") as f:
-            try:
+        try:
+            with open(os.path.join(self.folder, "ballast"), "wb") as f:
                 while True:
                     f.write(b"\0" * 65536)
                     f.flush()
-            except OSError:
-                pass
+        except OSError:
+            pass
 
     def free(self):
         os.unlink(os.path.join(self.folder, "ballast"))

@@ -204,7 +204,7 @@ for attempt in range(5):
 check(any(x[0] == 503 for x in seen), "a start was never seen")
 for _, x in (x for x in seen if x[0] == 503):
     equal(x["status"], "starting", "status")
-    check(x["phase"] in ("config", "wal_replay", "index") and 0 <= x["progress"] < 1, f"{x}")
+    check(x["phase"] in ("config", "wal_replay", "index", "alert_state") and 0 <= x["progress"] < 1, f"{x}")
 equal(early[2][0], 200, "it lives while it starts")
 until("started", lambda: get(s, "/health")[0] == 200)
 
