@@ -64,7 +64,10 @@ static void *worker(void *arg)
         struct job job = p->queue[p->head];
         p->head = (p->head + 1) % p->queue_max;
         p->queued--;
+        bool yields = p->yields;
         unlock_and_wake(p, wants_wake(p));
+        if (yields)
+            thread_yield_to_others();
         job.run(job.arg);
         mutex_lock(&p->lock);
     }

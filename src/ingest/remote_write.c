@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/precedence.h"
 #include "base/thread.h"
 #include "ingest/rw_priv.h"
 #include "ingest/snappy.h"
@@ -384,6 +385,7 @@ static void committed(struct db_batch *b)
 void remote_write_begin(struct receiver *r, str content_type, str content_encoding, slice body,
                         void (*done)(void *arg), void *arg, struct remote_write **out)
 {
+    precedence_begin(); /* its sender waits for it */
     struct remote_write *w = request_take(r);
     struct diag d = {.text = ""};
     *out = w;
@@ -469,6 +471,7 @@ static void reply_after_commit(struct remote_write *w, struct remote_write_reply
 err remote_write_finish(struct remote_write *w, struct remote_write_reply *reply)
 {
     *reply = (struct remote_write_reply){0};
+    precedence_end();
     if (w->status == 0 && w->batch.status == ERR_RETRY) {
         request_give(w);
         return ERR_RETRY;

@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
@@ -280,10 +282,32 @@ static void test_clock__freezes_for_tests(void **state)
     assert_true(clock_thread_cpu_ns() > 0);
 }
 
+static void lowest_nice(void *arg)
+{
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, (id_t)thread_id());
+    if (errno == 0)
+        atomic_store((atomic_int *)arg, nice);
+}
+
+static void test_pool__that_yields_has_a_lower_share(void **state)
+{
+    struct pool *p;
+    atomic_int nice = -100, mine = -100;
+    (void)state;
+    lowest_nice(&mine);
+    assert_int_equal(pool_open("test", 1, 10, &p), OK);
+    pool_yields(p);
+    assert_int_equal(pool_submit(p, lowest_nice, &nice), OK);
+    pool_close(p);
+    assert_true(atomic_load(&nice) > atomic_load(&mine) || atomic_load(&mine) >= 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool__runs_all_before_closing),
+        cmocka_unit_test(test_pool__that_yields_has_a_lower_share),
         cmocka_unit_test(test_pool__refuses_when_the_queue_is_full),
         cmocka_unit_test(test_pool__wakes_a_worker_for_every_job_that_waits),
         cmocka_unit_test(test_for_each__nests),
