@@ -4,29 +4,14 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "notify/alert_order.h"
 #include "notify/engine_priv.h"
 #include "notify/time_interval.h"
 
-/* ---- The order of alerts: job, instance, fewer labels, labels ---- */
-
-static int compare_label(struct labels a, struct labels b, str name)
-{
-    str va = labels_get(a, name), vb = labels_get(b, name);
-    if (va.ptr == NULL || vb.ptr == NULL)
-        return (va.ptr == NULL) - (vb.ptr == NULL); /* those without come last */
-    return str_cmp(va, vb);
-}
-
 static int compare_alerts(const void *pa, const void *pb)
 {
-    struct labels a = ((const struct notified_alert *)pa)->alert->labels;
-    struct labels b = ((const struct notified_alert *)pb)->alert->labels;
-    int c = compare_label(a, b, STR("job"));
-    if (c == 0)
-        c = compare_label(a, b, STR("instance"));
-    if (c == 0)
-        c = (a.count > b.count) - (a.count < b.count);
-    return c != 0 ? c : labels_cmp(a, b);
+    return alerts_order(((const struct notified_alert *)pa)->alert,
+                        ((const struct notified_alert *)pb)->alert);
 }
 
 static int compare_u64(const void *pa, const void *pb)
