@@ -7,6 +7,7 @@
 #include "base/http_client.h"
 #include "base/json_text.h"
 #include "base/number.h"
+#include "notify/notify_data.h"
 
 enum {
     URL_FILE_BYTES_MAX = 1 << 16,
@@ -16,15 +17,10 @@ enum {
 
 /* ---- The body ---- */
 
-/* As Go's regexp.QuoteMeta: so people may put the receiver into an expression. */
-static void put_quoted_meta(str s, struct buf *out)
+static void put_receiver(str receiver, struct buf *out)
 {
     struct buf quoted = {0};
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] != '\0' && strchr("\\.+*?()|[]{}^$", s.ptr[i]) != NULL)
-            buf_put_u8(&quoted, '\\');
-        buf_put_u8(&quoted, (uint8_t)s.ptr[i]);
-    }
+    notify_quote_meta(receiver, &quoted);
     json_html(out, buf_str(&quoted));
     buf_fini(&quoted);
 }
@@ -115,7 +111,7 @@ void webhook_json(const struct notification *n, str external_url, uint64_t max_a
     for (size_t i = 0; i < count; i++)
         firing = firing || !n->alerts[i].resolved;
     buf_put_str(out, STR("{\"receiver\":"));
-    put_quoted_meta(n->receiver, out);
+    put_receiver(n->receiver, out);
     buf_printf(out, ",\"status\":\"%s\",\"alerts\":[", firing ? "firing" : "resolved");
     for (size_t i = 0; i < count; i++) {
         if (i > 0)

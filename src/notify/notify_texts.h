@@ -1,0 +1,17 @@
+/* notify_texts.h -- the texts of an integration's configuration that are templates. */
+#ifndef NOTIFY_NOTIFY_TEXTS_H
+#define NOTIFY_NOTIFY_TEXTS_H
+
+#include "config/receiver_config.h"
+
+struct notify_text {
+    const char *key; /* "title"; "fields.value" of what stands in a list */
+    str text;        /* not empty; as long-lived as the configuration */
+    bool html;       /* it becomes HTML: what it prints is escaped */
+};
+
+/* Call `see` for every template of an integration; of kinds that are not built in there is none. */
+void notify_each_text(const struct integration *i,
+                      void (*see)(void *arg, const struct notify_text *t), void *arg);
+
+#endif
