@@ -80,42 +80,61 @@ static void regroup(struct engine *e, int64_t now_ms)
             e->counts.refused_groups++;
 }
 
+struct routing *routing_ref(struct routing *r)
+{
+    r->refs++;
+    return r;
+}
+
+void routing_unref(struct routing *r)
+{
+    if (r == NULL || --r->refs > 0)
+        return;
+    if (r->companion.drop != NULL)
+        r->companion.drop(r->companion.arg);
+    arena_fini(&r->arena);
+    alertmanager_config_unref(r->file);
+    mem_free(r);
+}
+
 static void drop_config(struct engine *e)
 {
     groups_clear(e);
     inhibitor_close(e->inhibitor);
-    arena_fini(&e->arena);
-    alertmanager_config_unref(e->file);
+    routing_unref(e->routing);
 }
 
-err engine_reload(struct engine *e, struct alertmanager_file *f, int64_t now_ms)
+err engine_reload(struct engine *e, struct alertmanager_file *f, struct engine_companion companion,
+                  int64_t now_ms)
 {
-    struct arena a;
-    struct routes routes = {0};
+    struct routing *r = mem_zalloc(1, sizeof(*r));
     const struct route **matched = NULL;
-    arena_init(&a, ALERTMANAGER_ARENA_BYTES_MAX);
-    err failed = routes_build(f, &a, &routes);
-    if (failed == OK && (matched = ARENA_ARRAY(&a, const struct route *, routes.count)) == NULL)
-        failed = ERR_LIMIT;
-    if (failed != OK) {
-        arena_fini(&a);
-        return failed;
+    r->refs = 1;
+    r->file = alertmanager_config_ref(f);
+    arena_init(&r->arena, ALERTMANAGER_ARENA_BYTES_MAX);
+    err failed = routes_build(f, &r->arena, &r->routes);
+    if (failed == OK)
+        matched = ARENA_ARRAY(&r->arena, const struct route *, r->routes.count);
+    if (failed != OK || matched == NULL) {
+        routing_unref(r);
+        return ERR_LIMIT;
     }
+    r->companion = companion;
     drop_config(e);
-    e->file = alertmanager_config_ref(f);
-    e->arena = a;
-    e->routes = routes;
+    e->routing = r;
+    e->file = r->file;
+    e->routes = r->routes;
     e->matched = matched;
     e->inhibitor = inhibitor_open(f);
     regroup(e, now_ms);
     return OK;
 }
 
-err engine_open(const struct engine_options *o, struct alertmanager_file *f, int64_t now_ms,
-                struct engine **out, struct diag *d)
+err engine_open(const struct engine_options *o, struct alertmanager_file *f,
+                struct engine_companion companion, int64_t now_ms, struct engine **out,
+                struct diag *d)
 {
     struct engine *e = mem_zalloc(1, sizeof(*e));
-    e->last = &e->deliveries;
     e->retention_ms = o->retention_ms;
     e->gc_ms = now_ms + ENGINE_GC_MS;
     e->random = o->seed != 0 ? o->seed : hash_random_seed();
@@ -125,11 +144,13 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f, int
         e->silences = silences_open(e->state, o->retention_ms, o->seed);
         e->sent = sent_log_open(e->state);
         state_log_each(e->state, STATE_ALERT, restore_alert, e);
-        failed = engine_reload(e, f, now_ms);
+        failed = engine_reload(e, f, companion, now_ms);
+        if (failed != OK)
+            (void)diag_set(d, failed, "too many routes");
     }
     if (failed != OK) {
         engine_close(e);
-        return diag_set(d, failed, "too many routes");
+        return failed;
     }
     *out = e;
     return OK;
@@ -143,6 +164,8 @@ void engine_close(struct engine *e)
     if (e->state != NULL && state_log_sync(e->state) != OK)
         log_error("what was told last may be told again after a restart");
     mem_free(e->buckets);
+    due_heap_fini(&e->due_groups);
+    due_heap_fini(&e->due_deliveries);
     sent_log_close(e->sent);
     silences_close(e->silences);
     state_log_close(e->state);
@@ -200,13 +223,11 @@ err engine_put(struct engine *e, const struct engine_alert *alerts, size_t count
 int64_t engine_next_ms(const struct engine *e)
 {
     int64_t next_ms = alert_table_count(e->alerts) + e->group_count > 0 ? e->gc_ms : INT64_MAX;
-    for (size_t b = 0; b < e->bucket_count; b++)
-        for (const struct group *g = e->buckets[b]; g != NULL; g = g->next)
-            next_ms = MIN(next_ms, g->next_ms);
-    for (const struct delivery *d = e->deliveries; d != NULL; d = d->next)
-        if (!d->taken)
-            next_ms = MIN(next_ms, d->due_ms);
-    return next_ms;
+    const struct due *group = due_heap_first(&e->due_groups);
+    const struct due *delivery = due_heap_first(&e->due_deliveries);
+    if (group != NULL)
+        next_ms = MIN(next_ms, group->ms);
+    return delivery != NULL ? MIN(next_ms, delivery->ms) : next_ms;
 }
 
 struct delivery *engine_take(struct engine *e, int64_t now_ms)

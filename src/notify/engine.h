@@ -37,17 +37,26 @@ struct engine_counts {
     size_t alerts, groups;
 };
 
+/* What the caller keeps beside a configuration, as long as deliveries of it are under way. */
+struct engine_companion {
+    void *arg;
+    void (*drop)(void *arg); /* NULL: nothing to do; called in a call of the engine's */
+};
+
 struct engine;
 
-/* Open with what DIR remembers. The configuration is held.
+/* Open with what DIR remembers. The configuration is held; the companion is the engine's when all
+ * is well.
  *   ERR_IO, ERR_NOSPACE, ERR_LIMIT  `d` says why */
 MUST_USE err engine_open(const struct engine_options *o, struct alertmanager_file *f,
-                         int64_t now_ms, struct engine **out, struct diag *d);
+                         struct engine_companion companion, int64_t now_ms, struct engine **out,
+                         struct diag *d);
 void engine_close(struct engine *e); /* NULL is allowed; deliveries must be done */
 
-/* Another configuration: groups are built anew from the alerts that are known; what is under way
- * counts as failed. On ERR_LIMIT nothing changes. */
-MUST_USE err engine_reload(struct engine *e, struct alertmanager_file *f, int64_t now_ms);
+/* Another configuration: groups are built anew from the alerts that are known. What is under way is
+ * not tried again; it counts when it was sent. On ERR_LIMIT nothing changes. */
+MUST_USE err engine_reload(struct engine *e, struct alertmanager_file *f,
+                           struct engine_companion companion, int64_t now_ms);
 
 struct engine_alert {                  /* as it comes from outside; borrowed for the call */
     struct labels labels, annotations; /* labels sorted, without empty values */
@@ -66,6 +75,7 @@ int64_t engine_next_ms(const struct engine *e);
 /* Run what is due; the next delivery to send, or NULL. It is the caller's until engine_done(). */
 struct delivery *engine_take(struct engine *e, int64_t now_ms);
 const struct notification *delivery_notification(const struct delivery *d);
+void *delivery_companion(const struct delivery *d); /* of the configuration it is of */
 void engine_done(struct engine *e, struct delivery *d, struct notify_result result, int64_t now_ms);
 
 /* Make what was put durable, and let go of what is old: now and then, engine_take() does it too. */

@@ -2,47 +2,61 @@
 #ifndef NOTIFY_ENGINE_PRIV_H
 #define NOTIFY_ENGINE_PRIV_H
 
+#include "base/due_heap.h"
 #include "notify/engine.h"
 #include "notify/inhibit.h"
 #include "notify/route.h"
 
 struct flush;
 
-struct group { /* of one route, with equal values of group_by */
+struct routing { /* of one configuration; lives as long as groups and deliveries of it do */
+    unsigned refs;
+    struct alertmanager_file *file;
+    struct arena arena; /* of the routes */
+    struct routes routes;
+    struct engine_companion companion;
+};
+
+struct group {      /* of one route, with equal values of group_by */
+    struct due due; /* first: when it is flushed next */
+    unsigned refs;  /* the engine's, and one of each of its deliveries */
+    struct routing *routing;
     const struct route *route;
     uint64_t hash;
     struct buf text;      /* of labels and key */
     struct labels labels; /* items are owned */
     str key;
     struct alert_table *alerts;
-    int64_t next_ms; /* when it is flushed next */
     bool has_flushed;
     struct flush *running; /* NULL: none */
     struct group *next;    /* of the bucket */
 };
 
 struct delivery {
-    struct notification n; /* first: what the caller sees */
+    struct due due;        /* first: when it is sent; in no heap while the caller has it */
+    struct notification n; /* what the caller sees */
+    struct group *group;   /* held */
     struct flush *flush;
     struct buf sent_key; /* of the notification log */
     struct notified_alert *alerts;
     uint64_t *fingerprints; /* sorted: firing_count, then the resolved */
     size_t resolved_count;
-    int64_t due_ms, pause_ms;
-    bool taken;            /* the caller has it */
-    struct delivery *next; /* of the engine */
+    int64_t pause_ms, repeat_interval_ms;
+    struct delivery *next, **place; /* among those of the flush */
 };
 
-struct flush {                      /* one group going through the pipeline */
-    struct group *group;            /* NULL: it was abandoned */
+struct flush {                   /* one group going through the pipeline */
+    struct group *group;         /* NULL: it was abandoned */
+    struct delivery *deliveries; /* that are not done, oldest first */
+    struct delivery **last;
     struct live_alert **resolved;   /* at its beginning */
     size_t resolved_count, waiting; /* waiting: deliveries not done */
     bool failed;
 };
 
 struct engine {
-    struct alertmanager_file *file;
-    struct arena arena; /* of the routes */
+    struct routing *routing;
+    struct alertmanager_file *file; /* the routing's, as are the routes */
     struct routes routes;
     const struct route **matched; /* room for all routes */
     struct inhibitor *inhibitor;
@@ -52,8 +66,7 @@ struct engine {
     struct sent_log *sent;
     struct group **buckets;
     size_t bucket_count, group_count;
-    struct delivery *deliveries; /* all that are not done, oldest first */
-    struct delivery **last;
+    struct due_heap due_groups, due_deliveries;
     int64_t retention_ms, gc_ms;
     uint64_t random;
     struct engine_counts counts;
@@ -63,6 +76,10 @@ struct engine {
 bool groups_put(struct engine *e, struct live_alert *a, int64_t now_ms);
 void groups_clear(struct engine *e);
 void groups_gc(struct engine *e);
+void group_unref(struct group *g);
+
+struct routing *routing_ref(struct routing *r);
+void routing_unref(struct routing *r);
 
 /* flush.c */
 void flush_due_groups(struct engine *e, int64_t now_ms);

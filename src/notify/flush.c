@@ -94,17 +94,20 @@ static void free_delivery(struct delivery *d)
     mem_free(d->alerts);
     mem_free(d->fingerprints);
     buf_fini(&d->sent_key);
+    group_unref(d->group);
     mem_free(d);
 }
 
+/* It is done: neither due nor among its flush's any more. */
 static void unlink_delivery(struct engine *e, struct delivery *d)
 {
-    struct delivery **place = &e->deliveries;
-    while (*place != d)
-        place = &(*place)->next;
-    *place = d->next;
-    if (e->last == &d->next)
-        e->last = place;
+    due_heap_remove(&e->due_deliveries, &d->due);
+    *d->place = d->next;
+    if (d->next != NULL)
+        d->next->place = d->place;
+    else
+        d->flush->last = d->place;
+    d->flush->waiting--;
 }
 
 /* Fingerprints of those that fire, then of those that ended, each sorted. */
@@ -136,11 +139,11 @@ static void choose_alerts(struct delivery *d, const struct batch *b, bool send_r
     d->n.alerts = d->alerts;
 }
 
-static void remember(struct engine *e, const struct delivery *d, int64_t repeat_interval_ms,
-                     int64_t now_ms)
+static void remember(struct engine *e, const struct delivery *d, int64_t now_ms)
 {
     const struct sent s = {.at_ms = now_ms,
-                           .expires_at_ms = now_ms + MIN(2 * repeat_interval_ms, e->retention_ms),
+                           .expires_at_ms =
+                               now_ms + MIN(2 * d->repeat_interval_ms, e->retention_ms),
                            .firing = d->fingerprints,
                            .resolved = d->fingerprints + d->n.firing_count,
                            .firing_count = d->n.firing_count,
@@ -148,7 +151,7 @@ static void remember(struct engine *e, const struct delivery *d, int64_t repeat_
     sent_log_put(e->sent, buf_str(&d->sent_key), &s);
 }
 
-static struct delivery *make_delivery(const struct group *g, const struct integration *i,
+static struct delivery *make_delivery(struct group *g, const struct integration *i,
                                       const struct batch *b, int64_t now_ms)
 {
     struct delivery *d = mem_zalloc(1, sizeof(*d));
@@ -165,7 +168,9 @@ static struct delivery *make_delivery(const struct group *g, const struct integr
     };
     buf_printf(&d->sent_key, STR_FMT ":" STR_FMT "/%s/%zu", STR_ARG(g->key),
                STR_ARG(g->route->receiver), integration_name(i->kind), i->index);
-    d->due_ms = now_ms;
+    g->refs++;
+    d->group = g;
+    d->repeat_interval_ms = g->route->repeat_interval_ms;
     d->pause_ms = ENGINE_RETRY_MS;
     list_fingerprints(d, b);
     return d;
@@ -175,26 +180,27 @@ static struct delivery *make_delivery(const struct group *g, const struct integr
 static void notify_one(struct engine *e, struct flush *f, const struct integration *i,
                        const struct batch *b, int64_t now_ms)
 {
-    const struct route *r = f->group->route;
     struct delivery *d = make_delivery(f->group, i, b, now_ms);
     bool send_resolved = i->config->send_resolved;
     struct sent last;
     bool known = sent_log_get(e->sent, buf_str(&d->sent_key), now_ms, &last);
     d->n.reason = sent_decide(known ? &last : NULL, d->fingerprints, d->n.firing_count,
                               d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
-                              r->repeat_interval_ms, now_ms);
+                              d->repeat_interval_ms, now_ms);
     if (d->n.reason != REASON_NONE)
         choose_alerts(d, b, send_resolved);
     if (d->n.reason != REASON_NONE && d->n.alert_count == 0)
-        remember(e, d, r->repeat_interval_ms, now_ms); /* nothing to say, but the log is told */
+        remember(e, d, now_ms); /* nothing to say, but the log is told */
     if (d->n.alert_count == 0 || !integration_is_built(i->kind)) {
         free_delivery(d);
         return;
     }
     d->flush = f;
     f->waiting++;
-    *e->last = d;
-    e->last = &d->next;
+    d->place = f->last;
+    *f->last = d;
+    f->last = &d->next;
+    due_heap_set(&e->due_deliveries, &d->due, now_ms);
 }
 
 /* ---- Flushes ---- */
@@ -229,14 +235,13 @@ void flush_abandon(struct engine *e, struct flush *f)
     f->group = NULL;
     f->failed = true;
     f->waiting++; /* it lives through the loop */
-    for (struct delivery *d = e->deliveries; d != NULL; d = next) {
+    for (struct delivery *d = f->deliveries; d != NULL; d = next) {
         next = d->next;
-        if (d->flush != f || d->taken)
-            continue;
+        if (d->due.place == 0)
+            continue; /* the caller has it */
         e->counts.notifications_failed[d->n.kind]++;
         unlink_delivery(e, d);
         free_delivery(d);
-        f->waiting--;
     }
     f->waiting--;
     finish(f);
@@ -248,6 +253,7 @@ static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
     struct flush *f = mem_zalloc(1, sizeof(*f));
     const struct receiver_config *receiver = alertmanager_receiver(e->file, g->route->receiver);
     f->group = g;
+    f->last = &f->deliveries;
     g->running = f;
     take_snapshot(g, now_ms, &b, f);
     drop_inhibited(e, &b, now_ms);
@@ -261,28 +267,23 @@ static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
 
 void flush_due_groups(struct engine *e, int64_t now_ms)
 {
-    for (size_t b = 0; b < e->bucket_count; b++) {
-        for (struct group *g = e->buckets[b]; g != NULL; g = g->next) {
-            if (g->next_ms > now_ms)
-                continue;
-            if (g->running != NULL)
-                flush_abandon(e, g->running); /* its time is over */
-            g->has_flushed = true;
-            g->next_ms = now_ms + g->route->group_interval_ms;
-            if (alert_table_count(g->alerts) > 0)
-                flush_group(e, g, now_ms);
-        }
+    struct group *g;
+    while ((g = (struct group *)due_heap_first(&e->due_groups)) != NULL && g->due.ms <= now_ms) {
+        if (g->running != NULL)
+            flush_abandon(e, g->running); /* its time is over */
+        g->has_flushed = true;
+        due_heap_set(&e->due_groups, &g->due, now_ms + MAX(g->route->group_interval_ms, 1));
+        if (alert_table_count(g->alerts) > 0)
+            flush_group(e, g, now_ms);
     }
 }
 
 struct delivery *flush_take(struct engine *e, int64_t now_ms)
 {
-    struct delivery *d = e->deliveries;
-    while (d != NULL && (d->taken || d->due_ms > now_ms))
-        d = d->next;
-    if (d == NULL)
+    struct delivery *d = (struct delivery *)due_heap_first(&e->due_deliveries);
+    if (d == NULL || d->due.ms > now_ms)
         return NULL;
-    d->taken = true;
+    due_heap_remove(&e->due_deliveries, &d->due);
     d->n.attempt++;
     e->counts.requests[d->n.kind]++;
     return d;
@@ -291,6 +292,11 @@ struct delivery *flush_take(struct engine *e, int64_t now_ms)
 const struct notification *delivery_notification(const struct delivery *d)
 {
     return &d->n;
+}
+
+void *delivery_companion(const struct delivery *d)
+{
+    return d->group->routing->companion.arg;
 }
 
 /* Half to one and a half times `ms`. */
@@ -306,9 +312,8 @@ static bool schedule(struct engine *e, struct delivery *d, int64_t retry_after_m
     int64_t pause_ms = MAX(jitter(e, d->pause_ms), retry_after_ms);
     if (d->flush->group == NULL || pause_ms >= d->n.deadline_ms - now_ms)
         return false;
-    d->due_ms = now_ms + pause_ms;
+    due_heap_set(&e->due_deliveries, &d->due, now_ms + pause_ms);
     d->pause_ms = MIN(d->pause_ms + d->pause_ms / 2, ENGINE_RETRY_MS_MAX);
-    d->taken = false;
     return true;
 }
 
@@ -321,17 +326,14 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
         return;
     if (result.outcome == NOTIFY_SENT) {
         e->counts.notifications[d->n.kind]++;
-        if (f->group != NULL) {
-            remember(e, d, f->group->route->repeat_interval_ms, now_ms);
-            if (state_log_sync(e->state) != OK)
-                e->gc_ms = now_ms; /* said already; soon again */
-        }
+        remember(e, d, now_ms);
+        if (state_log_sync(e->state) != OK)
+            e->gc_ms = now_ms; /* said already; soon again */
     } else {
         e->counts.notifications_failed[d->n.kind]++;
         f->failed = true;
     }
     unlink_delivery(e, d);
     free_delivery(d);
-    f->waiting--;
     finish(f);
 }

@@ -62,10 +62,12 @@ static struct group *make(struct engine *e, const struct route *r, struct labels
                           int64_t now_ms)
 {
     struct group *g = mem_zalloc(1, sizeof(*g));
+    g->refs = 1;
+    g->routing = routing_ref(e->routing);
     g->route = r;
     g->hash = h;
     g->alerts = alert_table_open();
-    g->next_ms = now_ms + r->group_wait_ms;
+    due_heap_set(&e->due_groups, &g->due, now_ms + r->group_wait_ms);
     copy_labels(g, ls);
     if (e->group_count >= e->bucket_count)
         grow(e);
@@ -75,14 +77,23 @@ static struct group *make(struct engine *e, const struct route *r, struct labels
     return g;
 }
 
-static void free_group(struct engine *e, struct group *g)
+void group_unref(struct group *g)
 {
-    if (g->running != NULL)
-        flush_abandon(e, g->running);
+    if (--g->refs > 0)
+        return;
     alert_table_close(g->alerts);
     mem_free((struct label *)(uintptr_t)g->labels.items);
     buf_fini(&g->text);
+    routing_unref(g->routing);
     mem_free(g);
+}
+
+static void drop_group(struct engine *e, struct group *g)
+{
+    if (g->running != NULL)
+        flush_abandon(e, g->running);
+    due_heap_remove(&e->due_groups, &g->due);
+    group_unref(g);
     e->group_count--;
 }
 
@@ -100,7 +111,7 @@ static bool put_into(struct engine *e, const struct route *r, struct live_alert 
         return false;
     alert_table_set(g->alerts, a);
     if (!g->has_flushed && a->starts_at_ms + r->group_wait_ms < now_ms)
-        g->next_ms = now_ms; /* it has waited long enough elsewhere */
+        due_heap_set(&e->due_groups, &g->due, now_ms); /* it has waited long enough elsewhere */
     return true;
 }
 
@@ -122,7 +133,7 @@ static void sweep(struct engine *e, bool all)
             bool gone = all || (alert_table_count(g->alerts) == 0 && g->running == NULL);
             if (gone) {
                 *place = g->next;
-                free_group(e, g);
+                drop_group(e, g);
             } else {
                 place = &g->next;
             }

@@ -34,7 +34,7 @@ static void open_engine(struct sim *s)
     struct engine_options o = {
         .fs = fs_sim_fs(s->disk), .dir = "/notify", .retention_ms = 120 * HOUR, .seed = 1};
     struct diag d = {.text = ""};
-    if (engine_open(&o, s->f, s->now_ms, &s->e, &d) != OK)
+    if (engine_open(&o, s->f, (struct engine_companion){0}, s->now_ms, &s->e, &d) != OK)
         fail_msg("%s", d.text);
 }
 
@@ -331,11 +331,46 @@ static void test_engine__reloads(void **state)
     buf_reset(&s.told);
     struct alertmanager_file *f = testing_config(
         PLAIN "receivers: [{name: r, webhook_configs: [{url: 'http://h'}, {url: 'http://i'}]}]\n");
-    assert_int_equal(engine_reload(s.e, f, s.now_ms), OK);
+    assert_int_equal(engine_reload(s.e, f, (struct engine_companion){0}, s.now_ms), OK);
     alertmanager_config_unref(f);
     pass(&s, MINUTE); /* only the new one is told: the other was */
     assert_told(&s, "+60s r/webhook/1 first notification: a\n");
     sim_close(&s);
+}
+
+static void count_drop(void *arg)
+{
+    ++*(int *)arg;
+}
+
+/* What is under way while the configuration changes keeps its own, and counts when it was sent. */
+static void test_engine__reloads_while_it_sends(void **state)
+{
+    struct sim s;
+    int dropped[3] = {0};
+    (void)state;
+    sim_open(&s, PLAIN HOOK);
+    assert_int_equal(
+        engine_reload(s.e, s.f, (struct engine_companion){&dropped[0], count_drop}, s.now_ms), OK);
+    fire(&s, "n=a g=1");
+    s.now_ms += MINUTE;
+    struct delivery *d = engine_take(s.e, s.now_ms);
+    assert_non_null(d);
+    struct alertmanager_file *f = testing_config(PLAIN HOOK);
+    assert_int_equal(
+        engine_reload(s.e, f, (struct engine_companion){&dropped[1], count_drop}, s.now_ms), OK);
+    alertmanager_config_unref(f);
+    assert_int_equal(dropped[0], 0);
+    assert_ptr_equal(delivery_companion(d), &dropped[0]);
+    record(&s, delivery_notification(d));
+    assert_told(&s, "+60s r/webhook/0 first notification: a\n");
+    engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
+    assert_int_equal(dropped[0], 1);
+    buf_reset(&s.told);
+    pass(&s, 10 * MINUTE);
+    assert_told(&s, ""); /* it was told */
+    sim_close(&s);
+    assert_int_equal(dropped[1], 1);
 }
 
 int main(void)
@@ -346,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_engine__ends_alerts_nobody_speaks_of),
         cmocka_unit_test(test_engine__leaves_out_resolved_where_told_so),
         cmocka_unit_test(test_engine__mutes),
+        cmocka_unit_test(test_engine__reloads_while_it_sends),
         cmocka_unit_test(test_engine__retries_until_the_next_flush),
         cmocka_unit_test(test_engine__waits_as_long_as_a_provider_asks),
         cmocka_unit_test(test_engine__remembers_through_a_crash),

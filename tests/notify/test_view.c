@@ -52,7 +52,7 @@ static void open_fixture(struct fixture *x, const char *config)
     x->f = testing_config(config);
     struct engine_options o = {
         .fs = fs_sim_fs(x->disk), .dir = "/notify", .retention_ms = 120 * HOUR, .seed = 1};
-    if (engine_open(&o, x->f, T0, &x->e, &d) != OK)
+    if (engine_open(&o, x->f, (struct engine_companion){0}, T0, &x->e, &d) != OK)
         fail_msg("%s", d.text);
 }
 
@@ -262,7 +262,7 @@ static void test_view__outlives_alerts(void **state)
     put(&x, "n=1 t=a", T0 + HOUR);
     assert_int_equal(view_groups(x.e, &ALL, T0, &v), OK);
     struct alertmanager_file *f = testing_config(CONFIG);
-    assert_int_equal(engine_reload(x.e, f, T0), OK);
+    assert_int_equal(engine_reload(x.e, f, (struct engine_companion){0}, T0), OK);
     alertmanager_config_unref(f);
     engine_gc(x.e, T0 + 2 * HOUR);
     view_sort(&v);

@@ -47,7 +47,8 @@ static void open_all(struct fixture *fx, const char *path, const char *more)
     buf_fini(&text);
     struct engine_options o = {.fs = fs_sim_fs(fx->disk), .dir = "/n", .retention_ms = 3600000};
     fx->start_ms = clock_wall_ms();
-    assert_int_equal(engine_open(&o, fx->f, fx->start_ms, &fx->e, NULL), OK);
+    assert_int_equal(
+        engine_open(&o, fx->f, (struct engine_companion){0}, fx->start_ms, &fx->e, NULL), OK);
 }
 
 static void close_all(struct fixture *fx)
