@@ -163,6 +163,20 @@ str http_reply_header(const struct http_reply *r, str name)
     return found;
 }
 
+err http_date_parse(str text, int64_t *out_ms)
+{
+    char date[64];
+    if (text.len == 0 || text.len >= sizeof(date))
+        return ERR_INVALID;
+    memcpy(date, text.ptr, text.len);
+    date[text.len] = '\0';
+    time_t s = curl_getdate(date, NULL);
+    if (s < 0)
+        return ERR_INVALID;
+    *out_ms = (int64_t)s * 1000;
+    return OK;
+}
+
 void http_status_text(int status, struct buf *out)
 {
     static const struct {

@@ -68,6 +68,9 @@ void http_reply_fini(struct http_reply *r);
 /* The value of header `name` (any case) of the last answer, or {NULL, 0}. */
 str http_reply_header(const struct http_reply *r, str name);
 
+/* A date as headers have it ("Mon, 23 Nov 2026 16:00:00 GMT"). ERR_INVALID */
+MUST_USE err http_date_parse(str text, int64_t *out_ms);
+
 /* Append "404 Not Found": a status with its name. */
 void http_status_text(int status, struct buf *out);
 

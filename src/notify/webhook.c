@@ -1,19 +1,9 @@
 /* webhook.c -- see webhook.h. */
 #include "notify/webhook.h"
 
-#include "base/clock.h"
 #include "base/duration.h"
-#include "base/fs.h"
-#include "base/http_client.h"
 #include "base/json_text.h"
-#include "base/number.h"
-#include "notify/notify_data.h"
-
-enum {
-    URL_FILE_BYTES_MAX = 1 << 16,
-    RETRY_AFTER_MS_MAX = 5 * 60 * 1000, /* longer pauses are cut to that */
-    REPLY_SHOWN_BYTES = 256,            /* of an error's answer */
-};
+#include "notify/sending.h"
 
 /* ---- The body ---- */
 
@@ -138,91 +128,24 @@ void webhook_json(const struct notification *n, str external_url, uint64_t max_a
 
 /* ---- Sending ---- */
 
-struct notify_result notify_result_of_status(int status, str retry_after)
-{
-    int64_t seconds = 0;
-    if (status / 100 == 2)
-        return (struct notify_result){NOTIFY_SENT, 0};
-    bool later = status / 100 == 5 || status == 429 || status == 408 || status == 425;
-    if (!later)
-        return (struct notify_result){NOTIFY_FAILED, 0};
-    if (number_parse_i64(retry_after, &seconds) != OK || seconds < 0)
-        seconds = 0;
-    int64_t ms = seconds > RETRY_AFTER_MS_MAX / 1000 ? RETRY_AFTER_MS_MAX : seconds * 1000;
-    return (struct notify_result){NOTIFY_RETRY, ms};
-}
-
-static str trim(str s)
-{
-    while (s.len > 0 && (uint8_t)s.ptr[0] <= ' ')
-        s = (str){s.ptr + 1, s.len - 1};
-    while (s.len > 0 && (uint8_t)s.ptr[s.len - 1] <= ' ')
-        s.len--;
-    return s;
-}
-
-/* Where to; what is in a file is read each time. */
-static err find_url(const struct webhook_config *w, struct buf *out, struct diag *d)
-{
-    if (w->url_file.len == 0)
-        buf_put_str(out, w->url);
-    else if (fs_read_file(fs_posix(), w->url_file.ptr, URL_FILE_BYTES_MAX, out) != OK)
-        return diag_set(d, ERR_NOTFOUND, "url_file " STR_FMT " cannot be read",
-                        STR_ARG(w->url_file));
-    if (out->len > 0 && memmem(out->ptr, out->len, "{{", 2) != NULL)
-        return diag_set(d, ERR_UNSUPPORTED, "templates in url are not acted upon");
-    return OK;
-}
-
-static int64_t time_left_ms(const struct webhook_config *w, const struct notification *n)
-{
-    int64_t own_ms = w->timeout_ms > 0 ? w->timeout_ms : WEBHOOK_TIMEOUT_MS;
-    int64_t left_ms = n->deadline_ms - clock_wall_ms();
-    return left_ms < 1 ? 1 : left_ms < own_ms ? left_ms : own_ms;
-}
-
-static struct notify_result judge(err e, const struct http_reply *r, struct diag *d)
-{
-    if (e == ERR_INVALID || e == ERR_UNSUPPORTED)
-        return (struct notify_result){NOTIFY_FAILED, 0};
-    if (e != OK)
-        return (struct notify_result){NOTIFY_RETRY, 0};
-    struct notify_result result =
-        notify_result_of_status(r->status, http_reply_header(r, STR("Retry-After")));
-    if (result.outcome != NOTIFY_SENT) {
-        str shown = trim(buf_str(&r->body));
-        shown.len = shown.len < REPLY_SHOWN_BYTES ? shown.len : REPLY_SHOWN_BYTES;
-        (void)diag_set(d, ERR_IO, "unexpected status code %d: " STR_FMT, r->status, STR_ARG(shown));
-    }
-    return result;
-}
-
 struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d)
 {
-    const struct webhook *hook = arg;
     const struct webhook_config *w = (const void *)n->config;
-    struct http_client *client = NULL;
-    struct http_reply reply = {0};
-    struct buf url = {0}, body = {0};
-    err e = find_url(w, &url, d);
-    if (e == OK && w->payload != NULL)
-        e = diag_set(d, ERR_UNSUPPORTED, "payload is not acted upon");
-    if (e == OK)
-        e = http_client_open(w->common.http, STR("Varve"), &client, d);
-    if (e == OK) {
-        webhook_json(n, hook->external_url, w->max_alerts, &body);
-        const struct http_request_options o = {.method = "POST",
-                                               .url = trim(buf_str(&url)),
-                                               .content_type = STR("application/json"),
-                                               .body = buf_slice(&body),
-                                               .body_bytes_max = WEBHOOK_REPLY_BYTES_MAX,
-                                               .timeout_ms = time_left_ms(w, n)};
-        e = http_fetch(client, &o, &reply, d);
+    struct sending s;
+    struct buf body = {0};
+    sending_begin(&s, arg, n, d);
+    str url = sending_secret_url(&s, "url", w->url, w->url_file);
+    if (w->payload != NULL) {
+        sending_put_value(&s, "payload", w->payload, true, &body);
+        buf_put_u8(&body, '\n');
+    } else {
+        webhook_json(n, buf_str(&s.all->external_url), w->max_alerts, &body);
     }
-    struct notify_result result = judge(e, &reply, d);
-    http_reply_fini(&reply);
-    http_client_close(client);
-    buf_fini(&url);
+    const struct sending_request r = {.url = url,
+                                      .body = buf_slice(&body),
+                                      .timeout_ms =
+                                          w->timeout_ms > 0 ? w->timeout_ms : WEBHOOK_TIMEOUT_MS};
+    struct notify_result result = sending_post(&s, &r, NULL);
     buf_fini(&body);
-    return result;
+    return sending_end(&s, result);
 }

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "notify/engine.h"
-#include "notify/webhook.h"
+#include "notify/notifiers.h"
 #include "notify_testing.h"
 #include "support/fs_sim.h"
 #include "support/http_stub.h"
@@ -73,11 +73,15 @@ static void put(struct fixture *fx, const char *labels, const char *annotation, 
 
 static struct notify_result send_one(struct fixture *fx, struct diag *d)
 {
-    struct webhook hook = {STR("http://am.example:9093")};
+    const struct notifiers_options o = {STR("http://am.example:9093"), STR("1.2")};
+    struct notifiers *all;
     struct delivery *delivery = engine_take(fx->e, fx->start_ms);
     assert_non_null(delivery);
-    struct notify_result r = webhook_send(&hook, delivery_notification(delivery), d);
+    assert_int_equal(notifiers_open(&o, fx->f, &all, NULL), OK);
+    struct notifier webhook = notifiers_of(all, INTEGRATION_WEBHOOK);
+    struct notify_result r = webhook.send(webhook.arg, delivery_notification(delivery), d);
     engine_done(fx->e, delivery, r, fx->start_ms);
+    notifiers_close(all);
     return r;
 }
 
@@ -109,6 +113,7 @@ static void test_webhook__says_it_as_version_4(void **state)
     const char *request = http_stub_request(fx.stub, 0);
     assert_non_null(strstr(request, "POST /hook?x=1 HTTP/1.1\r\n"));
     assert_non_null(strstr(request, "Content-Type: application/json\r\n"));
+    assert_non_null(strstr(request, "User-Agent: Varve/1.2\r\n"));
     const char *body = strstr(request, "\r\n\r\n");
     buf_printf(
         &want, WANT,
@@ -147,6 +152,9 @@ static void test_webhook__judges_answers(void **state)
         {"429 Slowly", "Retry-After: 7\r\n", NOTIFY_RETRY, 7000},
         {"503 Later", "Retry-After: 99999\r\n", NOTIFY_RETRY, 300000},
         {"503 Later", "Retry-After: soon\r\n", NOTIFY_RETRY, 0},
+        {"503 Later", "Retry-After: Fri, 23 Nov 2057 16:00:00 GMT\r\n", NOTIFY_RETRY, 300000},
+        {"503 Later", "Retry-After: Mon, 23 Nov 2015 16:00:00 GMT\r\n", NOTIFY_RETRY, 0},
+        {"503 Later", "Retry-After: -7\r\n", NOTIFY_RETRY, 0},
         {"408 Slow", "", NOTIFY_RETRY, 0},
         {"404 Not Found", "", NOTIFY_FAILED, 0},
         {"400 Bad", "Retry-After: 7\r\n", NOTIFY_FAILED, 0},
@@ -176,10 +184,10 @@ static void test_webhook__says_why_it_cannot(void **state)
     struct fixture fx;
     struct diag d = {.text = ""}, no_server = {.text = ""};
     (void)state;
-    open_all(&fx, "/{{ .Receiver }}", "");
+    open_all(&fx, "/{{ .Nothing }}", "");
     put(&fx, "alertname=Up", "x", fx.start_ms + 3600000);
     assert_int_equal(send_one(&fx, &d).outcome, NOTIFY_FAILED);
-    assert_string_equal(d.text, "templates in url are not acted upon");
+    assert_non_null(strstr(d.text, "can't evaluate field Nothing"));
     assert_int_equal(http_stub_count(fx.stub), 0);
     close_all(&fx);
     open_all(&fx, "/", "");
@@ -191,6 +199,32 @@ static void test_webhook__says_why_it_cannot(void **state)
     close_all(&fx);
 }
 
+/* What templates become is read as YAML again, as Alertmanager does: even "a: b". */
+static void test_webhook__expands_url_and_payload(void **state)
+{
+    static const char WANT[] =
+        "{\"text\":\"[FIRING:2] "
+        "Up\",\"count\":2,\"all\":[{\"alertname\":\"Up\"}],\"nested\":{\"Up\":"
+        "[1,true,null,1.5,\"'3'\",{\"x\":\"\\u003cy\\u003e\"},-16]},\"none\":null}\n";
+    struct fixture fx;
+    struct diag d = {.text = ""};
+    (void)state;
+    open_all(&fx, "/{{ .GroupLabels.alertname | toLower }}/{{ .Status }}",
+             ", payload: {text: \"[{{ .Status | toUpper }}:2] {{ .CommonLabels.alertname }}\", "
+             "count: \"{{ len .Alerts }}\", all: [\"{{ .CommonLabels | toJson }}\"], "
+             "nested: {\"{{ .CommonLabels.alertname }}\": [1, yes, ~, 1.5, \"'3'\", "
+             "\"x: <y>\", -0x10]}, none: \"\"}");
+    put(&fx, "alertname=Up instance=a", "x", fx.start_ms + 3600000);
+    put(&fx, "alertname=Up instance=b", "x", fx.start_ms + 3600000);
+    struct notify_result r = send_one(&fx, &d);
+    if (r.outcome != NOTIFY_SENT)
+        fail_msg("%s", d.text);
+    const char *request = http_stub_request(fx.stub, 0);
+    assert_non_null(strstr(request, "POST /up/firing HTTP/1.1\r\n"));
+    assert_string_equal(strstr(request, "\r\n\r\n") + 4, WANT);
+    close_all(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_webhook__cuts_long_lists),
         cmocka_unit_test(test_webhook__judges_answers),
         cmocka_unit_test(test_webhook__says_why_it_cannot),
+        cmocka_unit_test(test_webhook__expands_url_and_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

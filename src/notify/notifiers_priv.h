@@ -1,0 +1,29 @@
+/* notifiers_priv.h -- what the kinds of notifiers share. */
+#ifndef NOTIFY_NOTIFIERS_PRIV_H
+#define NOTIFY_NOTIFIERS_PRIV_H
+
+#include "base/http_client.h"
+#include "notify/notifiers.h"
+#include "notify/notify_template.h"
+
+struct notifier_client { /* of one integration */
+    const struct integration_config *config;
+    struct http_client *client;
+};
+
+struct notifiers { /* immutable once opened */
+    struct alertmanager_file *file;
+    struct notify_templates *templates;
+    struct buf external_url, agent;
+    struct notifier_client *clients; /* by address of the configuration */
+    size_t client_count;
+};
+
+/* The client of an integration; NULL: it is not of this configuration, or cannot be obeyed. */
+struct http_client *notifiers_client(const struct notifiers *all,
+                                     const struct integration_config *config);
+
+/* One for each kind: struct notifier's send(), `arg` is the struct notifiers. */
+struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d);
+
+#endif
