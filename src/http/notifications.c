@@ -15,7 +15,7 @@ struct subscriber {
     struct subscriber *prev, *next;
     void (*wake)(void *arg);
     void *arg;
-    struct notification pending[PENDING_MAX];
+    struct notice pending[PENDING_MAX];
     unsigned count;
 };
 
@@ -31,13 +31,13 @@ void notifications_fini(struct notifications *n)
     mutex_fini(&n->lock);
 }
 
-static void push(struct subscriber *s, const struct notification *event)
+static void push(struct subscriber *s, const struct notice *event)
 {
     if (s->count < PENDING_MAX)
         s->pending[s->count++] = *event;
 }
 
-static void tell(struct notifications *n, const struct notification *event)
+static void tell(struct notifications *n, const struct notice *event)
 {
     for (struct subscriber *s = n->subscribers; s != NULL; s = s->next) {
         push(s, event);
@@ -52,7 +52,7 @@ static void change(struct notifications *n, const char *text, bool active)
         i++;
     if (i == n->count && (!active || n->count == NOTIFICATIONS_MAX))
         return;
-    struct notification event = {text, clock_wall_ms(), active};
+    struct notice event = {text, clock_wall_ms(), active};
     if (active) {
         n->items[i] = event;
         n->count = MAX(n->count, i + 1);
@@ -71,7 +71,7 @@ void notifications_set(struct notifications *n, const char *text, bool active)
     mutex_unlock(&n->lock);
 }
 
-static void put_item(struct buf *b, const struct notification *item)
+static void put_item(struct buf *b, const struct notice *item)
 {
     char time[40];
     buf_put_str(b, STR("{\"text\":"));

@@ -19,7 +19,7 @@
 
 enum { NOTIFICATIONS_MAX = 16 };
 
-struct notification {
+struct notice {
     const char *text; /* static */
     int64_t ms;       /* when it became so */
     bool active;
@@ -29,7 +29,7 @@ struct subscriber;
 
 struct notifications { /* fields are private */
     struct mutex lock; /* guards all below; rank: leaf */
-    struct notification items[NOTIFICATIONS_MAX];
+    struct notice items[NOTIFICATIONS_MAX];
     unsigned count, subscriber_count, subscribers_max;
     struct subscriber *subscribers;
 };
