@@ -71,6 +71,13 @@ static void see_email(const struct visit *v, const void *s)
     see(v, "html", e->html, true);
 }
 
+const struct pagerduty_detail PAGERDUTY_DETAIL[PAGERDUTY_DETAILS] = {
+    {"firing", "{{ .Alerts.Firing | toJson }}"},
+    {"num_firing", "{{ .Alerts.Firing | len }}"},
+    {"num_resolved", "{{ .Alerts.Resolved | len }}"},
+    {"resolved", "{{ .Alerts.Resolved | toJson }}"},
+};
+
 static void see_pagerduty(const struct visit *v, const void *s)
 {
     static const struct text_field FIELDS[] = {
@@ -88,6 +95,8 @@ static void see_pagerduty(const struct visit *v, const void *s)
                                              {"links.text", offsetof(struct pagerduty_link, text)}};
     const struct pagerduty_config *p = s;
     see_fields(v, p, FIELDS, COUNT_OF(FIELDS));
+    for (size_t i = 0; i < PAGERDUTY_DETAILS; i++)
+        see(v, "details", str_from(PAGERDUTY_DETAIL[i].text), false);
     if (p->details != NULL)
         see_value(v, "details", p->details, false);
     for (size_t i = 0; i < p->images.count; i++)

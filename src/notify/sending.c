@@ -155,7 +155,8 @@ str sending_secret(struct sending *s, const char *key, str text, str file)
                                  e == ERR_LIMIT ? "is larger than 64 KiB" : "cannot be read");
     }
     str plain = text.len > 0 ? text : sending_keep(s, trim(buf_str(&out)));
-    explicit_bzero(out.ptr, out.cap);
+    if (out.cap > 0)
+        explicit_bzero(out.ptr, out.cap);
     buf_fini(&out);
     sending_hide(s, plain);
     str result = sending_text(s, key, plain);
