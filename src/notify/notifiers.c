@@ -113,6 +113,7 @@ struct notifier notifiers_of(struct notifiers *all, enum integration_kind kind)
         void *arg, const struct notification *n, struct diag *d) = {
         [INTEGRATION_WEBHOOK] = webhook_send,
         [INTEGRATION_PAGERDUTY] = pagerduty_send,
+        [INTEGRATION_SLACK] = slack_send,
     };
     return (struct notifier){all, SEND[kind] != NULL ? SEND[kind] : not_built};
 }

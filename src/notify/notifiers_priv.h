@@ -26,5 +26,6 @@ struct http_client *notifiers_client(const struct notifiers *all,
 /* One for each kind: struct notifier's send(), `arg` is the struct notifiers. */
 struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d);
 struct notify_result pagerduty_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result slack_send(void *arg, const struct notification *n, struct diag *d);
 
 #endif

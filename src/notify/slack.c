@@ -1,0 +1,172 @@
+/* slack.c -- Slack: incoming webhooks, and chat.postMessage for who has an app's token. */
+#include "base/json_text.h"
+#include "base/jtree.h"
+#include "notify/sending.h"
+
+enum { TITLE_RUNES_MAX = 1024 };
+
+/* ---- The message ---- */
+
+static void put_bool(struct buf *out, const char *key, bool value)
+{
+    sending_put_key(out, key);
+    buf_put_str(out, value ? STR("true") : STR("false"));
+}
+
+static void put_fields(struct sending *s, const struct slack_config *k, struct buf *out)
+{
+    if (k->fields.count == 0)
+        return;
+    sending_put_key(out, "fields");
+    for (size_t i = 0; i < k->fields.count; i++) {
+        const struct slack_field *f = &k->fields.items[i];
+        buf_put_str(out, i == 0 ? STR("[{") : STR(",{"));
+        sending_put_unless_empty(out, "title", sending_text(s, "fields.title", f->title));
+        sending_put_unless_empty(out, "value", sending_text(s, "fields.value", f->value));
+        put_bool(out, "short", f->short_ < 0 ? k->short_fields : f->short_ != 0);
+        buf_put_u8(out, '}');
+    }
+    buf_put_u8(out, ']');
+}
+
+static void put_confirm(struct sending *s, const struct slack_confirm *c, struct buf *out)
+{
+    sending_put_key(out, "confirm");
+    buf_put_u8(out, '{');
+    sending_put_unless_empty(out, "text", sending_text(s, "actions.confirm.text", c->text));
+    sending_put_unless_empty(out, "title", sending_text(s, "actions.confirm.title", c->title));
+    sending_put_unless_empty(out, "ok_text",
+                             sending_text(s, "actions.confirm.ok_text", c->ok_text));
+    sending_put_unless_empty(out, "dismiss_text",
+                             sending_text(s, "actions.confirm.dismiss_text", c->dismiss_text));
+    buf_put_u8(out, '}');
+}
+
+static void put_actions(struct sending *s, const struct slack_config *k, struct buf *out)
+{
+    if (k->actions.count == 0)
+        return;
+    sending_put_key(out, "actions");
+    for (size_t i = 0; i < k->actions.count; i++) {
+        const struct slack_action *a = &k->actions.items[i];
+        buf_put_str(out, i == 0 ? STR("[{") : STR(",{"));
+        sending_put_unless_empty(out, "type", sending_text(s, "actions.type", a->type));
+        sending_put_unless_empty(out, "text", sending_text(s, "actions.text", a->text));
+        sending_put_unless_empty(out, "url", sending_text(s, "actions.url", a->url));
+        sending_put_unless_empty(out, "style", sending_text(s, "actions.style", a->style));
+        sending_put_unless_empty(out, "name", sending_text(s, "actions.name", a->name));
+        sending_put_unless_empty(out, "value", sending_text(s, "actions.value", a->value));
+        if (a->confirm != NULL)
+            put_confirm(s, a->confirm, out);
+        buf_put_u8(out, '}');
+    }
+    buf_put_u8(out, ']');
+}
+
+static void put_markdown(const struct slack_config *k, struct buf *out)
+{
+    sending_put_key(out, "mrkdwn_in");
+    if (k->mrkdwn_in.count == 0)
+        buf_put_str(out, STR("[\"fallback\",\"pretext\",\"text\""));
+    for (size_t i = 0; i < k->mrkdwn_in.count; i++) {
+        buf_put_u8(out, i == 0 ? '[' : ',');
+        json_html(out, k->mrkdwn_in.items[i]);
+    }
+    buf_put_u8(out, ']');
+}
+
+static void put_attachment(struct sending *s, const struct slack_config *k, struct buf *out)
+{
+    str title = sending_cut(s, sending_text(s, "title", k->title), TITLE_RUNES_MAX);
+    buf_put_u8(out, '{');
+    sending_put_unless_empty(out, "title", title);
+    sending_put_unless_empty(out, "title_link", sending_text(s, "title_link", k->title_link));
+    sending_put_unless_empty(out, "pretext", sending_text(s, "pretext", k->pretext));
+    sending_put(out, "text", sending_text(s, "text", k->text));
+    sending_put(out, "fallback", sending_text(s, "fallback", k->fallback));
+    sending_put(out, "callback_id", sending_text(s, "callback_id", k->callback_id));
+    put_fields(s, k, out);
+    put_actions(s, k, out);
+    sending_put_unless_empty(out, "image_url", sending_text(s, "image_url", k->image_url));
+    sending_put_unless_empty(out, "thumb_url", sending_text(s, "thumb_url", k->thumb_url));
+    sending_put(out, "footer", sending_text(s, "footer", k->footer));
+    sending_put_unless_empty(out, "color", sending_text(s, "color", k->color));
+    put_markdown(k, out);
+    buf_put_u8(out, '}');
+}
+
+static void put_message(struct sending *s, const struct slack_config *k, str channel,
+                        struct buf *out)
+{
+    buf_put_u8(out, '{');
+    sending_put_unless_empty(out, "channel", channel);
+    sending_put_unless_empty(out, "username", sending_text(s, "username", k->username));
+    sending_put_unless_empty(out, "icon_emoji", sending_text(s, "icon_emoji", k->icon_emoji));
+    sending_put_unless_empty(out, "icon_url", sending_text(s, "icon_url", k->icon_url));
+    if (k->link_names)
+        put_bool(out, "link_names", true);
+    sending_put_unless_empty(out, "text", sending_text(s, "message_text", k->message_text));
+    sending_put_key(out, "attachments");
+    buf_put_u8(out, '[');
+    put_attachment(s, k, out);
+    buf_put_str(out, STR("]}\n"));
+}
+
+/* ---- Answers ---- */
+
+/* Webhooks answer "ok", the API {"ok":true,...}: a status of 200 alone says nothing. */
+static struct notify_result judge(struct sending *s, str channel, const struct http_reply *r)
+{
+    static const struct notify_result SENT = {NOTIFY_SENT, 0}, LATER = {NOTIFY_RETRY, 0},
+                                      NEVER = {NOTIFY_FAILED, 0};
+    struct notify_result result = NEVER;
+    struct jtree *root = NULL;
+    struct diag ignored = {.text = ""};
+    struct buf shown = {0};
+    str type = http_reply_header(r, STR("Content-Type"));
+    if (!str_starts(type, STR("application/json"))) {
+        if (str_eq(buf_str(&r->body), STR("ok")))
+            return SENT;
+        sending_put_shown(s, buf_str(&r->body), &shown);
+        (void)diag_set(s->d, ERR_IO,
+                       "channel \"" STR_FMT "\": received an error response from Slack: " STR_FMT,
+                       STR_ARG(channel), STR_ARG(buf_str(&shown)));
+    } else if (jtree_parse(buf_slice(&r->body), &root, &ignored) != OK) {
+        sending_put_shown(s, buf_str(&r->body), &shown);
+        (void)diag_set(s->d, ERR_IO,
+                       "channel \"" STR_FMT "\": the answer of Slack is no JSON: " STR_FMT,
+                       STR_ARG(channel), STR_ARG(buf_str(&shown)));
+        result = LATER;
+    } else if (jtree_bool(jtree_get(root, "ok"), false)) {
+        result = SENT;
+    } else {
+        sending_put_shown(s, jtree_text(jtree_get(root, "error")), &shown);
+        (void)diag_set(s->d, ERR_IO, "channel \"" STR_FMT "\": error response from Slack: " STR_FMT,
+                       STR_ARG(channel), STR_ARG(buf_str(&shown)));
+    }
+    jtree_free(root);
+    buf_fini(&shown);
+    return result;
+}
+
+struct notify_result slack_send(void *arg, const struct notification *n, struct diag *d)
+{
+    const struct slack_config *k = (const void *)n->config;
+    struct sending s;
+    struct buf body = {0};
+    struct http_reply reply = {0};
+    sending_begin(&s, arg, n, d);
+    if (n->config->http->authorization != NULL)
+        sending_hide(&s, n->config->http->authorization->credentials);
+    str url = sending_secret_url(&s, "api_url", k->api_url, k->api_url_file);
+    str channel = sending_text(&s, "channel", k->channel);
+    put_message(&s, k, channel, &body);
+    const struct sending_request r = {
+        .url = url, .body = buf_slice(&body), .timeout_ms = k->timeout_ms};
+    struct notify_result result = sending_post(&s, &r, &reply);
+    if (result.outcome == NOTIFY_SENT)
+        result = judge(&s, channel, &reply);
+    http_reply_fini(&reply);
+    buf_fini(&body);
+    return sending_end(&s, result);
+}

@@ -1,0 +1,158 @@
+/* test_slack.c -- messages to Slack as they go over the wire, and what its answers mean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "provider_stub.h"
+
+static void test_slack__says_it_as_alertmanager(void **state)
+{
+    static const char WANT[] =
+        "{\"channel\":\"#node\",\"username\":\"Alertmanager\",\"attachments\":[{\"title\":"
+        "\"[FIRING:2] Up (node)\",\"title_link\":\"http://am:9093/#/alerts?receiver=all%5C.x\","
+        "\"text\":\"\",\"fallback\":\"[FIRING:2] Up (node) | "
+        "http://am:9093/#/alerts?receiver=all%5C.x\",\"callback_id\":\"\",\"footer\":\"\","
+        "\"color\":\"danger\",\"mrkdwn_in\":[\"fallback\",\"pretext\",\"text\"]}]}\n";
+    struct provider p = {.body = "ok"};
+    (void)state;
+    provider_open(&p);
+    provider_send(&p, INTEGRATION_SLACK,
+                  "slack_configs: [{api_url: 'URL/services/T0/B0/XXXXXXXX', "
+                  "channel: '#{{ .CommonLabels.job }}'}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    provider_expect(&p, 0, "POST /services/T0/B0/XXXXXXXX HTTP/1.1\r\n");
+    assert_string_equal(provider_body(&p, 0), WANT);
+    provider_close(&p);
+}
+
+static void test_slack__has_fields_and_actions(void **state)
+{
+    static const char WANT[] =
+        "{\"icon_emoji\":\":x:\",\"icon_url\":\"http://i\",\"link_names\":true,\"text\":\"hello "
+        "firing\",\"attachments\":[{\"title\":\"t\",\"pretext\":\"p\",\"text\":\"x\",\"fallback\":"
+        "\"f\","
+        "\"callback_id\":\"c\",\"fields\":[{\"title\":\"Up\",\"value\":\"a\",\"short\":true},{"
+        "\"title\":"
+        "\"b\",\"value\":\"c\",\"short\":false}],\"actions\":[{\"type\":\"button\",\"text\":\"Go\","
+        "\"url\":"
+        "\"http://go/"
+        "Up\",\"style\":\"primary\"},{\"type\":\"button\",\"text\":\"Ack\",\"name\":\"n\","
+        "\"value\":\"v\",\"confirm\":{\"text\":\"sure Up\",\"ok_text\":\"yes\"}}],\"image_url\":"
+        "\"http://img\",\"thumb_url\":\"http://thumb\",\"footer\":\"foot\",\"color\":\"good\","
+        "\"mrkdwn_in\":[\"text\"]}]}\n";
+    struct provider p = {.body = "ok"};
+    (void)state;
+    provider_open(&p);
+    provider_send(
+        &p, INTEGRATION_SLACK,
+        "slack_configs: [{api_url: 'URL/', username: '', icon_emoji: ':x:', icon_url: 'http://i', "
+        "link_names: true, message_text: 'hello {{ .Status }}', title: t, title_link: '', "
+        "pretext: p, text: x, fallback: f, callback_id: c, footer: foot, color: good, "
+        "image_url: 'http://img', thumb_url: 'http://thumb', mrkdwn_in: [text], short_fields: "
+        "true, "
+        "fields: [{title: '{{ .GroupLabels.alertname }}', value: a}, {title: b, value: c, short: "
+        "false}], actions: [{type: button, text: Go, url: 'http://go/{{ .GroupLabels.alertname "
+        "}}', "
+        "style: primary}, {type: button, text: Ack, name: n, value: v, confirm: {text: 'sure "
+        "{{ .GroupLabels.alertname }}', ok_text: 'yes'}}]}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    assert_string_equal(provider_body(&p, 0), WANT);
+    provider_close(&p);
+}
+
+static void test_slack__cuts_titles(void **state)
+{
+    struct provider p = {.body = "ok"};
+    (void)state;
+    provider_open(&p);
+    provider_send(&p, INTEGRATION_SLACK,
+                  "slack_configs: [{api_url: 'URL/', title: '{{ printf \"%01100d\" 7 }}ü'}]");
+    const char *title = strstr(provider_body(&p, 0), "\"title\":\"") + 9;
+    assert_int_equal(strspn(title, "0"), 1023);
+    assert_memory_equal(title + 1023, "…\"", 4);
+    provider_send(&p, INTEGRATION_SLACK,
+                  "slack_configs: [{api_url: 'URL/', title: '{{ printf \"%01023d\" 7 }}ü'}]");
+    provider_expect(&p, 1, "07ü\",\"title_link\"");
+    provider_close(&p);
+}
+
+static void test_slack__judges_answers(void **state)
+{
+#define JSON "Content-Type: application/json; charset=utf-8\r\n"
+    static const struct {
+        const char *status, *headers, *body;
+        enum notify_outcome outcome;
+        int64_t retry_after_ms;
+        const char *text;
+    } CASES[] = {
+        {"200 OK", "", "ok", NOTIFY_SENT, 0, ""},
+        {"200 OK", JSON, "{\"ok\":true,\"ts\":\"1\",\"channel\":\"C\"}", NOTIFY_SENT, 0, ""},
+        {"200 OK", JSON, "{\"ok\":false,\"error\":\"channel_not_found\"}", NOTIFY_FAILED, 0,
+         "channel \"#x\": error response from Slack: channel_not_found"},
+        {"200 OK", JSON, "{\"ok\":", NOTIFY_RETRY, 0,
+         "channel \"#x\": the answer of Slack is no JSON: {\"ok\":"},
+        {"200 OK", "", "no_text", NOTIFY_FAILED, 0,
+         "channel \"#x\": received an error response from Slack: no_text"},
+        {"404 Not Found", "", "no_service /services/T0/B0/XXXXXXXX", NOTIFY_FAILED, 0,
+         "unexpected status code 404: no_service <secret>"},
+        {"429 Slowly", "Retry-After: 30\r\n", "", NOTIFY_RETRY, 30000,
+         "unexpected status code 429: "},
+        {"500 Oops", "", "rollup_error", NOTIFY_RETRY, 0,
+         "unexpected status code 500: rollup_error"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct provider p = {
+            .status = CASES[i].status, .headers = CASES[i].headers, .body = CASES[i].body};
+        provider_open(&p);
+        provider_send(&p, INTEGRATION_SLACK,
+                      "slack_configs: [{api_url: 'URL/services/T0/B0/XXXXXXXX', channel: '#x'}]");
+        assert_int_equal(p.result.outcome, CASES[i].outcome);
+        assert_int_equal(p.result.retry_after_ms, CASES[i].retry_after_ms);
+        assert_string_equal(p.d.text, CASES[i].text);
+        provider_close(&p);
+    }
+}
+
+static void test_slack__knows_tokens_and_files(void **state)
+{
+    char path[] = "/tmp/varve-url-XXXXXX", text[256];
+    struct provider p = {.body = "ok"};
+    int fd = mkstemp(path);
+    (void)state;
+    provider_open(&p);
+    provider_send(&p, INTEGRATION_SLACK,
+                  "slack_configs: [{app_token: xoxb-1, app_url: 'URL/api/post', channel: C}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    provider_expect(&p, 0, "POST /api/post HTTP/1.1\r\n");
+    provider_expect(&p, 0, "Authorization: Bearer xoxb-1\r\n");
+    int n = snprintf(text, sizeof(text), "http://127.0.0.1:%u/from/file\n", http_stub_port(p.stub));
+    assert_true(fd >= 0 && write(fd, text, (size_t)n) == n && close(fd) == 0);
+    (void)snprintf(text, sizeof(text), "slack_configs: [{api_url_file: '%s'}]", path);
+    provider_send(&p, INTEGRATION_SLACK, text);
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    provider_expect(&p, 1, "POST /from/file HTTP/1.1\r\n");
+    assert_int_equal(unlink(path), 0);
+    provider_send(&p, INTEGRATION_SLACK, text);
+    assert_int_equal(p.result.outcome, NOTIFY_FAILED);
+    provider_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slack__says_it_as_alertmanager),
+        cmocka_unit_test(test_slack__has_fields_and_actions),
+        cmocka_unit_test(test_slack__cuts_titles),
+        cmocka_unit_test(test_slack__judges_answers),
+        cmocka_unit_test(test_slack__knows_tokens_and_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
