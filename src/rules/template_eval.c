@@ -1,6 +1,7 @@
 /* template_eval.c -- pipelines, commands, fields and variables to values, as text/template/exec
  * evaluates them; `x->at` follows the node that an error would name. */
 #include "rules/template_exec.h"
+#include "rules/template_html_funcs.h"
 
 /* Arguments of a command behind its first word, and what comes through the pipe. */
 struct operands {
@@ -154,6 +155,10 @@ static err eval_function(struct template_exec *x, const struct template_value *d
     bool is_builtin;
     x->at = n;
     const struct template_func *f = template_func_any(x->set->funcs, n->text, &is_builtin);
+    if (f == NULL) {
+        f = template_html_func(n->text);
+        is_builtin = false;
+    }
     if (f == NULL)
         return exec_fail(x, ERR_INVALID, "\"" STR_FMT "\" is not a defined function",
                          STR_ARG(n->text));

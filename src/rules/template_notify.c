@@ -16,7 +16,6 @@
     static err name(struct template_call *c, const struct template_value *args, size_t count,      \
                     struct template_value *out)
 
-const struct template_type TEMPLATE_URL = {.name = "template.URL", .kind = TEMPLATE_KIND_STRING};
 
 static err too_long(struct template_call *c)
 {

@@ -9,8 +9,6 @@
 
 extern const struct template_funcs TEMPLATE_NOTIFY_FUNCS;
 
-extern const struct template_type TEMPLATE_URL; /* html/template.URL */
-
 /* Append `v` as encoding/json does: keys sorted, '<', '>' and '&' escaped, times in RFC 3339.
  *   ERR_INVALID  NaN or infinite numbers ("json: unsupported value: NaN")
  *   ERR_LIMIT    more than `bytes_max`, or nested too deep */

@@ -460,6 +460,8 @@ err template_parse(struct template_set *set, str name, str text, struct diag *d)
     if (text.len > TEMPLATE_TEXT_BYTES_MAX)
         return diag_set(d, ERR_LIMIT, "template: " STR_FMT ": longer than %d bytes", STR_ARG(name),
                         TEMPLATE_TEXT_BYTES_MAX);
+    if (set->is_html)
+        return diag_set(d, ERR_INVALID, "html/template: cannot Parse after Execute");
     struct source *source = copy_source(&set->arena, name, text);
     if (source == NULL)
         return diag_set(d, ERR_LIMIT, "template: " STR_FMT ": templates need more than %d bytes",

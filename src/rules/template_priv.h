@@ -138,7 +138,8 @@ struct template
 {
     str name;
     const struct source *source;
-    struct node *body; /* LIST; NULL: named but never defined */
+    struct node *body;  /* LIST; NULL: named but never defined */
+    struct node *plain; /* the same before it was made to escape HTML; NULL: it was not */
     struct template *next;
 };
 
@@ -146,6 +147,8 @@ struct template_set {
     struct arena arena;
     const struct template_funcs *funcs;
     struct template *templates;
+    struct html_derived *html; /* templates that escape HTML: template_html.c */
+    bool is_html;              /* there may be some: nothing is parsed any more */
 };
 
 /* The template named `name`, or NULL. */

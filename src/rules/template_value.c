@@ -10,6 +10,7 @@ const struct template_type TEMPLATE_UINT8 = {.name = "uint8", .kind = TEMPLATE_K
 const struct template_type TEMPLATE_FLOAT = {.name = "float64", .kind = TEMPLATE_KIND_FLOAT};
 const struct template_type TEMPLATE_STRING = {.name = "string", .kind = TEMPLATE_KIND_STRING};
 const struct template_type TEMPLATE_HTML = {.name = "template.HTML", .kind = TEMPLATE_KIND_STRING};
+const struct template_type TEMPLATE_URL = {.name = "template.URL", .kind = TEMPLATE_KIND_STRING};
 const struct template_type TEMPLATE_STRINGS = {
     .name = "[]string", .kind = TEMPLATE_KIND_LIST, .elem = &TEMPLATE_STRING};
 const struct template_type TEMPLATE_STRING_MAP = {
