@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "notify/notify_texts.h"
+#include "rules/template_html.h"
 #include "rules/template_notify.h"
 
 /* People wait for these, but not for a rule's evaluation: far more than a rule's texts may take. */
@@ -25,6 +26,7 @@ struct source {
 struct prepared { /* a text of the configuration that was parsed */
     const char *text;
     size_t size;
+    enum notify_format format;
     str name; /* in the set */
 };
 
@@ -33,7 +35,7 @@ struct notify_templates {
     struct template_set *set;
     struct source *sources; /* of files, for texts that need a set of their own */
     size_t source_count, source_cap;
-    struct prepared *prepared; /* by address */
+    struct prepared *prepared; /* by address, then format */
     size_t prepared_count, prepared_cap;
     str problems[NOTIFY_PROBLEMS_MAX];
     size_t problem_count;
@@ -123,9 +125,10 @@ static err read_files(struct notify_templates *t, const struct alertmanager_file
 
 /* ---- Texts of receivers ---- */
 
-static bool is_template(str text)
+/* In HTML, comments of plain text are dropped too. */
+static bool is_template(str text, enum notify_format format)
 {
-    return text.len > 0 && memmem(text.ptr, text.len, "{{", 2) != NULL;
+    return text.len > 0 && (format == NOTIFY_HTML || memmem(text.ptr, text.len, "{{", 2) != NULL);
 }
 
 /* What it defines holds for itself alone: it cannot share the set. */
@@ -138,6 +141,7 @@ static bool needs_own_set(str text)
 struct preparing {
     struct notify_templates *t;
     const struct integration *integration;
+    bool escaping; /* the second pass: all is parsed, what becomes HTML is made to escape */
 };
 
 static void add_problem(const struct preparing *p, const struct notify_text *text,
@@ -171,13 +175,15 @@ static str unique_name(const struct preparing *p, const struct notify_text *text
     return copy;
 }
 
-static err parse_alone(const struct notify_templates *t, str text, struct template_set **out,
-                       struct diag *d)
+static err parse_alone(const struct notify_templates *t, str text, enum notify_format format,
+                       struct template_set **out, struct diag *d)
 {
     struct template_set *set = template_set_open(&TEMPLATE_NOTIFY_FUNCS);
     err e = parse_base(t, set, d);
     if (e == OK)
         e = template_parse(set, STR(""), text, d);
+    if (e == OK && format == NOTIFY_HTML)
+        e = template_html_escape(set, STR(""), d);
     if (e == OK)
         *out = set;
     else
@@ -185,66 +191,117 @@ static err parse_alone(const struct notify_templates *t, str text, struct templa
     return e;
 }
 
-static const struct prepared *find_prepared(const struct notify_templates *t, str text)
+static int compare_place(const struct prepared *p, str text, enum notify_format format)
+{
+    uintptr_t a = (uintptr_t)p->text, b = (uintptr_t)text.ptr;
+    return a != b ? (a > b) - (a < b) : (int)p->format - (int)format;
+}
+
+/* Where it stands, or is to be inserted. */
+static size_t prepared_place(const struct notify_templates *t, str text, enum notify_format format)
 {
     size_t lo = 0, hi = t->prepared_count;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        const struct prepared *p = &t->prepared[mid];
-        if (p->text == text.ptr)
-            return p->size == text.len ? p : NULL;
-        if ((uintptr_t)p->text < (uintptr_t)text.ptr)
+        if (compare_place(&t->prepared[mid], text, format) < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return NULL;
+    return lo;
 }
 
-static void insert_prepared(struct notify_templates *t, str text, str name)
+static struct prepared *find_prepared(const struct notify_templates *t, str text,
+                                      enum notify_format format)
 {
-    size_t at = t->prepared_count;
+    size_t at = prepared_place(t, text, format);
+    struct prepared *p = &t->prepared[at];
+    bool found = at < t->prepared_count && compare_place(p, text, format) == 0;
+    return found && p->size == text.len ? p : NULL;
+}
+
+static void insert_prepared(struct notify_templates *t, str text, enum notify_format format,
+                            str name)
+{
+    size_t at = prepared_place(t, text, format);
     if (t->prepared_count == t->prepared_cap) {
         t->prepared_cap = t->prepared_cap * 2 + 16;
         t->prepared = mem_resize(t->prepared, t->prepared_cap, sizeof(*t->prepared));
     }
-    for (; at > 0 && (uintptr_t)t->prepared[at - 1].text > (uintptr_t)text.ptr; at--)
-        t->prepared[at] = t->prepared[at - 1];
-    t->prepared[at] = (struct prepared){text.ptr, text.len, name};
+    for (size_t i = t->prepared_count; i > at; i--)
+        t->prepared[i] = t->prepared[i - 1];
+    t->prepared[at] = (struct prepared){text.ptr, text.len, format, name};
     t->prepared_count++;
+}
+
+static err parse_shared(const struct preparing *p, const struct notify_text *text,
+                        enum notify_format format, struct diag *why)
+{
+    str name = unique_name(p, text);
+    if (name.ptr == NULL)
+        return diag_set(why, ERR_LIMIT, "templates need more than %d bytes",
+                        NOTIFY_TEMPLATES_BYTES_MAX);
+    TRY(template_parse(p->t->set, name, text->text, why));
+    insert_prepared(p->t, text->text, format, name);
+    return OK;
+}
+
+static err try_alone(const struct preparing *p, str text, enum notify_format format,
+                     struct diag *why)
+{
+    struct template_set *alone;
+    TRY(parse_alone(p->t, text, format, &alone, why));
+    template_set_close(alone);
+    return OK;
+}
+
+/* A text that cannot be made safe is expanded alone, and fails there. */
+static err escape(struct notify_templates *t, str text, struct diag *why)
+{
+    struct prepared *p = find_prepared(t, text, NOTIFY_HTML);
+    err e = p != NULL ? template_html_escape(t->set, p->name, why) : OK;
+    if (e != OK)
+        p->size = SIZE_MAX;
+    return e;
 }
 
 static void prepare(void *arg, const struct notify_text *text)
 {
     const struct preparing *p = arg;
     struct diag why = {.text = ""};
-    struct template_set *alone;
-    if (!is_template(text->text) || find_prepared(p->t, text->text) != NULL)
+    enum notify_format format = text->html ? NOTIFY_HTML : NOTIFY_TEXT;
+    err e = OK;
+    if (!is_template(text->text, format))
         return;
-    err e;
-    if (needs_own_set(text->text)) {
-        e = parse_alone(p->t, text->text, &alone, &why);
-        if (e == OK)
-            template_set_close(alone);
-    } else {
-        str name = unique_name(p, text);
-        e = name.ptr != NULL ? template_parse(p->t->set, name, text->text, &why) : ERR_LIMIT;
-        if (e == OK)
-            insert_prepared(p->t, text->text, name);
-    }
+    if (p->escaping)
+        e = text->html ? escape(p->t, text->text, &why) : OK;
+    else if (find_prepared(p->t, text->text, format) != NULL)
+        return;
+    else if (needs_own_set(text->text))
+        e = try_alone(p, text->text, format, &why);
+    else
+        e = parse_shared(p, text, format, &why);
     if (e != OK)
         add_problem(p, text, &why);
 }
 
-static void prepare_all(struct notify_templates *t, const struct alertmanager_file *f)
+static void prepare_pass(struct notify_templates *t, const struct alertmanager_file *f,
+                         bool escaping)
 {
     for (size_t i = 0; i < f->receivers.count; i++) {
         const struct receiver_config *r = &f->receivers.items[i];
         for (size_t k = 0; k < r->integration_count; k++) {
-            struct preparing p = {t, &r->integrations[k]};
+            struct preparing p = {t, &r->integrations[k], escaping};
             notify_each_text(&r->integrations[k], prepare, &p);
         }
     }
+}
+
+/* Nothing may be parsed once something escapes. */
+static void prepare_all(struct notify_templates *t, const struct alertmanager_file *f)
+{
+    prepare_pass(t, f, false);
+    prepare_pass(t, f, true);
 }
 
 /* ---- The set ---- */
@@ -298,17 +355,17 @@ static err execute(const struct template_set *set, str name, const struct notify
 }
 
 err notify_expand(const struct notify_templates *t, const struct notify_data *data, str text,
-                  struct buf *out, struct diag *d)
+                  enum notify_format format, struct buf *out, struct diag *d)
 {
     struct template_set *alone = NULL;
-    if (!is_template(text)) {
+    if (!is_template(text, format)) {
         buf_put_str(out, text);
         return OK;
     }
-    const struct prepared *p = find_prepared(t, text);
+    const struct prepared *p = find_prepared(t, text, format);
     if (p != NULL)
         return execute(t->set, p->name, data, out, d);
-    err e = parse_alone(t, text, &alone, d);
+    err e = parse_alone(t, text, format, &alone, d);
     if (e == OK)
         e = execute(alone, STR(""), data, out, d);
     template_set_close(alone);
@@ -323,7 +380,7 @@ static err expand_route_labels(const struct notify_templates *t, const struct no
         return diag_set(d, ERR_LIMIT, "too many labels of a route");
     for (size_t i = 0; i < n->route_labels.count; i++) {
         struct buf b = {0};
-        err e = notify_expand(t, data, n->route_labels.items[i].value, &b, d);
+        err e = notify_expand(t, data, n->route_labels.items[i].value, NOTIFY_TEXT, &b, d);
         str value = e == OK ? arena_str(&data->arena, buf_str(&b)) : STR("");
         buf_fini(&b);
         TRY(e);

@@ -32,12 +32,17 @@ struct texts notify_templates_problems(const struct notify_templates *t);
 /* Files that were read. */
 size_t notify_templates_file_count(const struct notify_templates *t);
 
-/* Append what `text` becomes on the data; without "{{" it is taken as it is. Any text will do, but
- * those of the configuration (the same bytes in memory) were parsed before.
+enum notify_format {
+    NOTIFY_TEXT, /* a text without "{{" is taken as it is */
+    NOTIFY_HTML, /* what actions insert is escaped for where it stands */
+};
+
+/* Append what `text` becomes on the data. Any text will do, but those of the configuration (the
+ * same bytes in memory) were parsed before.
  *   ERR_INVALID  `d` has Go's words                    ERR_LIMIT, ERR_TIMEOUT  `d` names the limit
  */
 MUST_USE err notify_expand(const struct notify_templates *t, const struct notify_data *data,
-                           str text, struct buf *out, struct diag *d);
+                           str text, enum notify_format format, struct buf *out, struct diag *d);
 
 /* The data of a notification with the labels of its route, which are templates. As
  * notify_data_init(); notify_data_fini() is due whatever this returns. */

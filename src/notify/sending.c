@@ -129,18 +129,28 @@ str sending_keep(struct sending *s, str text)
     return STR("");
 }
 
-str sending_text(struct sending *s, const char *key, str text)
+static str expand(struct sending *s, const char *key, str text, enum notify_format format)
 {
     struct buf out = {0};
     struct diag own = {.text = ""};
     if (s->failed == OK) {
-        err e = notify_expand(s->all->templates, &s->data, text, &out, &own);
+        err e = notify_expand(s->all->templates, &s->data, text, format, &out, &own);
         if (e != OK)
             s->failed = diag_set(s->d, e, "%s: %s", key, own.text);
     }
     str result = sending_keep(s, buf_str(&out));
     buf_fini(&out);
     return result;
+}
+
+str sending_text(struct sending *s, const char *key, str text)
+{
+    return expand(s, key, text, NOTIFY_TEXT);
+}
+
+str sending_html(struct sending *s, const char *key, str text)
+{
+    return expand(s, key, text, NOTIFY_HTML);
 }
 
 str sending_secret(struct sending *s, const char *key, str text, str file)

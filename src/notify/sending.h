@@ -33,6 +33,8 @@ struct notify_result sending_end(struct sending *s, struct notify_result r);
 
 /* What a text of the configuration becomes; lives as long as `s`. `key` names it in errors. */
 str sending_text(struct sending *s, const char *key, str text);
+/* The same as HTML. */
+str sending_html(struct sending *s, const char *key, str text);
 
 /* A secret of the configuration, or the trimmed contents of its file, read now; templates in either
  * are expanded. It is never told. */

@@ -31,7 +31,7 @@ static void check_text(const struct notify_templates *t, const struct notify_dat
 {
     struct buf out = {0};
     struct diag d = {.text = ""};
-    if (notify_expand(t, data, str_from(text), &out, &d) != OK)
+    if (notify_expand(t, data, str_from(text), NOTIFY_TEXT, &out, &d) != OK)
         fail_msg("%s: %s", text, d.text);
     assert_string_equal(buf_cstr(&out), want);
     buf_fini(&out);
@@ -42,7 +42,7 @@ static void check_error(const struct notify_templates *t, const struct notify_da
 {
     struct buf out = {0};
     struct diag d = {.text = ""};
-    assert_int_equal(notify_expand(t, data, str_from(text), &out, &d), ERR_INVALID);
+    assert_int_equal(notify_expand(t, data, str_from(text), NOTIFY_TEXT, &out, &d), ERR_INVALID);
     assert_string_equal(d.text, want);
     buf_fini(&out);
 }
@@ -269,6 +269,46 @@ static void test_notify_template__tells_bad_texts(void **state)
     alertmanager_config_unref(f);
 }
 
+static void check_html(const struct fixture *fx, str text, const char *want)
+{
+    struct buf out = {0};
+    struct diag d = {.text = ""};
+    if (notify_expand(fx->t, &fx->data, text, NOTIFY_HTML, &out, &d) != OK)
+        fail_msg(STR_FMT ": %s", STR_ARG(text), d.text);
+    assert_string_equal(buf_cstr(&out), want);
+    buf_fini(&out);
+}
+
+static void test_notify_template__escapes_html(void **state)
+{
+    struct fixture fx;
+    struct buf out = {0};
+    struct diag d = {.text = ""};
+    (void)state;
+    open_all(&fx,
+             "route: {receiver: all.x}\nreceivers:\n- name: all.x\n  email_configs:\n"
+             "  - {to: a@b, from: b@c, smarthost: 'h:25', html: '<i>{{ (index .Alerts 0)."
+             "Annotations.summary }}</i><!-- {{ .Status }} -->'}\n"
+             "  - {to: a@b, from: b@c, smarthost: 'h:25'}\n"
+             "  - {to: a@b, from: b@c, smarthost: 'h:25', html: '<a href=\"{{ if .Status }}'}\n"
+             "  - {to: a@b, from: b@c, smarthost: 'h:25', html: '<a b={{ if .Status }}\"{{ end "
+             "}}>'}\n");
+    const struct email_config *e = fx.f->receivers.items[0].configs[INTEGRATION_EMAIL].items;
+    check_html(&fx, e[0].html, "<i>x &lt; &#34;1&#34;</i>");
+    check_html(&fx, STR("{{ .Alerts.Firing | len }} <b title={{ .Receiver }}>"),
+               "2 <b title=all\\.x>");
+    check_html(&fx, STR("{{ define \"m\" }}<{{ end }}{{ template \"m\" . }}{{ \"<\" }}"), "&lt;&lt;");
+    assert_int_equal(notify_expand(fx.t, &fx.data, e[1].html, NOTIFY_HTML, &out, &d), OK);
+    assert_non_null(strstr(buf_cstr(&out), "summary = x &lt; &#34;1&#34;<br />"));
+    assert_non_null(strstr(buf_cstr(&out), "<a href=\"http://g/b?x=1&amp;y=%3c2%3e\""));
+    assert_non_null(strstr(buf_cstr(&out), "href=\"http://am:9093/#/alerts?receiver=all%5C.x\""));
+    assert_non_null(strstr(buf_cstr(&out), "3 alerts for alertname=Up"));
+    assert_int_equal(notify_templates_problems(fx.t).count, 2);
+    assert_int_equal(notify_expand(fx.t, &fx.data, e[3].html, NOTIFY_HTML, &out, &d), ERR_INVALID);
+    buf_fini(&out);
+    close_all(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_notify_template__prints_what_alertmanager_prints),
         cmocka_unit_test(test_notify_template__files_replace_defaults),
         cmocka_unit_test(test_notify_template__tells_bad_texts),
+        cmocka_unit_test(test_notify_template__escapes_html),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
