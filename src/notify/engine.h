@@ -3,7 +3,7 @@
  * engine_put() takes alerts in, routes and groups them. engine_take() lets groups whose time has
  * come go through inhibition, time intervals, silences and the notification log, and hands out one
  * delivery after the other; the caller sends it, on whatever thread, and says what came of it with
- * engine_done(). What was sent is on disk before the delivery counts as done. Not for several
+ * engine_done(). What was sent is on disk after the next engine_sync(). Not for several
  * threads at once: the caller has a lock around all calls; deliveries it took are its own. */
 #ifndef NOTIFY_ENGINE_H
 #define NOTIFY_ENGINE_H
@@ -82,7 +82,9 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
 void engine_gc(struct engine *e, int64_t now_ms);
 
 struct silences *engine_silences(struct engine *e);
-MUST_USE err engine_sync(struct engine *e); /* after changes of silences */
+/* Make durable what changed: after engine_done() and changes of silences. An error is logged, and
+ * what it was about tried again. */
+MUST_USE err engine_sync(struct engine *e);
 void engine_count(const struct engine *e, struct engine_counts *out);
 
 #endif

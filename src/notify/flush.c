@@ -327,8 +327,6 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
     if (result.outcome == NOTIFY_SENT) {
         e->counts.notifications[d->n.kind]++;
         remember(e, d, now_ms);
-        if (state_log_sync(e->state) != OK)
-            e->gc_ms = now_ms; /* said already; soon again */
     } else {
         e->counts.notifications_failed[d->n.kind]++;
         f->failed = true;

@@ -61,11 +61,18 @@ static void open_clients(struct notifiers *all)
 
 /* ---- All of them ---- */
 
+bool notifiers_canceled(void *arg)
+{
+    const struct notifiers *all = arg;
+    return all->canceled != NULL && atomic_load(all->canceled);
+}
+
 err notifiers_open(const struct notifiers_options *o, struct alertmanager_file *f,
                    struct notifiers **out, struct diag *d)
 {
     struct notifiers *all = mem_zalloc(1, sizeof(*all));
     all->file = alertmanager_config_ref(f);
+    all->canceled = o->canceled;
     buf_put_str(&all->external_url, o->external_url);
     buf_put_str(&all->agent, STR("Varve"));
     if (o->version.len > 0)

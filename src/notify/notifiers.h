@@ -6,12 +6,15 @@
 #ifndef NOTIFY_NOTIFIERS_H
 #define NOTIFY_NOTIFIERS_H
 
+#include <stdatomic.h>
+
 #include "config/alertmanager_config.h"
 #include "notify/notification.h"
 
 struct notifiers_options {
     str external_url; /* under which people see this server, without a slash at the end */
     str version;      /* told to providers: "Varve/1.2.3" */
+    const atomic_bool *canceled; /* once it is true, requests under way end; NULL: never */
 };
 
 struct notifiers;

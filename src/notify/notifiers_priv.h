@@ -15,6 +15,7 @@ struct notifiers { /* immutable once opened */
     struct alertmanager_file *file;
     struct notify_templates *templates;
     struct buf external_url, agent;
+    const atomic_bool *canceled;
     struct notifier_client *clients; /* by address of the configuration */
     size_t client_count;
 };
@@ -22,6 +23,9 @@ struct notifiers { /* immutable once opened */
 /* The client of an integration; NULL: it is not of this configuration, or cannot be obeyed. */
 struct http_client *notifiers_client(const struct notifiers *all,
                                      const struct integration_config *config);
+
+/* For http_request_options.canceled; `arg` is the struct notifiers. */
+bool notifiers_canceled(void *arg);
 
 /* One for each kind: struct notifier's send(), `arg` is the struct notifiers. */
 struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d);

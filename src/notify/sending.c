@@ -287,6 +287,8 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .headers = {&authorization, r->authorization.len > 0 ? 1 : 0},
         .body_bytes_max = SENDING_REPLY_BYTES_MAX,
         .timeout_ms = time_left_ms(s, r->timeout_ms),
+        .canceled = notifiers_canceled,
+        .arg = (void *)(uintptr_t)s->all,
     };
     err e = http_fetch(client, &o, reply, s->d);
     http_client_close(own);

@@ -77,6 +77,7 @@ static void run_until(struct sim *s, int64_t at_ms)
             if (s->outcome == NOTIFY_SENT)
                 record(s, delivery_notification(d));
             engine_done(s->e, d, (struct notify_result){s->outcome, s->retry_after_ms}, s->now_ms);
+            (void)engine_sync(s->e); /* an error is logged, and put right later */
         }
         int64_t next_ms = engine_next_ms(s->e);
         if (next_ms > at_ms)

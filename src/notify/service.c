@@ -1,0 +1,510 @@
+/* service.c -- see service.h.
+ *
+ * Locks, in their order: `lock` around the engine; then `inbox.lock`, a leaf, with all that other
+ * threads leave for the one that looks after things: rules must not wait for the disk, and senders
+ * that end at the same time share a sync. */
+#include "notify/service.h"
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "config/config.h"
+#include "notify/senders.h"
+#include "rules/sender_alert.h"
+
+enum {
+    LOOK_MS_MAX = 1000,     /* between two looks: the wall clock may leap */
+    PUT_MAX = 1000,         /* alerts taken in under one hold of the lock */
+    RETRY_THREAD_MS = 1000, /* after no thread could be had */
+};
+
+struct done {
+    struct delivery *delivery;
+    struct notify_result result;
+};
+
+struct inbox {
+    struct mutex lock; /* guards all here; rank: leaf */
+    struct cond woken;
+    bool wake, closing;
+    struct live_alert **alerts;
+    size_t first, count, room, bytes; /* alerts from `first` to `count` */
+    uint64_t dropped;
+    struct done *done;
+    size_t done_count, done_room;
+};
+
+struct labelling {      /* what happens to the labels of rules' alerts */
+    struct rwlock lock; /* guards these; rank: before the inbox' */
+    struct config *config;
+    struct labels external;
+};
+
+struct notify_service {
+    struct buf path, url, version, dir;
+    struct mutex lock; /* guards the engine and what follows; before inbox.lock */
+    struct engine *engine;
+    uint64_t config_hash;
+    int64_t config_loaded_ms;
+    bool unsynced; /* what was sent is not on disk: tried again */
+    struct senders *senders;
+    struct inbox inbox;
+    struct labelling labelling;
+    struct timing latency[INTEGRATION_KINDS];
+    atomic_bool config_ok, stopping;
+    pthread_t thread;
+    bool started;
+};
+
+/* ---- The inbox ---- */
+
+static void wake(struct notify_service *s)
+{
+    mutex_lock(&s->inbox.lock);
+    s->inbox.wake = true;
+    cond_signal(&s->inbox.woken);
+    mutex_unlock(&s->inbox.lock);
+}
+
+static size_t alert_bytes(const struct live_alert *a)
+{
+    size_t bytes = sizeof(*a) + a->generator_url.len;
+    for (size_t i = 0; i < a->labels.count; i++)
+        bytes += sizeof(struct label) + a->labels.items[i].name.len + a->labels.items[i].value.len;
+    for (size_t i = 0; i < a->annotations.count; i++)
+        bytes += sizeof(struct label) + a->annotations.items[i].name.len +
+                 a->annotations.items[i].value.len;
+    return bytes;
+}
+
+/* Under the inbox' lock. */
+static void inbox_put(struct inbox *in, struct live_alert *a)
+{
+    in->bytes += alert_bytes(a);
+    while (in->bytes > NOTIFY_INBOX_BYTES_MAX && in->first < in->count) {
+        in->bytes -= alert_bytes(in->alerts[in->first]);
+        live_alert_unref(in->alerts[in->first++]);
+        in->dropped++;
+    }
+    if (in->count == in->room) {
+        in->room = MAX(2 * in->room, 64);
+        in->alerts = mem_resize(in->alerts, in->room, sizeof(struct live_alert *));
+    }
+    in->alerts[in->count++] = a;
+}
+
+/* ---- Alerts of rules ---- */
+
+static struct live_alert *copy_alert(const struct notify_service *s, const struct alert *a,
+                                     struct relabel_labels *work)
+{
+    const struct labelling *l = &s->labelling;
+    static const struct relabel_configs NONE = {0};
+    struct live_alert made = {.annotations = a->annotations,
+                              .generator_url = a->generator_url,
+                              .starts_at_ms = a->starts_at_ms,
+                              .ends_at_ms = a->ends_at_ms};
+    bool keep;
+    arena_reset(work->arena);
+    relabel_labels_reset(work, work->arena);
+    if (sender_relabel(work, a->labels, l->external,
+                       l->config != NULL ? &l->config->alerting.alert_relabel : &NONE, &keep,
+                       &made.labels) != OK) {
+        log_error("an alert is told to nobody: relabelling makes its labels too large");
+        return NULL;
+    }
+    return keep && made.labels.count > 0 ? live_alert_make(&made) : NULL;
+}
+
+static void take_from_rules(void *arg, const struct alert *alerts, size_t count)
+{
+    struct notify_service *s = arg;
+    struct live_alert **copies = mem_zalloc(count + 1, sizeof(struct live_alert *));
+    struct arena a;
+    struct relabel_labels work = {0};
+    arena_init(&a, SENDER_ALERT_BYTES_MAX);
+    relabel_labels_init(&work, &a);
+    rwlock_read(&s->labelling.lock);
+    for (size_t i = 0; i < count; i++)
+        copies[i] = copy_alert(s, &alerts[i], &work);
+    rwlock_unlock(&s->labelling.lock);
+    relabel_labels_fini(&work);
+    arena_fini(&a);
+    mutex_lock(&s->inbox.lock);
+    for (size_t i = 0; i < count; i++)
+        if (copies[i] != NULL)
+            inbox_put(&s->inbox, copies[i]);
+    s->inbox.wake = true;
+    cond_signal(&s->inbox.woken);
+    mutex_unlock(&s->inbox.lock);
+    mem_free(copies);
+}
+
+struct alert_sink notify_service_sink(struct notify_service *s)
+{
+    return (struct alert_sink){s, take_from_rules};
+}
+
+void notify_service_relabel(struct notify_service *s, struct config *config)
+{
+    struct label *items = NULL;
+    size_t count = 0;
+    if (config != NULL) {
+        const struct pairs *from = &config->global.external_labels;
+        items = mem_zalloc(from->count + 1, sizeof(*items));
+        for (; count < from->count; count++)
+            items[count] = (struct label){from->items[count].name, from->items[count].value};
+        (void)config_ref(config);
+    }
+    rwlock_write(&s->labelling.lock);
+    struct labelling old = s->labelling;
+    s->labelling.config = config;
+    s->labelling.external = (struct labels){items, count};
+    rwlock_unlock(&s->labelling.lock);
+    mem_free((struct label *)(uintptr_t)old.external.items);
+    config_unref(old.config);
+}
+
+/* ---- Looking after what is due ---- */
+
+struct mail { /* what was in the inbox */
+    struct live_alert **alerts;
+    size_t first, count;
+    struct done *done;
+    size_t done_count;
+};
+
+static struct mail inbox_take(struct inbox *in)
+{
+    mutex_lock(&in->lock);
+    struct mail m = {in->alerts, in->first, in->count, in->done, in->done_count};
+    in->alerts = NULL;
+    in->done = NULL;
+    in->first = in->count = in->room = in->bytes = in->done_count = in->done_room = 0;
+    in->wake = false;
+    mutex_unlock(&in->lock);
+    return m;
+}
+
+static void put_alert(struct engine *e, const struct live_alert *a, int64_t now_ms)
+{
+    const struct engine_alert said = {a->labels, a->annotations, a->generator_url, a->starts_at_ms,
+                                      a->ends_at_ms};
+    if (engine_put(e, &said, 1, now_ms) != OK)
+        log_error("an alert is told to nobody: there are too many");
+}
+
+/* Take in what is in the inbox; the lock is let go now and then. */
+static void take_in(struct notify_service *s)
+{
+    struct mail m = inbox_take(&s->inbox);
+    mutex_lock(&s->lock);
+    for (size_t i = 0; i < m.done_count; i++)
+        engine_done(s->engine, m.done[i].delivery, m.done[i].result, clock_wall_ms());
+    if (m.done_count > 0 || s->unsynced)
+        s->unsynced = engine_sync(s->engine) != OK;
+    for (size_t i = m.first; i < m.count; i++) {
+        if (i % PUT_MAX == PUT_MAX - 1) {
+            mutex_unlock(&s->lock);
+            mutex_lock(&s->lock);
+        }
+        put_alert(s->engine, m.alerts[i], clock_wall_ms());
+        live_alert_unref(m.alerts[i]);
+    }
+    mutex_unlock(&s->lock);
+    mem_free(m.alerts);
+    mem_free(m.done);
+}
+
+static void finished(struct notify_service *s, struct delivery *d, struct notify_result result)
+{
+    struct inbox *in = &s->inbox;
+    mutex_lock(&in->lock);
+    if (in->done_count == in->done_room) {
+        in->done_room = MAX(2 * in->done_room, 16);
+        in->done = mem_resize(in->done, in->done_room, sizeof(*in->done));
+    }
+    in->done[in->done_count++] = (struct done){d, result};
+    in->wake = true;
+    cond_signal(&in->woken);
+    mutex_unlock(&in->lock);
+}
+
+/* On a thread of the senders. */
+static void send_one(void *arg, struct delivery *d)
+{
+    struct notify_service *s = arg;
+    const struct notification *n = delivery_notification(d);
+    struct notifier who = notifiers_of(delivery_companion(d), n->kind);
+    struct diag why = {.text = ""};
+    uint64_t begin_ns = clock_mono_ns();
+    struct notify_result result = {NOTIFY_RETRY, 0};
+    if (!atomic_load(&s->stopping))
+        result = who.send(who.arg, n, &why);
+    timing_add(&s->latency[n->kind], clock_mono_ns() - begin_ns);
+    if (atomic_load(&s->stopping))
+        log_debug("not told before the end", LOG_STR("receiver", n->receiver));
+    else if (result.outcome != NOTIFY_SENT)
+        log_warn("people were not told", LOG_STR("receiver", n->receiver),
+                 LOG_CSTR("integration", integration_name(n->kind)),
+                 LOG_INT("index", (int64_t)n->index), LOG_INT("attempt", n->attempt),
+                 LOG_INT("alerts", (int64_t)n->alert_count),
+                 LOG_CSTR("again", result.outcome == NOTIFY_RETRY ? "yes" : "no"),
+                 LOG_CSTR("err", why.text));
+    else
+        log_debug("told", LOG_STR("receiver", n->receiver),
+                  LOG_CSTR("integration", integration_name(n->kind)),
+                  LOG_STR("group", n->group_key), LOG_INT("alerts", (int64_t)n->alert_count));
+    finished(s, d, result);
+}
+
+/* Hand out what is due; when something will be next. */
+static int64_t hand_out(struct notify_service *s)
+{
+    struct delivery *d;
+    mutex_lock(&s->lock);
+    while ((d = engine_take(s->engine, clock_wall_ms())) != NULL)
+        if (!senders_put(s->senders, d))
+            engine_done(s->engine, d, (struct notify_result){NOTIFY_RETRY, RETRY_THREAD_MS},
+                        clock_wall_ms());
+    int64_t next_ms = engine_next_ms(s->engine);
+    mutex_unlock(&s->lock);
+    return next_ms;
+}
+
+/* False: it is time to end. */
+static bool wait_until(struct inbox *in, int64_t next_ms)
+{
+    int64_t wait_ms = MIN(MAX(next_ms - clock_wall_ms(), 0), LOOK_MS_MAX);
+    uint64_t until_ns = clock_mono_ns() + (uint64_t)wait_ms * 1000000;
+    mutex_lock(&in->lock);
+    while (!in->wake && !in->closing && cond_wait_until(&in->woken, &in->lock, until_ns))
+        ;
+    bool closing = in->closing;
+    mutex_unlock(&in->lock);
+    return !closing;
+}
+
+static void *look_after(void *arg)
+{
+    struct notify_service *s = arg;
+    do {
+        take_in(s);
+    } while (wait_until(&s->inbox, hand_out(s)));
+    return NULL;
+}
+
+/* ---- Configurations ---- */
+
+struct loaded {
+    struct alertmanager_file *file;
+    struct notifiers *notifiers;
+};
+
+static void loaded_drop(struct loaded *l)
+{
+    notifiers_close(l->notifiers);
+    alertmanager_config_unref(l->file);
+    mem_free(l);
+}
+
+static void drop_notifiers(void *arg)
+{
+    notifiers_close(arg);
+}
+
+static void warn_of(struct texts texts)
+{
+    for (size_t i = 0; i < texts.count; i++)
+        log_warn("alertmanager configuration", LOG_STR("warning", texts.items[i]));
+}
+
+static err load(struct notify_service *s, struct loaded **out, struct diag *d)
+{
+    struct loaded *l = mem_zalloc(1, sizeof(*l));
+    const struct notifiers_options o = {buf_str(&s->url), buf_str(&s->version), &s->stopping};
+    err e = alertmanager_config_load(buf_cstr(&s->path), &l->file, d);
+    if (e == OK)
+        e = notifiers_open(&o, l->file, &l->notifiers, d);
+    atomic_store(&s->config_ok, e == OK);
+    if (e != OK) {
+        loaded_drop(l);
+        return e;
+    }
+    warn_of(alertmanager_config_warnings(l->file));
+    warn_of(notifiers_problems(l->notifiers));
+    *out = l;
+    return OK;
+}
+
+/* Under the lock: in force is now `l`, whose notifiers are the engine's. */
+static void note_loaded(struct notify_service *s, struct loaded *l)
+{
+    s->config_hash = alertmanager_config_digest(l->file).lo;
+    s->config_loaded_ms = clock_wall_ms();
+    l->notifiers = NULL;
+    loaded_drop(l);
+}
+
+err notify_service_prepare(struct notify_service *s, void **prepared, struct diag *d)
+{
+    struct loaded *l;
+    TRY(load(s, &l, d));
+    *prepared = l;
+    return OK;
+}
+
+void notify_service_commit(struct notify_service *s, void *prepared)
+{
+    struct loaded *l = prepared;
+    const struct engine_companion companion = {l->notifiers, drop_notifiers};
+    mutex_lock(&s->lock);
+    if (engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK) {
+        note_loaded(s, l);
+    } else {
+        log_error("the alertmanager configuration has too many routes: the old one stays");
+        atomic_store(&s->config_ok, false);
+        loaded_drop(l);
+    }
+    mutex_unlock(&s->lock);
+    wake(s);
+}
+
+void notify_service_discard(struct notify_service *s, void *prepared)
+{
+    (void)s;
+    loaded_drop(prepared);
+}
+
+/* ---- Start and end ---- */
+
+static void copy(struct buf *to, str from)
+{
+    buf_put_str(to, from);
+    (void)buf_cstr(to);
+}
+
+static void init(struct notify_service *s, const struct notify_options *o)
+{
+    copy(&s->path, str_from(o->config_path));
+    copy(&s->dir, str_from(o->dir));
+    copy(&s->url, o->external_url);
+    copy(&s->version, o->version);
+    mutex_init(&s->lock);
+    mutex_init(&s->inbox.lock);
+    cond_init(&s->inbox.woken);
+    rwlock_init(&s->labelling.lock);
+    s->senders = senders_open(send_one, s);
+}
+
+static void fini(struct notify_service *s)
+{
+    senders_close(s->senders);
+    rwlock_fini(&s->labelling.lock);
+    cond_fini(&s->inbox.woken);
+    mutex_fini(&s->inbox.lock);
+    mutex_fini(&s->lock);
+    buf_fini(&s->path);
+    buf_fini(&s->dir);
+    buf_fini(&s->url);
+    buf_fini(&s->version);
+    mem_free(s);
+}
+
+static err open_engine(struct notify_service *s, const struct notify_options *o, struct diag *d)
+{
+    struct loaded *l;
+    const struct engine_options eo = {
+        .fs = o->fs, .dir = buf_cstr(&s->dir), .retention_ms = o->retention_ms};
+    TRY(load(s, &l, d));
+    const struct engine_companion companion = {l->notifiers, drop_notifiers};
+    err e = engine_open(&eo, l->file, companion, clock_wall_ms(), &s->engine, d);
+    if (e == OK)
+        note_loaded(s, l);
+    else
+        loaded_drop(l);
+    return e;
+}
+
+err notify_service_open(const struct notify_options *o, struct notify_service **out, struct diag *d)
+{
+    struct notify_service *s = mem_zalloc(1, sizeof(*s));
+    init(s, o);
+    err e = open_engine(s, o, d);
+    if (e != OK)
+        fini(s);
+    else
+        *out = s;
+    return e;
+}
+
+err notify_service_start(struct notify_service *s)
+{
+    TRY(thread_start(&s->thread, "notify", look_after, s));
+    s->started = true;
+    return OK;
+}
+
+void notify_service_close(struct notify_service *s)
+{
+    if (s == NULL)
+        return;
+    atomic_store(&s->stopping, true);
+    mutex_lock(&s->inbox.lock);
+    s->inbox.closing = true;
+    cond_signal(&s->inbox.woken);
+    mutex_unlock(&s->inbox.lock);
+    if (s->started)
+        thread_join(s->thread);
+    senders_close(s->senders);
+    s->senders = NULL;
+    take_in(s);
+    engine_close(s->engine);
+    notify_service_relabel(s, NULL);
+    fini(s);
+}
+
+struct engine *notify_service_lock(struct notify_service *s)
+{
+    mutex_lock(&s->lock);
+    return s->engine;
+}
+
+void notify_service_unlock(struct notify_service *s)
+{
+    mutex_unlock(&s->lock);
+    wake(s);
+}
+
+/* ---- Seen from outside ---- */
+
+void notify_service_stats(struct notify_service *s, struct notify_stats *out)
+{
+    struct senders_count senders;
+    int64_t now_ms = clock_wall_ms();
+    *out = (struct notify_stats){.config_ok = atomic_load(&s->config_ok)};
+    senders_count(s->senders, &senders);
+    out->senders = senders.threads;
+    out->queued = senders.queued;
+    mutex_lock(&s->lock);
+    engine_count(s->engine, &out->engine);
+    const struct silences *silences = engine_silences(s->engine);
+    for (size_t i = 0; i < silences_count(silences); i++)
+        out->silences[silence_state_at(silences_at(silences, i), now_ms)]++;
+    out->config_hash = s->config_hash;
+    out->config_loaded_ms = s->config_loaded_ms;
+    mutex_unlock(&s->lock);
+    mutex_lock(&s->inbox.lock);
+    out->inbox_bytes = s->inbox.bytes;
+    out->inbox_dropped = s->inbox.dropped;
+    mutex_unlock(&s->inbox.lock);
+}
+
+const struct timing *notify_service_latency(const struct notify_service *s,
+                                            enum integration_kind kind)
+{
+    return &s->latency[kind];
+}

@@ -1,0 +1,71 @@
+/* service.h -- the engine at work in a server: takes alerts from rules and from the API, sends what
+ * is due on threads of its own, and changes its configuration while it runs.
+ *
+ * Threads: one looks after what is due; senders, started as needed, wait for providers. All calls
+ * may come from any thread. */
+#ifndef NOTIFY_SERVICE_H
+#define NOTIFY_SERVICE_H
+
+#include "base/timing.h"
+#include "ingest/relabel.h"
+#include "notify/engine.h"
+#include "notify/notifiers.h"
+#include "rules/alert_sink.h"
+
+enum {
+    NOTIFY_INBOX_BYTES_MAX =
+        64 << 20, /* alerts of rules that are not taken in yet; older ones go */
+};
+
+struct notify_options {
+    struct fs *fs;
+    const char *dir;         /* of what must survive; made when missing */
+    int64_t retention_ms;    /* of silences and the notification log */
+    const char *config_path; /* alertmanager.yml */
+    str external_url;        /* for links, without a slash at the end */
+    str version;             /* told to providers */
+};
+
+struct notify_service;
+
+/* Load the configuration, and what DIR remembers. Nothing is sent before the start.
+ *   ERR_NOTFOUND, ERR_IO, ERR_INVALID, ERR_LIMIT, ERR_UNSUPPORTED, ERR_NOSPACE  with `d` */
+MUST_USE err notify_service_open(const struct notify_options *o, struct notify_service **out,
+                                 struct diag *d);
+MUST_USE err notify_service_start(struct notify_service *s); /* ERR_IO  no thread */
+
+/* When rules have stopped: what they said last is taken in and kept on disk. Deliveries under way
+ * are called off; what they were about is told after the next start. NULL is allowed. */
+void notify_service_close(struct notify_service *s);
+
+/* Where rules send their alerts. Those get what they would get on their way to an Alertmanager. */
+struct alert_sink notify_service_sink(struct notify_service *s);
+/* External labels and alert_relabel_configs from now on; NULL: none. Held as long as `config`. */
+void notify_service_relabel(struct notify_service *s, struct config *config);
+
+/* A reload in two steps, as reload.h has it. */
+MUST_USE err notify_service_prepare(struct notify_service *s, void **prepared, struct diag *d);
+void notify_service_commit(struct notify_service *s, void *prepared);
+void notify_service_discard(struct notify_service *s, void *prepared);
+
+/* The engine, for one thread at a time; what became due by the caller's doing is looked after. */
+struct engine *notify_service_lock(struct notify_service *s);
+void notify_service_unlock(struct notify_service *s);
+
+struct notify_stats {
+    struct engine_counts engine;
+    size_t senders, queued; /* threads; deliveries that wait for one */
+    size_t inbox_bytes;
+    uint64_t inbox_dropped; /* alerts of rules */
+    size_t silences[3];     /* by enum silence_state */
+    uint64_t config_hash;
+    int64_t config_loaded_ms;
+    bool config_ok; /* the last load */
+};
+
+void notify_service_stats(struct notify_service *s, struct notify_stats *out);
+/* How long requests of a kind took, failed ones included. */
+const struct timing *notify_service_latency(const struct notify_service *s,
+                                            enum integration_kind kind);
+
+#endif
