@@ -230,6 +230,11 @@ static void test_extended__start_time_stamps_count_when_asked_for(void **state)
         {"increase(one_total[2m])", 180, 180, 0, ""},
         {"increase(over_total{a=\"x\"}[2m1s])", 240, 240, 0, "{a=\"x\"} 20.166666666666664"},
         {"start_timestamp(one_total)", 180, 180, 0, ""},
+        /* a selector is not looked at as `smoothed`: nothing to warn of */
+        {"start_timestamp(both smoothed)", 120, 180, 60, ""},
+        {"start_timestamp(-(both smoothed))", 120, 120, 0,
+         " | PromQL warning: encountered a mix of histograms and floats for metric name \"both\" "
+         "(1:19)"},
     };
     CHECK(rows, .experimental_functions = true);
 }
@@ -283,7 +288,8 @@ static void test_extended__smoothed_selectors_of_histograms(void **state)
 {
     (void)state;
     static const struct query_row rows[] = {
-        {"histogram_sum(h_total smoothed)", 0, 20, 10, "{} 1 1.6666666666666665 2.3333333333333335"},
+        {"histogram_sum(h_total smoothed)", 0, 20, 10,
+         "{} 1 1.6666666666666665 2.3333333333333335"},
         {"histogram_count(h_total smoothed)", 110, 110, 0, "{} 8"},
         {"histogram_count(h_reset smoothed)", 12, 12, 0, "{} 0.4"}, /* a fifth of what follows */
         {"histogram_count(h_kinds smoothed)", 45, 45, 0,

@@ -106,6 +106,28 @@ static void test_info__time_is_that_of_the_samples(void **state)
     CHECK(rows);
 }
 
+/* Whichever series have a point at any step, their identifying labels in any combination: two info
+ * series of one of those clash even where no series of that identity has a point, and not where
+ * none has any. */
+static void test_info__series_are_looked_for_once(void **state)
+{
+    (void)state;
+    static const struct query_row rows[] = {
+        {"info(pair)", 0, 0, 0, "pair{instance=\"p\", job=\"2\"} 1"},
+        {"info(pair)", 60, 60, 0, "pair{instance=\"q\", job=\"1\"} 2"},
+        {"info(pair)", 0, 60, 60,
+         "invalid: found duplicate series for info metric: existing {__name__=\"target_info\", "
+         "instance=\"p\", job=\"1\", v=\"1\"} @ 0, new {__name__=\"target_info\", "
+         "instance=\"p\", job=\"1\", v=\"2\"} @ 0"},
+        {"info(pair{job=\"2\"})", 0, 60, 60, "pair{instance=\"p\", job=\"2\"} 1 _"},
+    };
+    LOAD("1 s", "__name__", "pair", "instance", "p", "job", "2");
+    LOAD("_ 2", "__name__", "pair", "instance", "q", "job", "1");
+    LOAD("1 1", "__name__", "target_info", "instance", "p", "job", "1", "v", "1");
+    LOAD("1 1", "__name__", "target_info", "instance", "p", "job", "1", "v", "2");
+    CHECK(rows);
+}
+
 static void test_info__names_dropped_stay_dropped(void **state)
 {
     (void)state;
@@ -123,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_info__labels_of_the_step),
         cmocka_unit_test(test_info__which_metrics),
         cmocka_unit_test(test_info__time_is_that_of_the_samples),
+        cmocka_unit_test(test_info__series_are_looked_for_once),
         cmocka_unit_test(test_info__names_dropped_stay_dropped),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -171,6 +171,13 @@ int64_t ref_look_at(const struct ref_query *q, const struct expr_time *t, int64_
     return at - t->offset_ms;
 }
 
+struct ref_steps ref_steps(const struct ref_query *q)
+{
+    return q->subqueries > 0
+               ? q->steps
+               : (struct ref_steps){q->start_ms, q->end_ms, q->step_ms > 0 ? q->step_ms : 1};
+}
+
 static bool is_stale(const struct series_columns *c, size_t i)
 {
     if (c->histograms != NULL && c->histograms[i] != NULL)
@@ -432,6 +439,10 @@ static struct ref_windows select_subquery(struct ref_query *q, const struct expr
                             .range_ms = s->range_ms};
     int64_t step = s->step_ms > 0 ? s->step_ms : q->subquery_step_ms;
     size_t most = (size_t)(w.range_ms / step) + 2;
+    struct ref_steps outer = ref_steps(q);
+    q->steps = (struct ref_steps){
+        multiple_after(ref_look_at(q, &s->time, outer.start_ms) - w.range_ms, step),
+        ref_look_at(q, &s->time, outer.end_ms), step};
     q->subqueries++;
     for (int64_t at = multiple_after(w.end_ms - w.range_ms, step); at <= w.end_ms; at += step) {
         struct ref_vector v = ref_eval(q, s->expr, at);
@@ -440,6 +451,7 @@ static struct ref_windows select_subquery(struct ref_query *q, const struct expr
             take_point(q, &w, &v.items[i], at, most);
     }
     q->subqueries--;
+    q->steps = outer;
     if (ref_unwrap(s->expr)->kind == EXPR_VECTOR)
         order_as_stored(q, &w);
     return w;
@@ -479,8 +491,11 @@ static struct ref_vector timestamps(struct ref_query *q, const struct expr *e, i
     const struct expr *arg = ref_unwrap(e->call.args[0]);
     bool start = e->call.func->id == FUNC_START_TIMESTAMP;
     bool direct = arg->kind == EXPR_VECTOR; /* `smoothed` is not looked at */
-    if (start && (!direct || !q->start_timestamps))
-        return ref_eval(q, arg, t).count > 0 ? (struct ref_vector){0} : (struct ref_vector){0};
+    if (start && (!direct || !q->start_timestamps)) {
+        if (!direct)
+            (void)ref_eval(q, arg, t); /* its warnings; a selector has none here */
+        return (struct ref_vector){0};
+    }
     struct ref_vector v = direct ? ref_select(q, &arg->vector, t, start ? REF_STARTS : REF_TIMES)
                                  : ref_eval(q, arg, t);
     for (size_t i = 0; i < v.count; i++) {

@@ -27,6 +27,12 @@ struct ref_vector {
 
 struct ref_notes;
 struct ref_drops;
+struct ref_identities;
+
+/* The times that a part of a query is worked out for. */
+struct ref_steps {
+    int64_t start_ms, end_ms, step_ms;
+};
 
 struct ref_query {
     struct fake_store *store;
@@ -39,10 +45,12 @@ struct ref_query {
     char error[1024];    /* "" while there is none */
     struct ref_notes *notes;
     struct ref_drops *drops;
-    uint64_t visited, visited_max; /* samples and points looked at; 0: no limit */
-    unsigned subqueries;           /* around what is evaluated now */
-    unsigned counts, buckets;      /* ... functions that look at counts and sums alone, at all */
-    bool gave_up;                  /* over that limit, or what upstream does is not known */
+    struct ref_identities *identities; /* info() calls so far */
+    struct ref_steps steps;            /* of the subquery around what is evaluated now */
+    uint64_t visited, visited_max;     /* samples and points looked at; 0: no limit */
+    unsigned subqueries;               /* around what is evaluated now */
+    unsigned counts, buckets; /* ... functions that look at counts and sums alone, at all */
+    bool gave_up;             /* over that limit, or what upstream does is not known */
 };
 
 /* The value of `e` (scalar or instant vector) at `t_ms`; a scalar is one sample without labels.

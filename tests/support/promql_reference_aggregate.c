@@ -87,6 +87,33 @@ static struct ref_hist *sum_hists(const struct group *g)
     return sum;
 }
 
+/* Floats and histograms of both kinds: which are told of depends on the order of the series, and
+ * that of results over several steps is anyone's. */
+static bool is_told_at_will(const struct group *g)
+{
+    bool floats = false, kinds[2] = {false, false};
+    for (size_t i = 0; i < g->count; i++) {
+        const struct ref_hist *h = g->members[i]->hist;
+        floats = floats || h == NULL;
+        if (h != NULL)
+            kinds[ref_hist_is_custom(h)] = true;
+    }
+    return floats && kinds[0] && kinds[1] && (g->q->step_ms > 0 || g->q->subqueries > 0);
+}
+
+static const struct ref_sample *misfit_of(const struct group *g)
+{
+    const struct ref_sample *first = NULL;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct ref_sample *m = g->members[i];
+        if (first != NULL && m->hist != NULL &&
+            ref_hist_is_custom(m->hist) != ref_hist_is_custom(first->hist))
+            return m;
+        first = first == NULL && m->hist != NULL ? m : first;
+    }
+    return NULL;
+}
+
 /* A group that begins with a histogram: what comes after one whose buckets are of the other kind is
  * not looked at. */
 static bool sum_from_hist(const struct group *g, struct ref_sample *out)
@@ -120,6 +147,13 @@ static bool sum_or_average(const struct group *g, struct ref_sample *out)
 {
     double *v = ARENA_ARRAY(g->q->arena, double, g->count), sum, c = 0;
     size_t n = floats_of(g, v);
+    if (is_told_at_will(g)) {
+        ref_note_may(g->q, true);
+        warn_mixed(g);
+        warn_kinds(g, misfit_of(g));
+        ref_note_may(g->q, false);
+        return false;
+    }
     if (g->members[0]->hist != NULL)
         return sum_from_hist(g, out);
     if (n < g->count) {

@@ -265,6 +265,10 @@ struct labels ref_absent_labels(struct ref_query *q, const struct expr *arg)
 
 /* ---- info() ---- */
 
+enum { IDENTITY_LABELS = 2, IDENTITY_VALUES_MAX = 4096 };
+
+static const str IDENTITY[IDENTITY_LABELS] = {{"instance", 8}, {"job", 3}};
+
 struct info_args {
     const struct matcher *matchers; /* of the second argument; NULL: none */
     size_t count;
@@ -302,9 +306,8 @@ static bool info_wants(const struct info_args *a, str name)
 
 static bool same_identity(struct labels a, struct labels b)
 {
-    const str names[] = {STR("instance"), STR("job")};
-    for (size_t i = 0; i < 2; i++)
-        if (!str_eq(labels_get(a, names[i]), labels_get(b, names[i])))
+    for (size_t i = 0; i < IDENTITY_LABELS; i++)
+        if (!str_eq(labels_get(a, IDENTITY[i]), labels_get(b, IDENTITY[i])))
             return false;
     return true;
 }
@@ -331,29 +334,74 @@ static bool info_time(const struct expr *e, struct expr_time *out)
     return false;
 }
 
+/* What the series of an info() call have as identifying labels, at any step: info series are looked
+ * for once a call, not once a step. */
+struct ref_identities {
+    const struct expr_call *call;
+    str values[IDENTITY_LABELS][IDENTITY_VALUES_MAX];
+    size_t counts[IDENTITY_LABELS];
+    struct ref_identities *next;
+};
+
+static bool has_value(const struct ref_identities *ids, size_t k, str value)
+{
+    for (size_t i = 0; i < ids->counts[k]; i++)
+        if (str_eq(ids->values[k][i], value))
+            return true;
+    return false;
+}
+
+static bool is_info_metric(const struct expr_call *c, const struct info_args *a, struct labels ls)
+{
+    return info_name_matches(a, labels_get(ls, LABEL_NAME), c->arg_count < 2);
+}
+
+static const struct ref_identities *identities_of(struct ref_query *q, const struct expr_call *c,
+                                                  const struct info_args *a)
+{
+    struct ref_identities *ids = q->identities;
+    struct ref_steps steps = ref_steps(q);
+    while (ids != NULL && ids->call != c)
+        ids = ids->next;
+    if (ids != NULL)
+        return ids;
+    ids = ARENA_NEW(q->arena, struct ref_identities);
+    *ids = (struct ref_identities){.call = c};
+    for (int64_t t = steps.start_ms; t <= steps.end_ms && q->error[0] == 0; t += steps.step_ms) {
+        struct ref_vector v = ref_eval(q, c->args[0], t);
+        for (size_t i = 0; i < v.count; i++) {
+            for (size_t k = 0; k < IDENTITY_LABELS; k++) {
+                str value = labels_get(v.items[i].labels, IDENTITY[k]);
+                if (value.len == 0 || is_info_metric(c, a, v.items[i].labels) ||
+                    has_value(ids, k, value))
+                    continue;
+                ASSERT(ids->counts[k] < IDENTITY_VALUES_MAX);
+                ids->values[k][ids->counts[k]++] = value;
+            }
+        }
+    }
+    ids->next = q->identities;
+    return q->identities = ids;
+}
+
 /* Info series with a sample at `t`; their values are the samples' times. Only those whose
  * identifying labels some base series has are looked at. */
 static struct ref_vector info_series(struct ref_query *q, const struct info_args *a,
-                                     struct expr_time time, struct ref_vector base,
-                                     const bool *ignored, int64_t t)
+                                     struct expr_time time, const struct ref_identities *ids,
+                                     int64_t t)
 {
     struct ref_vector out = ref_room(q, fake_store_count(q->store));
     struct expr_vector all = {.time = time};
     struct ref_vector v = ref_select(q, &all, t, REF_INFO);
     for (size_t i = 0; i < v.count; i++) {
         struct labels ls = v.items[i].labels;
-        bool has[2] = {false, false}, any[2] = {false, false};
-        const str names[] = {STR("instance"), STR("job")};
-        for (size_t b = 0; b < base.count; b++) {
-            for (int k = 0; k < 2 && !ignored[b]; k++) {
-                str value = labels_get(base.items[b].labels, names[k]);
-                any[k] = any[k] || value.len > 0;
-                has[k] = has[k] || (value.len > 0 && str_eq(value, labels_get(ls, names[k])));
-            }
+        bool any = false, all_known = true;
+        for (size_t k = 0; k < IDENTITY_LABELS; k++) {
+            any = any || ids->counts[k] > 0;
+            all_known = all_known &&
+                        (ids->counts[k] == 0 || has_value(ids, k, labels_get(ls, IDENTITY[k])));
         }
-        if ((!any[0] && !any[1]) || (any[0] && !has[0]) || (any[1] && !has[1]))
-            continue;
-        if (info_name_matches(a, labels_get(ls, LABEL_NAME), true) &&
+        if (any && all_known && info_name_matches(a, labels_get(ls, LABEL_NAME), true) &&
             matchers_match(a->matchers, a->count, ls))
             ref_put(&out, v.items[i]);
     }
@@ -421,11 +469,10 @@ struct ref_vector ref_info_call(struct ref_query *q, const struct expr_call *c, 
     struct ref_vector base = ref_eval(q, c->args[0], t), out = ref_room(q, base.count);
     bool *ignored = ARENA_ARRAY(q->arena, bool, base.count + 1);
     for (size_t i = 0; i < base.count; i++)
-        ignored[i] =
-            info_name_matches(&a, labels_get(base.items[i].labels, LABEL_NAME), c->arg_count < 2);
+        ignored[i] = is_info_metric(c, &a, base.items[i].labels);
     struct expr_time time = {0};
     (void)info_time(c->args[0], &time);
-    struct ref_vector info = info_series(q, &a, time, base, ignored, t);
+    struct ref_vector info = info_series(q, &a, time, identities_of(q, c, &a), t);
     if (base.count > 0)
         info_newest(q, &info);
     for (size_t i = 0; i < base.count; i++) {

@@ -16,6 +16,8 @@ double ref_scalar(struct ref_query *q, const struct expr *e, int64_t t);
 void ref_fail(struct ref_query *q, const char *format, ...) PRINTF_LIKE(2, 3);
 const struct expr *ref_unwrap(const struct expr *e);
 int64_t ref_look_at(const struct ref_query *q, const struct expr_time *t, int64_t step);
+/* The steps of what is evaluated now: the query's or those of the subquery around it. */
+struct ref_steps ref_steps(const struct ref_query *q);
 /* What timestamp() of a selector asks for instead of its values. */
 enum ref_pick { REF_VALUES, REF_TIMES, REF_STARTS, REF_INFO };
 struct ref_vector ref_select(struct ref_query *q, const struct expr_vector *v, int64_t t,
