@@ -62,7 +62,8 @@ bool config_label_name_ok(str name, int names);
 /* alerting_config.c: no URLs among static targets. */
 err static_targets_check(struct decode *c, const struct sd_configs *all);
 
-/* remote_config.c: no reserved or authorization headers. */
+/* remote_config.c: is it a UUID; no reserved or authorization headers. */
+bool config_is_uuid(str s);
 err remote_headers_check(struct decode *c, const struct yaml *n, const struct pairs *headers,
                          bool tracing);
 

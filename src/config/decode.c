@@ -6,7 +6,9 @@
 
 #include "base/duration.h"
 #include "base/fs.h"
-#include "base/number.h"
+#include "base/utf8.h"
+#include "config/scalar.h"
+#include "config/url.h"
 
 err decode_fail(struct decode *c, const struct yaml *n, const char *format, ...)
 {
@@ -19,6 +21,15 @@ err decode_fail(struct decode *c, const struct yaml *n, const char *format, ...)
         return diag_set(c->d, ERR_INVALID, "%s:%u:%u: %s", c->path, n->line, n->column, what);
     return diag_set(c->d, ERR_INVALID, "%s:%u:%u: field \"" STR_FMT "\": %s", c->path, n->line,
                     n->column, STR_ARG(n->key), what);
+}
+
+err decode_fail_quoted(struct decode *c, const struct yaml *n, str text, const char *what)
+{
+    struct buf quoted = {0};
+    utf8_quote(&quoted, (str){text.ptr, MIN(text.len, 64)});
+    err e = decode_fail(c, n, "%s %s", buf_cstr(&quoted), what);
+    buf_fini(&quoted);
+    return e;
 }
 
 static err over_budget(struct decode *c)
@@ -41,18 +52,7 @@ err decode_text(struct decode *c, const struct yaml *n, str *out)
 
 static err decode_bool(struct decode *c, const struct yaml *n, bool *out)
 {
-    static const char *const YES[] = {"true", "True", "TRUE", "yes", "Yes",
-                                      "YES",  "on",   "On",   "ON"};
-    static const char *const NO[] = {"false", "False", "FALSE", "no", "No",
-                                     "NO",    "off",   "Off",   "OFF"};
-    for (size_t i = 0; n->type == YAML_SCALAR && i < COUNT_OF(YES); i++) {
-        bool yes = str_eq(n->text, str_from(YES[i])), no = str_eq(n->text, str_from(NO[i]));
-        if (yes || no) {
-            *out = yes;
-            return OK;
-        }
-    }
-    return decode_fail(c, n, "must be true or false");
+    return scalar_bool(n, out) ? OK : decode_fail(c, n, "must be true or false");
 }
 
 static err decode_int(struct decode *c, const struct decode_field *f, const struct yaml *n,
@@ -60,7 +60,7 @@ static err decode_int(struct decode *c, const struct decode_field *f, const stru
 {
     int64_t v;
     bool any = f->min == 0 && f->max == 0;
-    if (n->type != YAML_SCALAR || number_parse_i64(n->text, &v) != OK)
+    if (!scalar_i64(n, &v))
         return decode_fail(c, n, "must be a whole number");
     if (!any && (v < f->min || v > f->max))
         return decode_fail(c, n, "must be in [%lld, %lld]", (long long)f->min, (long long)f->max);
@@ -70,9 +70,7 @@ static err decode_int(struct decode *c, const struct decode_field *f, const stru
 
 static err decode_float(struct decode *c, const struct yaml *n, double *out)
 {
-    if (n->type != YAML_SCALAR || number_parse_f64(n->text, true, out) != OK)
-        return decode_fail(c, n, "must be a number");
-    return OK;
+    return scalar_f64(n, out) ? OK : decode_fail(c, n, "must be a number");
 }
 
 static err decode_duration(struct decode *c, const struct decode_field *f, const struct yaml *n,
@@ -102,7 +100,7 @@ static err decode_tristate(struct decode *c, const struct yaml *n, int8_t *out)
 static err decode_limit(struct decode *c, const struct yaml *n, int64_t *out)
 {
     int64_t v;
-    if (n->type != YAML_SCALAR || number_parse_i64(n->text, &v) != OK || v < 0)
+    if (!scalar_i64(n, &v) || v < 0)
         return decode_fail(c, n, "must be a whole number, not negative");
     *out = v;
     return OK;
@@ -110,9 +108,7 @@ static err decode_limit(struct decode *c, const struct yaml *n, int64_t *out)
 
 static err decode_u64(struct decode *c, const struct yaml *n, uint64_t *out)
 {
-    if (n->type != YAML_SCALAR || number_parse_u64(n->text, out) != OK)
-        return decode_fail(c, n, "must be a whole number, not negative");
-    return OK;
+    return scalar_u64(n, out) ? OK : decode_fail(c, n, "must be a whole number, not negative");
 }
 
 static err decode_path_text(struct decode *c, const struct yaml *n, str *out)
@@ -126,44 +122,23 @@ static err decode_path_text(struct decode *c, const struct yaml *n, str *out)
  * escapes and ports. Relative references are allowed, as upstream allows them. */
 static err decode_url(struct decode *c, const struct yaml *n, str *out)
 {
+    char why[URL_FAULT_SIZE];
     str text;
     TRY(decode_text(c, n, &text));
-    for (size_t i = 0; i < text.len; i++)
-        if ((uint8_t)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
-            return decode_fail(c, n, "net/url: invalid control character in URL");
-    if (text.len > 0 && text.ptr[0] == ':')
-        return decode_fail(c, n, "missing protocol scheme");
-    const char *colon = memchr(text.ptr, ':', text.len);
-    const char *slash = memchr(text.ptr, '/', text.len);
-    if (colon != NULL && (slash == NULL || colon < slash) &&
-        !((text.ptr[0] | 0x20) >= 'a' && (text.ptr[0] | 0x20) <= 'z'))
-        return decode_fail(c, n, "first path segment in URL cannot contain colon");
+    const char *fault = url_fault(text, why);
+    if (fault != NULL)
+        return decode_fail(c, n, "%s", fault);
     *out = text;
     return OK;
 }
 
 static err decode_bytes(struct decode *c, const struct yaml *n, uint64_t *out)
 {
-    static const char *const UNITS[] = {"B",   "KB",  "MB",  "GB",  "TB",  "PB", "EB",
-                                        "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    static const uint8_t SHIFTS[] = {0, 10, 20, 30, 40, 50, 60, 10, 20, 30, 40, 50, 60};
-    str s = n->type == YAML_SCALAR ? n->text : STR("");
-    size_t digits = 0;
-    while (digits < s.len && s.ptr[digits] >= '0' && s.ptr[digits] <= '9')
-        digits++;
-    uint64_t v = 0;
-    str unit = {s.ptr + digits, s.len - digits};
-    if (digits == 0 || number_parse_u64((str){s.ptr, digits}, &v) != OK)
+    char text[SCALAR_FAULT_SIZE];
+    if (n->type != YAML_SCALAR)
         return decode_fail(c, n, "must be a size such as 10MB");
-    for (size_t i = 0; i < COUNT_OF(UNITS); i++) {
-        if (!str_eq(unit, str_from(UNITS[i])) && !(i == 0 && unit.len == 0))
-            continue;
-        if (v > UINT64_MAX >> SHIFTS[i])
-            return decode_fail(c, n, "size out of range");
-        *out = v << SHIFTS[i];
-        return OK;
-    }
-    return decode_fail(c, n, "units are B, KB, MB, GB, TB, PB, EB");
+    const char *fault = scalar_size(n->text, out, text);
+    return fault == NULL ? OK : decode_fail(c, n, "%s", fault);
 }
 
 static err decode_enum(struct decode *c, const struct decode_field *f, const struct yaml *n,
@@ -176,8 +151,10 @@ static err decode_enum(struct decode *c, const struct decode_field *f, const str
             *out = i;
             return OK;
         }
+        if (f->names[i][0] == '\0')
+            continue;
         int added =
-            snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? ", " : "", f->names[i]);
+            snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "", f->names[i]);
         used = MIN(used + (size_t)MAX(added, 0), sizeof(names) - 1);
     }
     return decode_fail(c, n, "must be one of %s", names);
@@ -197,11 +174,6 @@ err decode_texts(struct decode *c, const struct yaml *n, struct texts *out)
 {
     if (n->type == YAML_NULL)
         return OK;
-    if (n->type == YAML_SCALAR) { /* a list of one, as Go's YAML library takes it */
-        out->items = ARENA_NEW(c->arena, str);
-        out->count = 1;
-        return out->items != NULL ? decode_text(c, n, out->items) : over_budget(c);
-    }
     if (n->type != YAML_LIST)
         return decode_fail(c, n, "must be a list");
     out->count = 0;

@@ -87,6 +87,9 @@ MUST_USE err decode_struct(struct decode *c, const struct decode_schema *schema,
 /* An error at a node, in the same words. Returns ERR_INVALID. */
 err decode_fail(struct decode *c, const struct yaml *n, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* The same of a text that may hold anything: it is quoted as Go's %q, then says `what`. */
+err decode_fail_quoted(struct decode *c, const struct yaml *n, str text, const char *what);
+
 /* Single values, for custom fields. */
 MUST_USE err decode_text(struct decode *c, const struct yaml *n, str *out);
 MUST_USE err decode_texts(struct decode *c, const struct yaml *n, struct texts *out);

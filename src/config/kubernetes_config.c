@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "config/config_priv.h"
+#include "config/kubernetes_selector.h"
 
 #define KUBE(name) offsetof(struct kubernetes_sd_config, name)
 
@@ -176,12 +177,16 @@ static err check_selectors(struct decode *c, const struct yaml *n,
     unsigned seen = 0;
     for (size_t i = 0; i < k->selector_count; i++) {
         int role = k->selectors[i].role;
+        struct diag why = {.text = ""};
         if ((seen & 1u << role) != 0)
             return decode_fail(c, n, "duplicated selector role: %s", ROLES[role]);
         seen |= 1u << role;
         if (!selector_allowed(k, role))
             return decode_fail(c, n, "%s role supports only %s selectors", ROLES[k->role],
                                allowed_selectors(k));
+        if (field_selector_check(k->selectors[i].field, &why) != OK ||
+            label_selector_check(k->selectors[i].label, &why) != OK)
+            return decode_fail(c, n, "%s", why.text);
     }
     return OK;
 }

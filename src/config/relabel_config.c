@@ -24,6 +24,8 @@ static err read_action(struct decode *c, const struct yaml *n, void *place)
 {
     str text;
     TRY(decode_text(c, n, &text));
+    if (n->type == YAML_NULL)
+        return decode_fail(c, n, "relabel action cannot be empty");
     for (int i = 0; i < (int)COUNT_OF(ACTIONS); i++) {
         if (text.len == strlen(ACTIONS[i]) && strncasecmp(text.ptr, ACTIONS[i], text.len) == 0) {
             *(int *)place = i;

@@ -163,7 +163,7 @@ static const struct decode_field AZURE_FIELDS[] = {
     {.key = "scope", .kind = DECODE_TEXT, .offset = AZURE(scope)},
 };
 
-static bool is_uuid(str s)
+bool config_is_uuid(str s)
 {
     bool good = s.len == 36;
     for (size_t i = 0; good && i < 36; i++) {
@@ -183,7 +183,7 @@ static err azure_check_oauth(struct decode *c, const struct yaml *n, const struc
                            "must provide an Azure OAuth client_secret in the Azure AD config");
     if (o->tenant_id.len == 0)
         return decode_fail(c, n, "must provide an Azure OAuth tenant_id in the Azure AD config");
-    if (!is_uuid(o->client_id))
+    if (!config_is_uuid(o->client_id))
         return decode_fail(c, n, "the provided Azure OAuth client_id is invalid");
     return OK;
 }
@@ -211,7 +211,7 @@ static err azure_finish(struct decode *c, const struct yaml *n, void *s)
     if (a->oauth != NULL)
         TRY(azure_check_oauth(c, n, a->oauth));
     if (a->managed_identity != NULL && a->managed_identity->client_id.len > 0 &&
-        !is_uuid(a->managed_identity->client_id))
+        !config_is_uuid(a->managed_identity->client_id))
         return decode_fail(c, n, "the provided Azure Managed Identity client_id is invalid");
     return OK;
 }
@@ -320,12 +320,11 @@ static err rw_finish(struct decode *c, const struct yaml *n, void *s)
     TRY(remote_headers_check(c, n, &w->headers, false));
     if (!str_eq(w->protobuf_message, STR("prometheus.WriteRequest")) &&
         !str_eq(w->protobuf_message, STR("io.prometheus.write.v2.Request")))
-        return decode_fail(
-            c, n,
-            "invalid protobuf_message value: unknown remote write protobuf message " STR_FMT
-            ", supported: prometheus.WriteRequest, "
-            "io.prometheus.write.v2.Request",
-            STR_ARG(w->protobuf_message));
+        return decode_fail(c, n,
+                           "invalid protobuf_message value: unknown type for remote write protobuf "
+                           "message " STR_FMT ", supported: prometheus.WriteRequest, "
+                           "io.prometheus.write.v2.Request",
+                           STR_ARG(w->protobuf_message));
     return check_auth(c, n, w);
 }
 

@@ -64,11 +64,10 @@ static err global_finish(struct decode *c, const struct yaml *n, void *s)
     for (size_t i = 0; i < labels->count; i++) {
         struct pair *p = &labels->items[i];
         if (!config_label_name_ok(p->name, g->names))
-            return decode_fail(c, n, "\"" STR_FMT "\" is not a valid label name", STR_ARG(p->name));
+            return decode_fail_quoted(c, n, p->name, "is not a valid label name");
         TRY(expand(c, p->value, &p->value));
         if (!utf8_valid(p->value))
-            return decode_fail(c, n, "the value of external label \"" STR_FMT "\" is not UTF-8",
-                               STR_ARG(p->name));
+            return decode_fail_quoted(c, n, p->value, "is not a valid label value");
     }
     if (labels->count > 1)
         qsort(labels->items, labels->count, sizeof(*labels->items), compare_pairs);

@@ -40,6 +40,8 @@ static err label_name(struct decode *c, str key, str *out)
 static err label_value(struct decode *c, const struct yaml *n, str *out)
 {
     struct texts all = {0};
+    if (n->type == YAML_SCALAR)
+        return decode_text(c, n, out);
     TRY(decode_texts(c, n, &all));
     size_t size = 1, used = 0;
     for (size_t i = 0; i < all.count; i++)

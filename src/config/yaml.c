@@ -1,7 +1,10 @@
 /* yaml.c -- see yaml.h. Reads events, so libyaml never builds a graph. */
 #include "config/yaml.h"
 
+#include <string.h>
 #include <yaml.h>
+
+#include "config/scalar.h"
 
 struct yaml_level {
     struct yaml *node, *last; /* container and its newest child */
@@ -86,7 +89,7 @@ static err new_node(struct builder *b, struct yaml **out)
 }
 
 static err add_node(struct builder *b, const yaml_event_t *ev, enum yaml_type type, str text,
-                    const yaml_char_t *anchor)
+                    bool quoted, const yaml_char_t *anchor)
 {
     struct yaml *n;
     TRY(new_node(b, &n));
@@ -101,7 +104,7 @@ static err add_node(struct builder *b, const yaml_event_t *ev, enum yaml_type ty
     n->line = (unsigned)ev->start_mark.line + 1;
     n->column = (unsigned)ev->start_mark.column + 1;
     n->text = arena_str(b->arena, text);
-    n->quoted = type == YAML_SCALAR && ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    n->quoted = quoted;
     TRY(attach(b, &ev->start_mark, n));
     if (type != YAML_LIST && type != YAML_MAP)
         return OK;
@@ -111,15 +114,38 @@ static err add_node(struct builder *b, const yaml_event_t *ev, enum yaml_type ty
     return OK;
 }
 
+static bool has_tag(const yaml_event_t *ev, const char *kind)
+{
+    const char *tag = (const char *)ev->data.scalar.tag, *standard = "tag:yaml.org,2002:";
+    size_t len = strlen(standard);
+    return tag != NULL && strncmp(tag, standard, len) == 0 && strcmp(tag + len, kind) == 0;
+}
+
+static bool is_null(str text)
+{
+    static const char *const NULLS[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; i < COUNT_OF(NULLS); i++)
+        if (str_eq(text, str_from(NULLS[i])))
+            return true;
+    return false;
+}
+
+/* A tag says what a scalar is, however it is written: !!binary, !!str "3", !!int "3". */
 static err add_scalar(struct builder *b, const yaml_event_t *ev)
 {
     str text = {(const char *)ev->data.scalar.value, ev->data.scalar.length};
     bool plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    bool null = plain && (text.len == 0 || str_eq(text, STR("~")) || str_eq(text, STR("null")));
+    bool binary = has_tag(ev, "binary"), is_text = has_tag(ev, "str") || binary;
+    bool number = has_tag(ev, "int") || has_tag(ev, "float") || has_tag(ev, "bool");
+    bool null = plain && !is_text && is_null(text);
     bool is_value = b->depth == 0 || b->levels[b->depth - 1].node->type != YAML_MAP ||
                     b->levels[b->depth - 1].has_key;
+    err e = binary ? scalar_base64(text, b->arena, &text) : OK;
+    if (e == ERR_INVALID)
+        return fail(b, &ev->start_mark, "!!binary value contains invalid base64 data");
+    TRY(e);
     return add_node(b, ev, null && is_value ? YAML_NULL : YAML_SCALAR, text,
-                    ev->data.scalar.anchor);
+                    (is_text || !plain) && !number, ev->data.scalar.anchor);
 }
 
 /* A copy of `from` and all below it, every node of which counts: what grows like a bomb ends at
@@ -212,9 +238,9 @@ static err take_event(struct builder *b, const yaml_event_t *ev)
     case YAML_ALIAS_EVENT:
         return add_alias(b, ev);
     case YAML_SEQUENCE_START_EVENT:
-        return add_node(b, ev, YAML_LIST, STR(""), ev->data.sequence_start.anchor);
+        return add_node(b, ev, YAML_LIST, STR(""), false, ev->data.sequence_start.anchor);
     case YAML_MAPPING_START_EVENT:
-        return add_node(b, ev, YAML_MAP, STR(""), ev->data.mapping_start.anchor);
+        return add_node(b, ev, YAML_MAP, STR(""), false, ev->data.mapping_start.anchor);
     case YAML_MAPPING_END_EVENT:
         b->depth--;
         return merge_keys(b, &ev->start_mark, b->levels[b->depth].node);

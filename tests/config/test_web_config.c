@@ -51,7 +51,7 @@ static void test_web_config__reads_everything(void **state)
     put("tls_server_config:\n  cert_file: server.crt\n  key_file: /keys/server.key\n"
         "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n"
         "  client_allowed_sans: [agent-1, agent-2]\n  min_version: TLS13\n"
-        "  cipher_suites: TLS_AES_128_GCM_SHA256\n  curve_preferences: [X25519]\n"
+        "  cipher_suites: [TLS_AES_128_GCM_SHA256]\n  curve_preferences: [X25519]\n"
         "http_server_config:\n  http2: false\n  headers:\n    X-Frame-Options: deny\n"
         "basic_auth_users:\n  alice: " HASH "\n  bob: " HASH "\n");
     arena_init(&a, 1 << 20);
