@@ -4,7 +4,8 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "config/config_priv.h"
+#include "config/sd_cloud.h"
+#include "config/url.h"
 
 #define GROUP(name)  offsetof(struct target_group, name)
 #define FILE_(name)  offsetof(struct file_sd_config, name)
@@ -23,8 +24,7 @@ static err read_group_labels(struct decode *c, const struct yaml *n, void *place
     TRY(decode_pairs(c, n, labels));
     for (size_t i = 0; i < labels->count; i++)
         if (!config_label_name_ok(labels->items[i].name, NAMES_UTF8))
-            return decode_fail(c, n, "\"" STR_FMT "\" is not a valid label name",
-                               STR_ARG(labels->items[i].name));
+            return decode_fail_quoted(c, n, labels->items[i].name, "is not a valid label name");
     return OK;
 }
 
@@ -104,19 +104,20 @@ static const struct decode_schema FILE_SCHEMA = {
 
 /* ---- HTTP ---- */
 
+err service_url_check(struct decode *c, const struct yaml *n, str url)
+{
+    bool http = url.len >= 5 && strncasecmp(url.ptr, "http:", 5) == 0;
+    bool https = url.len >= 6 && strncasecmp(url.ptr, "https:", 6) == 0;
+    if (url.len == 0)
+        return decode_fail(c, n, "URL is missing");
+    if (!http && !https)
+        return decode_fail(c, n, "URL scheme must be 'http' or 'https'");
+    return url_host(url).len > 0 ? OK : decode_fail(c, n, "host is missing in URL");
+}
+
 static err http_check(struct decode *c, const struct yaml *n, const void *s)
 {
-    const struct http_sd_config *h = s;
-    size_t scheme = str_starts(h->url, STR("http://"))    ? 7
-                    : str_starts(h->url, STR("https://")) ? 8
-                                                          : 0;
-    if (h->url.len == 0)
-        return decode_fail(c, n, "URL is missing");
-    if (scheme == 0)
-        return decode_fail(c, n, "URL scheme must be 'http' or 'https'");
-    if (h->url.len == scheme || strchr("/?#", h->url.ptr[scheme]) != NULL)
-        return decode_fail(c, n, "host is missing in URL");
-    return OK;
+    return service_url_check(c, n, ((const struct http_sd_config *)s)->url);
 }
 
 static void http_defaults(void *s)
@@ -297,7 +298,7 @@ static const struct decode_field FILTER_FIELDS[] = {
      .offset = offsetof(struct docker_filter, values),
      .shown_when_zero = true},
 };
-static const struct decode_schema FILTER_SCHEMA = {
+const struct decode_schema DOCKER_FILTER_SCHEMA = {
     .fields = FILTER_FIELDS,
     .field_count = COUNT_OF(FILTER_FIELDS),
     .size = sizeof(struct docker_filter),
@@ -337,7 +338,7 @@ static const struct decode_field DOCKER_FIELDS[] = {
     {.key = "filters",
      .kind = DECODE_STRUCTS,
      .offset = DOCKER(filters),
-     .schema = &FILTER_SCHEMA,
+     .schema = &DOCKER_FILTER_SCHEMA,
      .shown_when_zero = true},
     {.key = "host_networking_host",
      .kind = DECODE_TEXT,
@@ -367,7 +368,7 @@ static const struct decode_schema DOCKER_SCHEMA = {
 struct sd_key {
     const char *key;
     int kind;
-    const struct decode_schema *schema; /* of one element; NULL: not built in */
+    const struct decode_schema *schema; /* of one element; NULL: only known by name */
 };
 
 static const struct sd_key KEYS[] = {
@@ -378,36 +379,36 @@ static const struct sd_key KEYS[] = {
     {"http_sd_configs", SD_HTTP, &HTTP_SCHEMA},
     {"kubernetes_sd_configs", SD_KUBERNETES, &KUBERNETES_SCHEMA},
     {"static_configs", SD_STATIC, &TARGET_GROUP_SCHEMA},
-    {"aws_sd_configs", SD_UNSUPPORTED, NULL},
-    {"azure_sd_configs", SD_UNSUPPORTED, NULL},
-    {"digitalocean_sd_configs", SD_UNSUPPORTED, NULL},
-    {"dockerswarm_sd_configs", SD_UNSUPPORTED, NULL},
-    {"ec2_sd_configs", SD_UNSUPPORTED, NULL},
-    {"ecs_sd_configs", SD_UNSUPPORTED, NULL},
-    {"elasticache_sd_configs", SD_UNSUPPORTED, NULL},
-    {"eureka_sd_configs", SD_UNSUPPORTED, NULL},
-    {"gce_sd_configs", SD_UNSUPPORTED, NULL},
-    {"hetzner_sd_configs", SD_UNSUPPORTED, NULL},
-    {"ionos_sd_configs", SD_UNSUPPORTED, NULL},
-    {"kuma_sd_configs", SD_UNSUPPORTED, NULL},
-    {"lightsail_sd_configs", SD_UNSUPPORTED, NULL},
-    {"linode_sd_configs", SD_UNSUPPORTED, NULL},
-    {"marathon_sd_configs", SD_UNSUPPORTED, NULL},
-    {"msk_sd_configs", SD_UNSUPPORTED, NULL},
-    {"nerve_sd_configs", SD_UNSUPPORTED, NULL},
-    {"nomad_sd_configs", SD_UNSUPPORTED, NULL},
+    {"aws_sd_configs", SD_UNSUPPORTED, &AWS_SCHEMA},
+    {"azure_sd_configs", SD_UNSUPPORTED, &AZURE_SD_SCHEMA},
+    {"digitalocean_sd_configs", SD_UNSUPPORTED, &DIGITALOCEAN_SCHEMA},
+    {"dockerswarm_sd_configs", SD_UNSUPPORTED, &DOCKERSWARM_SCHEMA},
+    {"ec2_sd_configs", SD_UNSUPPORTED, &EC2_SCHEMA},
+    {"ecs_sd_configs", SD_UNSUPPORTED, &ECS_SCHEMA},
+    {"elasticache_sd_configs", SD_UNSUPPORTED, &ELASTICACHE_SCHEMA},
+    {"eureka_sd_configs", SD_UNSUPPORTED, &EUREKA_SCHEMA},
+    {"gce_sd_configs", SD_UNSUPPORTED, &GCE_SCHEMA},
+    {"hetzner_sd_configs", SD_UNSUPPORTED, &HETZNER_SCHEMA},
+    {"ionos_sd_configs", SD_UNSUPPORTED, &IONOS_SCHEMA},
+    {"kuma_sd_configs", SD_UNSUPPORTED, &KUMA_SCHEMA},
+    {"lightsail_sd_configs", SD_UNSUPPORTED, &LIGHTSAIL_SCHEMA},
+    {"linode_sd_configs", SD_UNSUPPORTED, &LINODE_SCHEMA},
+    {"marathon_sd_configs", SD_UNSUPPORTED, &MARATHON_SCHEMA},
+    {"msk_sd_configs", SD_UNSUPPORTED, &MSK_SCHEMA},
+    {"nerve_sd_configs", SD_UNSUPPORTED, &NERVE_SCHEMA},
+    {"nomad_sd_configs", SD_UNSUPPORTED, &NOMAD_SCHEMA},
     {"oci_sd_configs", SD_UNSUPPORTED, NULL},
-    {"openstack_sd_configs", SD_UNSUPPORTED, NULL},
-    {"outscale_sd_configs", SD_UNSUPPORTED, NULL},
-    {"ovhcloud_sd_configs", SD_UNSUPPORTED, NULL},
-    {"puppetdb_sd_configs", SD_UNSUPPORTED, NULL},
-    {"rds_sd_configs", SD_UNSUPPORTED, NULL},
-    {"scaleway_sd_configs", SD_UNSUPPORTED, NULL},
-    {"serverset_sd_configs", SD_UNSUPPORTED, NULL},
-    {"stackit_sd_configs", SD_UNSUPPORTED, NULL},
-    {"triton_sd_configs", SD_UNSUPPORTED, NULL},
-    {"uyuni_sd_configs", SD_UNSUPPORTED, NULL},
-    {"vultr_sd_configs", SD_UNSUPPORTED, NULL},
+    {"openstack_sd_configs", SD_UNSUPPORTED, &OPENSTACK_SCHEMA},
+    {"outscale_sd_configs", SD_UNSUPPORTED, &OUTSCALE_SCHEMA},
+    {"ovhcloud_sd_configs", SD_UNSUPPORTED, &OVHCLOUD_SCHEMA},
+    {"puppetdb_sd_configs", SD_UNSUPPORTED, &PUPPETDB_SCHEMA},
+    {"rds_sd_configs", SD_UNSUPPORTED, &RDS_SCHEMA},
+    {"scaleway_sd_configs", SD_UNSUPPORTED, &SCALEWAY_SCHEMA},
+    {"serverset_sd_configs", SD_UNSUPPORTED, &SERVERSET_SCHEMA},
+    {"stackit_sd_configs", SD_UNSUPPORTED, &STACKIT_SCHEMA},
+    {"triton_sd_configs", SD_UNSUPPORTED, &TRITON_SCHEMA},
+    {"uyuni_sd_configs", SD_UNSUPPORTED, &UYUNI_SCHEMA},
+    {"vultr_sd_configs", SD_UNSUPPORTED, &VULTR_SCHEMA},
 };
 
 static const struct sd_key *key_of(str key)
@@ -458,11 +459,10 @@ static err read_sd(struct decode *c, const struct yaml *n, void *place)
     for (const struct yaml *child = n->first; child != NULL; child = child->next, count++)
         if (child->type == YAML_NULL)
             return decode_fail(c, child, "empty or null section in %s", k->key);
-    if (k->schema == NULL) {
-        if (count > 0)
-            config_note_unsupported(c, n, k->key);
+    if (k->kind == SD_UNSUPPORTED && count > 0)
+        config_note_unsupported(c, n, k->key);
+    if (k->schema == NULL)
         return OK;
-    }
     uint8_t *items = arena_zalloc(c->arena, count + 1, k->schema->size);
     if (items == NULL)
         return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
@@ -470,7 +470,7 @@ static err read_sd(struct decode *c, const struct yaml *n, void *place)
     for (const struct yaml *child = n->first; child != NULL; child = child->next) {
         void *one = items + k->schema->size * list.count++;
         TRY(decode_struct(c, k->schema, child, one));
-        if (k->kind != SD_STATIC)
+        if (k->kind != SD_STATIC && k->kind != SD_UNSUPPORTED)
             TRY(add(c, all,
                     (struct sd_config){.kind = k->kind,
                                        .key = k->key,
