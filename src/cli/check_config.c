@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/jtree.h"
 #include "cli/check_rules.h"
+#include "cli/check_targets.h"
 #include "cli/serve_config.h"
 
 enum { PARTS = SERVE_CONFIG_PARTS, ARENA_BYTES = 64 << 20 };
@@ -70,7 +71,7 @@ static err check_http(const struct http_client_config *h, const char *kind, str 
     return OK;
 }
 
-static err check_sd_file(str path, struct diag *d)
+static err check_sd_file(str path, const struct scrape_config *job, struct diag *d)
 {
     struct buf text = {0};
     struct diag why = {.text = ""};
@@ -87,6 +88,8 @@ static err check_sd_file(str path, struct diag *d)
         struct static_sd_config groups;
         arena_init(&a, ARENA_BYTES);
         e = config_target_groups(path.ptr, buf_slice(&text), &a, &groups, &why);
+        if (e == OK && job != NULL)
+            e = check_group_targets(job, &groups, &why);
         arena_fini(&a);
     }
     buf_fini(&text);
@@ -95,15 +98,17 @@ static err check_sd_file(str path, struct diag *d)
                : diag_set(d, e, "checking SD file \"" STR_FMT "\": %s", STR_ARG(path), why.text);
 }
 
-static err check_file_sd(const struct file_sd_config *f, const char *kind, str name, struct diag *d)
+static err check_file_sd(const struct file_sd_config *f, const struct scrape_config *job,
+                         const char *kind, struct diag *d)
 {
+    str name = job != NULL ? job->job_name : STR("");
     for (size_t i = 0; i < f->files.count; i++) {
         struct arena a;
         struct texts files;
         arena_init(&a, ARENA_BYTES);
         err e = config_glob(f->files.items[i], &a, &files);
         for (size_t k = 0; e == OK && k < files.count; k++)
-            e = check_sd_file(files.items[k], d);
+            e = check_sd_file(files.items[k], job, d);
         if (e == OK && files.count == 0 && name.len > 0)
             printf("  WARNING: file \"" STR_FMT "\" for file_sd in %s \"" STR_FMT
                    "\" does not exist\n",
@@ -117,12 +122,15 @@ static err check_file_sd(const struct file_sd_config *f, const char *kind, str n
     return OK;
 }
 
-static err check_sd(const struct sd_configs *all, const char *kind, str name, struct diag *d)
+/* `job` is NULL where Alertmanagers are looked for. */
+static err check_sd(const struct sd_configs *all, const struct scrape_config *job, const char *kind,
+                    struct diag *d)
 {
+    str name = job != NULL ? job->job_name : STR("");
     for (size_t i = 0; i < all->count; i++) {
         const struct sd_config *s = &all->items[i];
         if (s->kind == SD_FILE)
-            TRY(check_file_sd(s->file, kind, name, d));
+            TRY(check_file_sd(s->file, job, kind, d));
         else if (s->kind == SD_KUBERNETES)
             TRY(check_http(&s->kubernetes->http, kind, name, d));
         else if (s->kind == SD_HTTP)
@@ -160,12 +168,12 @@ static err check_named(const struct config *c, struct arena *a, struct texts *ru
     for (size_t i = 0; i < c->jobs.count; i++) {
         const struct scrape_config *job = &c->jobs.items[i];
         TRY(check_http(&job->http, "scrape job", job->job_name, d));
-        TRY(check_sd(&job->discovery, "scrape job", job->job_name, d));
+        TRY(check_sd(&job->discovery, job, "scrape job", d));
     }
     for (size_t i = 0; i < c->alerting.alertmanagers.count; i++) {
         const struct alertmanager_config *am = &c->alerting.alertmanagers.items[i];
         TRY(check_http(&am->http, "alertmanager config", STR(""), d));
-        TRY(check_sd(&am->discovery, "alertmanager config", STR(""), d));
+        TRY(check_sd(&am->discovery, NULL, "alertmanager config", d));
     }
     return OK;
 }
@@ -235,6 +243,8 @@ static void check_one(const char *path, const struct check_options *o, struct ch
     err e = config_load(path, &c, &d);
     if (e == OK && o->agent)
         e = check_agent(c, &d);
+    if (e == OK)
+        e = check_static_targets(c, &d);
     if (e == OK && !o->syntax_only)
         e = check_named(c, &a, &rules, &d);
     if (e == OK)

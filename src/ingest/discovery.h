@@ -47,6 +47,10 @@ void discovery_view_fini(struct discovery_view *v);
 /* Append the reasons why providers of a set fail now, a line each; nothing when all is well. */
 void discovery_reasons(struct discovery *d, str set, struct buf *out);
 
+/* Add the targets of groups to `b`, each with the label `meta` when it is not NULL. */
+void sd_groups_static(const struct static_sd_config *s, const char *meta, str meta_value,
+                      struct sd_build *b);
+
 /* Append the prometheus_sd_* metrics of several in text format. */
 void discovery_metrics(struct discovery *const *all, size_t count, struct buf *out);
 

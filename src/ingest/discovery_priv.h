@@ -86,7 +86,5 @@ void sd_put_json(struct buf *out, str s);
  * into `b`; `meta` (name, value) is added to each group. `json`: else YAML. */
 err sd_groups_build(const char *name, slice text, bool json, const char *meta, str meta_value,
                     struct sd_build *b, struct diag *d);
-void sd_groups_static(const struct static_sd_config *s, const char *meta, str meta_value,
-                      struct sd_build *b);
 
 #endif
