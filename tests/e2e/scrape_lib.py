@@ -115,6 +115,19 @@ def series(port, selector, range_text="5m"):
     return out
 
 
+OWN_TIME = '__name__!~"scrape_duration_seconds|scrape_series_added"'  # leaves out what differs from scrape to scrape
+
+
+def as_float(name, v):
+    """2.42 keeps le and quantile as written; 3.x writes them as floats."""
+    return repr(float(v)).replace("inf", "+Inf") if name in ("le", "quantile") else v
+
+
+def floats(found):
+    """The result of raw() or series() with le and quantile as 3.x has them."""
+    return {tuple((n, as_float(n, x)) for n, x in k): v for k, v in found.items()}
+
+
 def good_scrapes(port, jobs, count):
     """Has each of so many jobs been scraped well so many times?"""
     ups = raw(port, 'up{instance=~"127.*"}')

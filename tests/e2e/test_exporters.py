@@ -122,20 +122,8 @@ for server in (prom, varve):
     until("two scrapes of each", lambda: good_scrapes(server.port, len(jobs), 2), 80)
 
 
-def as_float(name, v):
-    """2.42 keeps le and quantile as written; 3.x writes them as floats."""
-    if name not in ("le", "quantile"):
-        return v
-    v = repr(float(v)).replace("inf", "+Inf")
-    return v
-
-
 def stored(server):
-    skip = '__name__!~"scrape_duration_seconds|scrape_series_added"'
-    out = {}
-    for k, v in series(server.port, '{job=~".+",' + skip + "}").items():
-        out[tuple((n, as_float(n, x)) for n, x in k)] = v
-    return out
+    return floats(series(server.port, '{job=~".+",' + OWN_TIME + "}"))
 
 
 want, have = stored(prom), stored(varve)

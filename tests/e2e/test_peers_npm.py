@@ -3,25 +3,14 @@ into a folder that goes with it; without a registry that answers the test is ski
 """
 import json
 import os
-import shutil
 import subprocess
 import time
 
-from lib import Server, check, equal, folder, skip, step
+import npm_lib
+from lib import Server, check, equal, step
 from peers import STEP_S, data, give
 
-PACKAGE = "prometheus-query@3.5.1"
-if not shutil.which("node") or not shutil.which("npm"):
-    skip("this needs node and npm")
-d = folder()
-step(f"npm install {PACKAGE}")
-installed = subprocess.run(["npm", "install", "--prefix", d, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund",
-                            "--fetch-retries=1", "--fetch-timeout=20000", PACKAGE], capture_output=True, text=True, check=False,
-                           timeout=120)
-if installed.returncode != 0:
-    reached = subprocess.run(["npm", "ping", "--fetch-retries=0", "--fetch-timeout=10000"], capture_output=True, check=False)
-    check(reached.returncode != 0, f"npm install, with a registry that answers: {installed.stderr[-1500:]}")
-    skip("npm registry not reachable")
+d = npm_lib.install("prometheus-query@3.5.1")
 NOW = int(time.time())
 END = NOW - NOW % STEP_S - 15
 rows = data(END)
