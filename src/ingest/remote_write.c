@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/precedence.h"
 #include "base/thread.h"
-#include "ingest/rw_priv.h"
+#include "ingest/rw_follow.h"
 #include "ingest/snappy.h"
 
 #define PROTO_V1 STR("prometheus.WriteRequest")
@@ -27,6 +27,7 @@ struct receiver_options receiver_options_default(struct db *db)
         .accept_v2 = true,
         .store_metadata = true,
         .labels_limits = LABELS_LIMITS_DEFAULT,
+        .recall_bytes_max = RECALL_BYTES_MAX,
     };
 }
 
@@ -36,6 +37,8 @@ err receiver_open(const struct receiver_options *o, struct receiver **out)
     r->options = *o;
     r->seed = db_alias_seed(o->db);
     keyed_hash_init(&r->label_hash);
+    r->recall = recall_open(o->recall_bytes_max);
+    r->wide = rw_follow_wide_usable();
     r->lock = mem_zalloc(1, sizeof(*r->lock));
     mutex_init(r->lock);
     r->metadata_seen = mem_zalloc(METADATA_SEEN_SLOTS, sizeof(*r->metadata_seen));
@@ -69,6 +72,7 @@ void receiver_close(struct receiver *r)
         next = w->next_free;
         request_free(w);
     }
+    recall_close(r->recall);
     mutex_fini(r->lock);
     mem_free(r->lock);
     mem_free(r->metadata_seen);
@@ -282,11 +286,18 @@ static bool guesses_hold(const struct remote_write *w)
     return true;
 }
 
+static void resolve_items(struct remote_write *w)
+{
+    uint32_t epoch = db_resolve(w->receiver->options.db, w->aliases, w->item_count, w->series);
+    w->batch.epoch = w->walk.rows > 0 ? w->walk.epoch : epoch; /* the earlier one */
+    if (!w->v2)
+        rw_learn(w, epoch);
+}
+
 /* The series of all items, SERIES_NONE where there is none yet. */
 static err find_series(struct remote_write *w, struct diag *d)
 {
-    struct db *db = w->receiver->options.db;
-    w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
+    resolve_items(w);
     if (w->v2 || w->exact || guesses_hold(w))
         return OK;
     w->exact = true;
@@ -296,14 +307,15 @@ static err find_series(struct remote_write *w, struct diag *d)
         w->status = 400; /* as in prepare() */
         return e;
     }
-    w->batch.epoch = db_resolve(db, w->aliases, w->item_count, w->series);
+    resolve_items(w);
     return OK;
 }
 
-/* The common case: one row each, nothing missing. Returns how many items are so from the first. */
+/* The common case: item i has row i, nothing is missing. Returns how many items are so from the
+ * first. */
 static size_t set_series(struct remote_write *w)
 {
-    size_t i = 0, count = w->one_row ? w->item_count : 0;
+    size_t i = 0, count = w->one_row && w->row_count == w->item_count ? w->item_count : 0;
     const uint32_t *series = w->series;
     struct db_row *rows = w->rows;
     for (; i < count && LIKELY(series[i] != SERIES_NONE); i++)
@@ -311,29 +323,35 @@ static size_t set_series(struct remote_write *w)
     return i;
 }
 
+/* Leave out the rows that have no series. */
+static void drop_rows(struct remote_write *w)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < w->row_count; i++) {
+        if (w->rows[i].series == SERIES_NONE)
+            continue;
+        w->rows[kept] = w->rows[i];
+        w->start_ts_ms[kept++] = w->start_ts_ms[i];
+    }
+    w->row_count = kept;
+}
+
 err rw_resolve(struct remote_write *w, struct diag *d)
 {
     TRY(find_series(w, d));
-    size_t kept = set_series(w), exemplars = 0;
-    for (size_t i = kept; i < w->item_count; i++) {
+    size_t exemplars = 0;
+    bool dropped = false;
+    for (size_t i = set_series(w); i < w->item_count; i++) {
         const struct rw_item *it = &w->items[i];
-        if (UNLIKELY(w->series[i] == SERIES_NONE))
+        if (UNLIKELY(w->series[i] == SERIES_NONE)) {
             TRY((w->v2 ? rw_v2_create : rw_v1_create)(w, i, &w->series[i], d));
-        uint32_t series = w->series[i];
-        if (UNLIKELY(series == SERIES_NONE))
-            continue;
-        if (LIKELY(kept == it->row_first)) {
-            for (size_t k = 0; k < it->row_count; k++)
-                w->rows[kept++].series = series;
-            continue;
+            dropped |= w->series[i] == SERIES_NONE;
         }
-        for (size_t k = it->row_first; k < (size_t)it->row_first + it->row_count; k++) {
-            w->rows[kept] = w->rows[k];
-            w->rows[kept].series = series;
-            w->start_ts_ms[kept++] = w->start_ts_ms[k];
-        }
+        for (size_t k = it->row_first; k < (size_t)it->row_first + it->row_count; k++)
+            w->rows[k].series = w->series[i];
     }
-    w->row_count = kept;
+    if (dropped)
+        drop_rows(w);
     for (size_t i = 0; i < w->batch.exemplar_count; i++) {
         struct db_exemplar_row *e = &w->batch.exemplars[i];
         e->series = w->series[e->tag];
@@ -356,7 +374,7 @@ static void fail(struct remote_write *w, err e, const struct diag *d)
 
 static err prepare(struct remote_write *w, str type, str encoding, slice body, struct diag *d)
 {
-    uint64_t start_ns = clock_mono_ns();
+    w->begin_ns = clock_mono_ns();
     TRY(check_content(w, type, encoding, d));
     err e = snappy_decode(body, w->receiver->options.decoded_bytes_max, &w->decoded, d);
     if (e == OK)
@@ -366,7 +384,7 @@ static err prepare(struct remote_write *w, str type, str encoding, slice body, s
         return e;
     }
     uint64_t decoded_ns = clock_mono_ns();
-    timing_add(&w->receiver->counters.decode, decoded_ns - start_ns);
+    timing_add(&w->receiver->counters.decode, decoded_ns - w->begin_ns);
     e = rw_resolve(w, d);
     w->resolved_ns = clock_mono_ns();
     timing_add(&w->receiver->counters.resolve, w->resolved_ns - decoded_ns);

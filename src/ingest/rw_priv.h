@@ -6,6 +6,7 @@
 #include "base/keyed_hash.h"
 #include "ingest/protobuf.h"
 #include "ingest/remote_write.h"
+#include "ingest/rw_recall.h"
 
 enum {
     RW_ERROR_BYTES_MAX = 64 << 10,  /* of joined error texts; what is beyond is counted */
@@ -20,6 +21,18 @@ struct rw_item {
     uint32_t row_first, row_count;
 };
 
+/* Where a 1.0 request stands in what is recalled (rw_follow.h). */
+struct rw_walk {
+    struct stretch *stretch; /* held; NULL: nowhere */
+    uint32_t at;             /* the next entry */
+    uint32_t epoch;          /* of the ids of stretches */
+    size_t matched, missed;  /* series since the stretch was entered */
+    unsigned astray;         /* missed in a row */
+    size_t rows;             /* rows made from stretches, in all */
+    unsigned futile;         /* stretches that held for hardly any series */
+    bool ended;              /* the last stretch held to its end: another may begin here */
+};
+
 struct remote_write {
     struct receiver *receiver;
     struct remote_write *next_free;
@@ -30,7 +43,9 @@ struct remote_write {
     bool one_row;      /* each item so far has exactly one row: item i has row i */
     uint64_t time_raw; /* 1.0: the bytes of a time field, and what they mean */
     int64_t time_ms;
-    unsigned status; /* HTTP status decided before the commit; 0: ask the batch */
+    struct rw_walk walk;
+    uint64_t begin_ns; /* monotonic */
+    unsigned status;   /* HTTP status decided before the commit; 0: ask the batch */
     bool overloaded;
     struct buf decoded; /* the protobuf message */
     struct rw_item *items;
@@ -63,6 +78,8 @@ struct receiver {
     struct remote_write *free;
     uint64_t seed;
     struct keyed_hash label_hash;        /* of raw labels (1.0) */
+    struct recall *recall;               /* raw labels (1.0) in the order in which they come */
+    bool wide;                           /* compare 32 bytes at a time */
     struct metadata_slot *metadata_seen; /* hashes of metadata stored lately, direct-mapped */
 };
 

@@ -1,6 +1,7 @@
 /* rw_v1.c -- prometheus.WriteRequest (remote write 1.0): {timeseries=1, metadata=3}. */
 #include "base/log.h"
-#include "ingest/rw_priv.h"
+#include "ingest/rw_follow.h"
+#include "ingest/rw_plain.h"
 
 /* A Sample message: {value=1 double, timestamp=2 int64}. */
 static void read_sample(struct pb *p, struct db_row *row)
@@ -149,53 +150,13 @@ static slice label_region(struct pb *p)
     return (slice){start, (size_t)(p->pos - start)};
 }
 
-/* ---- The common shape: labels, then one sample whose time has six bytes ----
- * It is told by its end, and the labels are not looked at: they are what is before. That is a
- * guess, for a sample may be preceded by other fields, or its bytes may be the end of something
- * else. It holds for whatever is an alias of a series, since only true label fields become aliases;
- * for all else rw_v1_guess_holds() is asked before anything is made of it. */
-
-enum {
-    TIME_SIZE = 7, /* 0x10, six bytes of varint: the years 2004 to 2109 */
-    SAMPLE_SIZE = 2 + 9 + TIME_SIZE,
-    ZERO_SAMPLE_SIZE = 2 + TIME_SIZE, /* senders leave out the value 0 */
-};
-
-/* The time in the last seven bytes before `end`; false when they are no such field. One byte more
- * may be read in front of them. */
-static inline bool plain_time(struct remote_write *w, const uint8_t *end, int64_t *ts_ms)
-{
-    uint64_t raw = load_u64(end - 8) >> 8;
-    if (UNLIKELY(raw != w->time_raw)) {
-        if ((raw & 0x808080808080ff) != 0x00808080808010)
-            return false;
-        uint64_t ts = 0;
-        for (unsigned i = 0; i < 6; i++)
-            ts |= (raw >> (8 + 8 * i) & 0x7f) << (7 * i);
-        w->time_raw = raw;
-        w->time_ms = (int64_t)ts;
-    }
-    *ts_ms = w->time_ms;
-    return true;
-}
-
-/* Returns false, with nothing changed, for any other shape. */
+/* The common shape (rw_plain.h). Returns false, with nothing changed, for any other. */
 static inline bool read_plain(struct remote_write *w, slice message, slice *labels, uint32_t tag)
 {
-    const uint8_t *end = message.ptr + message.len;
-    size_t size = SAMPLE_SIZE;
-    double value = 0;
-    int64_t ts_ms;
-    if (LIKELY(message.len >= SAMPLE_SIZE && (load_u32(end - SAMPLE_SIZE) & 0xffffff) == 0x091012))
-        value = f64_from_bits(load_u64(end - TIME_SIZE - 8));
-    else if (message.len >= ZERO_SAMPLE_SIZE &&
-             (load_u32(end - ZERO_SAMPLE_SIZE) & 0xffffff) == 0x100712)
-        size = ZERO_SAMPLE_SIZE;
-    else
+    struct plain_sample sample;
+    if (UNLIKELY(!rw_plain_sample(w, message, &sample)))
         return false;
-    if (UNLIKELY(!plain_time(w, end, &ts_ms)))
-        return false;
-    *labels = (slice){message.ptr, message.len - size};
+    *labels = (slice){message.ptr, message.len - sample.size};
     if (UNLIKELY(w->exact || tag == 0)) { /* where the first is none, none will be */
         struct pb p = pb_of(message);
         if (label_region(&p).len != labels->len) {
@@ -206,7 +167,7 @@ static inline bool read_plain(struct remote_write *w, slice message, slice *labe
     struct db_row *row = rw_add_row(w);
     if (UNLIKELY(row == NULL))
         return false;
-    *row = (struct db_row){.ts_ms = ts_ms, .value = value, .tag = tag};
+    *row = (struct db_row){.ts_ms = sample.ts_ms, .value = sample.value, .tag = tag};
     return true;
 }
 
@@ -287,45 +248,46 @@ static err add_metadata(struct remote_write *w, slice message, struct diag *d)
     return OK;
 }
 
-/* A timeseries field of less than 16 KiB at `p`, in at least three bytes: its message. {NULL, 0}
- * for anything else. */
-static inline slice plain_field(const uint8_t *p, const uint8_t *end)
+static inline err add_field(struct remote_write *w, struct pb *p, slice message, struct diag *d)
 {
-    if (UNLIKELY(p[0] != 0x0a))
-        return (slice){NULL, 0};
-    size_t size = p[1], head = 2;
-    if (LIKELY(size >= 0x80)) {
-        if (UNLIKELY(p[2] >= 0x80))
-            return (slice){NULL, 0};
-        size = (size & 0x7f) | (size_t)p[2] << 7;
-        head = 3;
-    }
-    return size <= (size_t)(end - p) - head ? (slice){p + head, size} : (slice){NULL, 0};
+    size_t items = w->item_count;
+    TRY(add_series(w, message, d));
+    if (LIKELY(w->item_count > items) && rw_may_follow(w))
+        rw_follow(w, p);
+    return OK;
 }
 
-err rw_v1_decode(struct remote_write *w, struct diag *d)
+static err decode_all(struct remote_write *w, struct diag *d)
 {
     struct pb p = pb_of(buf_slice(&w->decoded));
     w->one_row = true;
     w->time_raw = UINT64_MAX; /* no time field */
+    rw_walk_begin(w);
     for (;;) {
         while (LIKELY(p.end - p.pos >= 3)) {
-            slice message = plain_field(p.pos, p.end);
+            slice message = rw_plain_field(p.pos, p.end);
             if (UNLIKELY(message.ptr == NULL))
                 break;
             p.pos = message.ptr + message.len;
-            TRY(add_series(w, message, d));
+            TRY(add_field(w, &p, message, d));
         }
         if (!pb_next(&p))
             break;
         if (LIKELY(p.field == 1))
-            TRY(add_series(w, pb_bytes(&p), d));
+            TRY(add_field(w, &p, pb_bytes(&p), d));
         else if (p.field == 3)
             TRY(add_metadata(w, pb_bytes(&p), d));
         else
             pb_skip(&p);
     }
     return p.bad ? diag_set(d, ERR_INVALID, "proto: malformed WriteRequest") : OK;
+}
+
+err rw_v1_decode(struct remote_write *w, struct diag *d)
+{
+    err e = decode_all(w, d);
+    rw_walk_end(w);
+    return e;
 }
 
 err rw_v1_create(struct remote_write *w, size_t item, uint32_t *series, struct diag *d)
