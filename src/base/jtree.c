@@ -14,15 +14,25 @@ static struct jtree *tree(json_t *n)
     return (struct jtree *)n;
 }
 
-err jtree_parse(slice text, struct jtree **out, struct diag *d)
+static err parse(slice text, size_t flags, struct jtree **out, struct diag *d)
 {
     json_error_t why;
     json_t *root = json_loadb(text.len > 0 ? (const char *)text.ptr : "", text.len,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+                              flags | JSON_DECODE_ANY, &why);
     if (root == NULL)
         return diag_set(d, ERR_INVALID, "%d:%d: %s", why.line, why.column, why.text);
     *out = tree(root);
     return OK;
+}
+
+err jtree_parse(slice text, struct jtree **out, struct diag *d)
+{
+    return parse(text, JSON_REJECT_DUPLICATES, out, d);
+}
+
+err jtree_parse_lax(slice text, struct jtree **out, struct diag *d)
+{
+    return parse(text, 0, out, d);
 }
 
 void jtree_free(struct jtree *root)

@@ -15,6 +15,8 @@ struct jtree; /* a node; lives as long as the root */
 /* Parse one document; numbers beyond 64 bits are errors, and so are repeated keys.
  *   ERR_INVALID  `d`: "line:column: why" */
 MUST_USE err jtree_parse(slice text, struct jtree **out, struct diag *d);
+/* As above, but of repeated keys the last counts, as Go has it. */
+MUST_USE err jtree_parse_lax(slice text, struct jtree **out, struct diag *d);
 void jtree_free(struct jtree *root); /* NULL is allowed */
 
 bool jtree_is_object(const struct jtree *n);

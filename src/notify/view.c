@@ -34,23 +34,27 @@ static bool all_match(const struct alert_matchers *ms, size_t count, struct labe
     return true;
 }
 
-static bool receiver_passes(const struct engine *e, const struct view_filter *f, str name)
+bool receiver_matches(const struct receiver_config *r, const struct alert_matchers *ms,
+                      size_t count)
 {
-    if (f->receiver != NULL && !regex_search_match(f->receiver, name))
-        return false;
-    const struct receiver_config *r = alertmanager_receiver(e->file, name);
-    for (size_t i = 0; i < f->receiver_matchers_count; i++) {
-        for (size_t k = 0; k < f->receiver_matchers[i].count; k++) {
-            const struct matcher *m = &f->receiver_matchers[i].items[k];
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < ms[i].count; k++) {
             str value = {NULL, 0};
-            for (size_t p = 0; r != NULL && p < r->labels.count; p++)
-                if (str_eq(r->labels.items[p].name, m->name))
+            for (size_t p = 0; p < r->labels.count; p++)
+                if (str_eq(r->labels.items[p].name, ms[i].items[k].name))
                     value = r->labels.items[p].value;
-            if (!matcher_matches(m, value))
+            if (!matcher_matches(&ms[i].items[k], value))
                 return false;
         }
     }
     return true;
+}
+
+static bool receiver_passes(const struct engine *e, const struct view_filter *f, str name)
+{
+    const struct receiver_config *r = alertmanager_receiver(e->file, name);
+    return (f->receiver == NULL || regex_search_match(f->receiver, name)) &&
+           (r == NULL || receiver_matches(r, f->receiver_matchers, f->receiver_matchers_count));
 }
 
 static err begin(struct taking *t)

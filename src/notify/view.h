@@ -64,6 +64,10 @@ void view_close(struct view *v);
 /* Bring a snapshot into its order. Without the lock. */
 void view_sort(struct view *v);
 
+/* Do the labels of a receiver match all of these lists? */
+bool receiver_matches(const struct receiver_config *r, const struct alert_matchers *ms,
+                      size_t count);
+
 /* The configuration in force, to be let go with alertmanager_config_unref(). */
 struct alertmanager_file *view_config(const struct engine *e);
 
