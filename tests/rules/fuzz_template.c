@@ -30,10 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                   .output_bytes_max = 1 << 16,
                                                   .memory_bytes_max = 1 << 20,
                                                   .time_ns_max = UINT64_C(2000) * 1000 * 1000};
-    struct rule_template_host host = {.external_url = STR("http://x:1/p"),
-                                      .ts_ms = 1000,
-                                      .query = &query,
-                                      .limits = &limits};
+    struct rule_template_host host = {
+        .external_url = STR("http://x:1/p"), .ts_ms = 1000, .query = &query, .limits = &limits};
     struct rule_template *t = NULL;
     struct diag d = {0};
     struct buf out = {0};

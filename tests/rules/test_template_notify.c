@@ -32,6 +32,33 @@ static void check(const char *text, const char *expected)
     template_set_close(set);
 }
 
+/* How a template fares. */
+static err run(const char *text, struct template_limits limits)
+{
+    struct template_set *set = template_set_open(&TEMPLATE_NOTIFY_FUNCS);
+    struct template_options options = {.limits = limits};
+    struct template_value data = template_int(1);
+    struct diag d = {0};
+    struct buf out = {0};
+    err e = template_parse(set, STR("t"), str_from(text), &d);
+    if (e == OK)
+        e = template_execute(set, STR("t"), &data, &options, &out, &d);
+    assert_true((e != OK) == (d.text[0] != '\0'));
+    buf_fini(&out);
+    template_set_close(set);
+    return e;
+}
+
+static void assert_ends_soon(uint64_t start_ns)
+{
+#ifdef VARVE_SANITIZED
+    enum { MS_MAX = 2000 };
+#else
+    enum { MS_MAX = 100 };
+#endif
+    assert_in_range((clock_thread_cpu_ns() - start_ns) / 1000000, 0, MS_MAX);
+}
+
 static void test_notify__text(void **state)
 {
     (void)state;
@@ -106,12 +133,63 @@ static void test_notify__collections(void **state)
           "nested too deep");
 }
 
+/* What grows without end, ends; within 100 ms, whatever limit comes first. */
+static void test_notify__bombs_end(void **state)
+{
+    static const char *const BOMBS[] = {
+        "{{ $x := list 1 }}{{ range 100 }}{{ $x = list $x $x }}{{ end }}{{ toJson $x }}",
+        "{{ $x := list 1 }}{{ range 100000 }}{{ $x = append $x $x }}{{ end }}",
+        "{{ $x := dict \"a\" 1 }}{{ range 100 }}{{ $x = dict \"a\" $x \"b\" $x }}{{ end }}{{ $x }}",
+        "{{ $x := \"<&\" }}{{ range 100 }}{{ $x = html $x $x }}{{ end }}",
+        "{{ $x := \"ab\" }}{{ range 100 }}{{ $x = base64encode (print $x $x) }}{{ end }}",
+        "{{ $x := \"ab\" }}{{ range 100 }}{{ $x = toJson (print $x $x) }}{{ end }}",
+        "{{ $x := \"a\" }}{{ range 100 }}{{ $x = reReplaceAll \"a\" \"aaaaaaaa\" $x }}{{ end }}",
+        "{{ $x := stringSlice \"a\" \"b\" }}{{ range 100000 }}{{ $y := join (printf \"%100000d\" "
+        "1) "
+        "$x }}{{ end }}",
+        "{{ range 1000000 }}{{ $x := date (printf \"%1000d\" 1) now }}{{ end }}",
+        "{{ range 300000 }}{{ continue }}{{ end }}",
+        "{{ define \"a\" }}{{ range 9 }}{{ template \"a\" }}{{ end }}{{ end }}{{ template \"a\" }}",
+        "{{ block \"a\" . }}{{ template \"a\" . }}{{ end }}",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(BOMBS); i++) {
+        uint64_t start_ns = clock_thread_cpu_ns();
+        err e = run(BOMBS[i], TEMPLATE_LIMITS_DEFAULT);
+        if (e != ERR_LIMIT && e != ERR_TIMEOUT)
+            fail_msg("%s: %s", BOMBS[i], err_name(e));
+        assert_ends_soon(start_ns);
+    }
+}
+
+/* Widths are bounded as in Go; what is too wide for that is said to be bad, at once. */
+static void test_notify__widths_are_bounded(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } WIDE[] = {
+        {"{{ printf \"%1000000000d\" 1 }}", "%!(NOVERB)%!(EXTRA int=1)"},
+        {"{{ printf \"%-99999999999999999999s\" \"a\" }}", "%!(NOVERB)%!(EXTRA string=a)"},
+        {"{{ printf \"%.1000000000f\" 1.5 }}", "%!(NOVERB)%!(EXTRA float64=1.5)"},
+        {"{{ printf \"%*d\" 1000000000 1 }}", "%!(BADWIDTH)1"},
+        {"{{ printf \"%.*f\" 1000000000 1.5 }}", "%!(BADPREC)1.500000"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(WIDE); i++) {
+        uint64_t start_ns = clock_thread_cpu_ns();
+        check(WIDE[i].text, WIDE[i].expected);
+        assert_ends_soon(start_ns);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_notify__text),
         cmocka_unit_test(test_notify__times),
         cmocka_unit_test(test_notify__collections),
+        cmocka_unit_test(test_notify__bombs_end),
+        cmocka_unit_test(test_notify__widths_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
