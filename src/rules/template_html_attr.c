@@ -19,7 +19,8 @@ static const char PLAIN[] = " srclang ";
 
 static bool is_word_of(const char *words, str name)
 {
-    if (name.len == 0 || memchr(name.ptr, ' ', name.len) != NULL)
+    if (name.len == 0 || html_find_any(name, " ") < name.len ||
+        memchr(name.ptr, '\0', name.len) != NULL)
         return false;
     for (const char *p = words; (p = strchr(p, name.ptr[0])) != NULL; p++)
         if (p[-1] == ' ' && strncmp(p, name.ptr, name.len) == 0 && p[name.len] == ' ')

@@ -161,11 +161,12 @@ static bool is_script_type(str s)
     char word[64] = " ";
     s.len = html_find_any(s, ";");
     s = html_rest(s, html_skip(s, " \t\n\v\f\r"));
-    while (s.len > 0 && strchr(" \t\n\v\f\r", s.ptr[s.len - 1]) != NULL)
+    while (s.len > 0 && memchr(" \t\n\v\f\r", s.ptr[s.len - 1], 6) != NULL)
         s.len--;
     if (s.len == 0)
         return true;
-    if (s.len + 3 > sizeof(word) || html_find_any(s, " ") < s.len)
+    if (s.len + 3 > sizeof(word) || html_find_any(s, " ") < s.len ||
+        memchr(s.ptr, '\0', s.len) != NULL)
         return false;
     memcpy(word + 1, s.ptr, s.len);
     word[s.len + 1] = ' ';

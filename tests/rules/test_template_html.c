@@ -131,6 +131,21 @@ static void test_html__calls_end_where_the_first_ended(void **state)
     template_set_close(set);
 }
 
+/* Bytes of zero where names and types are looked up. */
+static void test_html__zero_bytes(void **state)
+{
+    static const char TEXT[] = "<a \0=\"{{.Str}}\" \0href={{.Int}}><script type=\"\0\">{{.Int}}";
+    static const char PRINTED[] = "<a \0=\"&lt;b&gt;&#34;O&#39;Neil&#34; &amp; co&lt;/b&gt;\" "
+                                  "\0href=42><script type=\"\0\">42";
+    struct buf out = {0};
+    struct diag d = {0};
+    (void)state;
+    assert_int_equal(run((str){TEXT, sizeof(TEXT) - 1}, &out, &d), OK);
+    assert_int_equal(out.len, sizeof(PRINTED) - 1);
+    assert_memory_equal(out.ptr, PRINTED, out.len);
+    buf_fini(&out);
+}
+
 /* How `text`, `count` times `repeated` and `end` fares; ends within 100 ms of CPU. */
 static err fares(const char *text, const char *repeated, size_t count, const char *end,
                  struct diag *d)
@@ -208,6 +223,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_html__prints_what_go_prints),
         cmocka_unit_test(test_html__is_for_the_names_asked_for),
         cmocka_unit_test(test_html__calls_end_where_the_first_ended),
+        cmocka_unit_test(test_html__zero_bytes),
         cmocka_unit_test(test_html__bombs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
