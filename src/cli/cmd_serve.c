@@ -19,6 +19,7 @@
 #include "cli/serve_alerting.h"
 #include "cli/serve_config.h"
 #include "cli/serve_health.h"
+#include "cli/serve_notify.h"
 #include "cli/serve_retention.h"
 #include "cli/serve_rules.h"
 #include "cli/serve_slo.h"
@@ -54,6 +55,7 @@ struct serve_flags {
     struct slo_serve_flags slo;
     struct rules_flags rules;
     struct alerting_flags alerting;
+    struct notify_flags notify;
 };
 
 static struct api api;
@@ -108,6 +110,7 @@ static struct serve_flags defaults(void)
         .slo = slo_serve_defaults(),
         .rules = rules_flags_defaults(),
         .alerting = alerting_flags_defaults(),
+        .notify = notify_flags_defaults(),
     };
 }
 
@@ -203,6 +206,7 @@ static size_t flag_table(struct serve_flags *f, struct flag *out)
     n += rules_flag_table(&f->rules, out != NULL ? out + n : NULL);
     n += slo_serve_flag_table(&f->slo, out != NULL ? out + n : NULL);
     n += alerting_flag_table(&f->alerting, out != NULL ? out + n : NULL);
+    n += notify_flag_table(&f->notify, out != NULL ? out + n : NULL);
     return n + health_flag_table(&f->health, out != NULL ? out + n : NULL);
 }
 
@@ -488,6 +492,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     http_server_close(api.server, DRAIN_MS);
     serve_health_close(&api);
     serve_config_close();
+    serve_notify_close();
     serve_alerting_close(&api);
     web_guard_close(&guard);
     insight_stop(&api.insight);
@@ -546,6 +551,7 @@ static int run(sigset_t *signals, bool type_and_unit)
                              str_from(options.listen), str_from(api.hostname), &api.urls, &d);
     if (e == OK) {
         serve_rules_open(serve_config_reloader(), &api, &options.rules, serve_alerting_sink());
+        serve_notify_open(serve_config_reloader(), &api, &options.notify);
         e = serve_config_load(&d);
     }
     if (e == OK)
@@ -569,6 +575,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     if (e == OK)
         e = open_scraper(db, type_and_unit, &d);
     serve_health_phase(&api, HEALTH_PHASE_ALERT_STATE);
+    if (e == OK)
+        e = serve_notify_start(options.data_path, &d);
     if (e == OK)
         e = serve_rules_start(db, options.data_path, &d);
     if (e != OK) {

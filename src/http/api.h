@@ -17,6 +17,7 @@
 #include "http/web_urls.h"
 #include "ingest/remote_write.h"
 #include "ingest/scrape_feed.h"
+#include "notify/service.h"
 #include "query/engine.h"
 #include "rules/manager.h"
 #include "rules/sender.h"
@@ -36,6 +37,7 @@ struct api {
     struct slo_engine *slos;         /* the same; NULL: no objectives */
     struct rules *rules;             /* set before the first configuration; NULL: none */
     struct sender *sender; /* to external Alertmanagers; set before the first configuration */
+    struct notify_service *notify; /* --alertmanager.config-file; NULL: nobody is told from here */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */

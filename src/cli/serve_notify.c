@@ -1,0 +1,112 @@
+/* serve_notify.c -- see serve_notify.h. */
+#include "cli/serve_notify.h"
+
+#include <string.h>
+
+#include "base/fs.h"
+#include "cli/serve_alerting.h"
+
+static struct {
+    struct api *api;
+    struct config_reloader *reloader;
+    struct notify_flags flags;
+    struct notify_service *service; /* NULL: not started, or not wanted */
+    struct buf dir, url;
+} own;
+
+struct notify_flags notify_flags_defaults(void)
+{
+    return (struct notify_flags){.config_file = "", .retention_ms = ALERTMANAGER_RETENTION_MS};
+}
+
+size_t notify_flag_table(struct notify_flags *f, struct flag *out)
+{
+    const struct flag FLAGS[] = {
+        {"alertmanager.config-file", "path",
+         "Alertmanager's configuration, to tell people from here; none: nobody is told.", FLAG_TEXT,
+         &f->config_file, false},
+        {"alertmanager.data-retention", "duration", "How long silences and what was told are kept.",
+         FLAG_DURATION, &f->retention_ms, false},
+    };
+    static_assert(COUNT_OF(FLAGS) <= NOTIFY_FLAGS_MAX, "room for all");
+    if (out != NULL)
+        memcpy(out, FLAGS, sizeof(FLAGS));
+    return COUNT_OF(FLAGS);
+}
+
+/* Before the start a file is only looked at: what is wrong with it ends the program. */
+static err prepare(void *arg, struct config *fresh, void **prepared, struct diag *d)
+{
+    struct alertmanager_file *f;
+    (void)arg;
+    (void)fresh;
+    if (own.service != NULL)
+        return notify_service_prepare(own.service, prepared, d);
+    TRY(alertmanager_config_load(own.flags.config_file, &f, d));
+    alertmanager_config_unref(f);
+    return OK;
+}
+
+static void commit(void *arg, struct config *fresh, void *prepared)
+{
+    (void)arg;
+    if (own.service == NULL)
+        return;
+    notify_service_relabel(own.service, fresh);
+    notify_service_commit(own.service, prepared);
+}
+
+static void discard(void *arg, void *prepared)
+{
+    (void)arg;
+    if (own.service != NULL && prepared != NULL)
+        notify_service_discard(own.service, prepared);
+}
+
+void serve_notify_open(struct config_reloader *r, struct api *api, const struct notify_flags *f)
+{
+    static const struct config_subscriber PART = {
+        .name = "notify", .prepare = prepare, .commit = commit, .discard = discard};
+    own.api = api;
+    own.reloader = r;
+    own.flags = *f;
+    if (f->config_file[0] != '\0')
+        config_subscribe(r, &PART);
+}
+
+err serve_notify_start(const char *data_path, struct diag *d)
+{
+    if (own.flags.config_file[0] == '\0')
+        return OK;
+    str external = str_from(own.api->urls.external);
+    external.len -= str_ends(external, STR("/"));
+    buf_printf(&own.dir, "%s/notify", data_path);
+    buf_printf(&own.url, STR_FMT "/alertmanager", STR_ARG(external));
+    const struct notify_options o = {.fs = fs_posix(),
+                                     .dir = buf_cstr(&own.dir),
+                                     .retention_ms = own.flags.retention_ms,
+                                     .config_path = own.flags.config_file,
+                                     .external_url = buf_str(&own.url),
+                                     .version = STR(VARVE_VERSION)};
+    TRY(notify_service_open(&o, &own.service, d));
+    struct config *c = config_in_force(own.reloader);
+    notify_service_relabel(own.service, c);
+    config_unref(c);
+    TRY(alert_fanout_join(serve_alerting_fanout(), notify_service_sink(own.service)));
+    if (notify_service_start(own.service) != OK)
+        return diag_set(d, ERR_IO, "the thread that tells people cannot be started");
+    own.api->notify = own.service;
+    return OK;
+}
+
+void serve_notify_close(void)
+{
+    if (own.service != NULL)
+        alert_fanout_leave(serve_alerting_fanout(), own.service);
+    if (own.api != NULL)
+        own.api->notify = NULL;
+    notify_service_close(own.service);
+    own.service = NULL;
+    buf_fini(&own.dir);
+    buf_fini(&own.url);
+}
