@@ -37,7 +37,7 @@ err receiver_open(const struct receiver_options *o, struct receiver **out)
     r->options = *o;
     r->seed = db_alias_seed(o->db);
     keyed_hash_init(&r->label_hash);
-    r->recall = recall_open(o->recall_bytes_max);
+    r->recall = o->recall_bytes_max > 0 ? recall_open(o->recall_bytes_max) : NULL;
     r->wide = rw_follow_wide_usable();
     r->lock = mem_zalloc(1, sizeof(*r->lock));
     mutex_init(r->lock);

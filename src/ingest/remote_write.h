@@ -25,7 +25,8 @@ struct receiver_options {
     bool type_and_unit_labels; /* 2.0: add __type__ and __unit__ from the metadata */
     bool store_metadata;
     struct labels_limits labels_limits;
-    size_t recall_bytes_max; /* for the order in which senders repeat labels; default 16 MiB */
+    size_t recall_bytes_max; /* for the order in which senders repeat labels; default 16 MiB, 0:
+                                none */
 };
 
 struct receiver_counters { /* read with relaxed loads for /metrics */

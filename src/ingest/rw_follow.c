@@ -16,8 +16,11 @@ enum {
 
 void rw_walk_begin(struct remote_write *w)
 {
-    w->walk = (struct rw_walk){.epoch = db_resolve(w->receiver->options.db, NULL, 0, NULL),
-                               .ended = true};
+    if (w->receiver->recall == NULL)
+        w->walk = (struct rw_walk){.futile = FUTILE_MAX};
+    else
+        w->walk = (struct rw_walk){.epoch = db_resolve(w->receiver->options.db, NULL, 0, NULL),
+                                   .ended = true};
 }
 
 static void leave(struct remote_write *w)
@@ -51,34 +54,41 @@ struct place { /* in a request */
     int64_t time_ms;
 };
 
-/* Has a time field the bytes of the one before? Those are kept as the low seven bytes. */
-static inline bool same_time(const uint8_t *end, uint64_t time_raw)
+/* Make the row of the series at p->pos, of which it is known that it has the size of `entry` and
+ * one of these values; see follow_usual(). */
+static inline __attribute__((always_inline)) bool
+follow_sized(struct place *p, const struct recall_entry *entry, const uint8_t *labels,
+             struct db_row *row, equal_fn *equal, bool zero)
 {
-    return load_u64(end - 8) >> 8 == time_raw;
+    size_t size = entry->size;
+    const uint8_t *pos = p->pos + PLAIN_HEAD_SIZE, *sample = pos + size;
+    const uint8_t *end = sample + (zero ? PLAIN_ZERO_SIZE : PLAIN_SAMPLE_SIZE);
+    if (UNLIKELY(!equal(pos, labels + entry->at, size) ||
+                 (load_u32(sample) & 0xffffff) != (zero ? PLAIN_ZERO_HEAD : PLAIN_SAMPLE_HEAD) ||
+                 load_u64(end - 8) >> 8 != p->time_raw))
+        return false;
+    *row = (struct db_row){.ts_ms = p->time_ms,
+                           .value = zero ? 0 : f64_from_bits(load_u64(sample + PLAIN_VALUE_AT)),
+                           .series = entry->series};
+    p->pos = end;
+    return true;
 }
 
-/* Make the row of a series that has two bytes of size, a value that is not 0 and the time of the
- * series before. False, with nothing changed but `row`, for any other, and for one that is not
- * `entry`. */
+/* Make the row of a series that has two bytes of size and the time of the series before. False,
+ * with nothing changed but `row`, for any other, and for one that is not `entry`. */
 static inline __attribute__((always_inline)) bool follow_usual(struct place *p,
                                                                const struct recall_entry *entry,
                                                                const uint8_t *labels,
                                                                struct db_row *row, equal_fn *equal)
 {
-    enum { HEAD = 3 };
     size_t size = entry->size;
-    const uint8_t *pos = p->pos, *sample = pos + HEAD + size;
-    if (UNLIKELY((size_t)(p->end - pos) < HEAD + size + PLAIN_SAMPLE_SIZE ||
-                 (load_u32(pos) & 0xffffff) != entry->head ||
-                 !equal(pos + HEAD, labels + entry->at, size) ||
-                 (load_u32(sample) & 0xffffff) != PLAIN_SAMPLE_HEAD ||
-                 !same_time(sample + PLAIN_SAMPLE_SIZE, p->time_raw)))
+    if (UNLIKELY((size_t)(p->end - p->pos) < PLAIN_HEAD_SIZE + size + PLAIN_SAMPLE_SIZE))
         return false;
-    *row = (struct db_row){.ts_ms = p->time_ms,
-                           .value = f64_from_bits(load_u64(sample + PLAIN_VALUE_AT)),
-                           .series = entry->series};
-    p->pos = sample + PLAIN_SAMPLE_SIZE;
-    return true;
+    uint32_t head = load_u32(p->pos) & 0xffffff;
+    if (LIKELY(head == entry->head))
+        return follow_sized(p, entry, labels, row, equal, false);
+    return head == rw_plain_head(size + PLAIN_ZERO_SIZE) &&
+           follow_sized(p, entry, labels, row, equal, true);
 }
 
 /* The same for any series of the common shape. */
@@ -292,7 +302,7 @@ void rw_learn(struct remote_write *w, uint32_t epoch)
     struct recall *recall = w->receiver->recall;
     uint64_t now_ms = w->begin_ns / 1000000;
     size_t count = w->item_count;
-    if (count < RECALL_RUN_MIN)
+    if (recall == NULL || count < RECALL_RUN_MIN)
         return;
     size_t bytes = (size_t)(w->items[count - 1].body.ptr - w->items[0].body.ptr);
     if (!recall_has_room(recall, bytes / count * RECALL_RUN_MIN, now_ms))

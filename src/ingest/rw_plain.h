@@ -11,6 +11,7 @@
 #include "ingest/rw_priv.h"
 
 enum {
+    PLAIN_HEAD_SIZE = 3, /* of a timeseries field of 128 bytes to 16 KiB */
     PLAIN_TIME_SIZE = 7, /* 0x10, six bytes of varint: the years 2004 to 2109 */
     PLAIN_VALUE_AT = 3,  /* behind these bytes, lowest first: */
     PLAIN_SAMPLE_HEAD = 0x091012,
@@ -60,14 +61,13 @@ static inline bool rw_plain_sample(struct remote_write *w, slice message, struct
     return LIKELY(rw_plain_time(w, end, &out->ts_ms));
 }
 
-/* The three bytes, lowest first, before labels of `size` bytes and a sample whose value is not 0;
- * UINT32_MAX when they are not three. */
+/* The three bytes, lowest first, before a message of `size` bytes; UINT32_MAX when they are not
+ * three. */
 static inline uint32_t rw_plain_head(size_t size)
 {
-    size_t message = size + PLAIN_SAMPLE_SIZE;
-    if (message < 1 << 7 || message >= 1 << 14)
+    if (size < 1 << 7 || size >= 1 << 14)
         return UINT32_MAX;
-    return (uint32_t)(0x0a | (message & 0x7f) << 8 | 0x80 << 8 | message >> 7 << 16);
+    return (uint32_t)(0x0a | (size & 0x7f) << 8 | 0x80 << 8 | size >> 7 << 16);
 }
 
 /* A timeseries field of less than 16 KiB at `p`, in at least three bytes: its message. {NULL, 0}

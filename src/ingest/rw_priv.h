@@ -77,9 +77,9 @@ struct receiver {
     struct mutex *lock; /* guards `free`; rank: leaf */
     struct remote_write *free;
     uint64_t seed;
-    struct keyed_hash label_hash;        /* of raw labels (1.0) */
-    struct recall *recall;               /* raw labels (1.0) in the order in which they come */
-    bool wide;                           /* compare 32 bytes at a time */
+    struct keyed_hash label_hash; /* of raw labels (1.0) */
+    struct recall *recall;        /* raw labels (1.0) in the order in which they come; NULL: none */
+    bool wide;                    /* compare 32 bytes at a time */
     struct metadata_slot *metadata_seen; /* hashes of metadata stored lately, direct-mapped */
 };
 

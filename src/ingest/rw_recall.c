@@ -188,8 +188,8 @@ static struct stretch *stretch_new(const struct recall_series *run, size_t count
     uint32_t at = 0;
     for (size_t i = 0; i < count; i++) {
         slice l = run[i].labels;
-        entries[i] =
-            (struct recall_entry){at, (uint32_t)l.len, run[i].series, rw_plain_head(l.len)};
+        entries[i] = (struct recall_entry){at, (uint32_t)l.len, run[i].series,
+                                           rw_plain_head(l.len + PLAIN_SAMPLE_SIZE)};
         if (l.len > 0)
             memcpy(labels + at, l.ptr, l.len);
         at += (uint32_t)l.len;

@@ -37,8 +37,7 @@ enum {
 struct recall_entry {  /* one series */
     uint32_t at, size; /* its labels */
     uint32_t series;
-    uint32_t head; /* the bytes, lowest first, of the timeseries field with a usual sample
-                      (rw_plain.h) */
+    uint32_t head; /* rw_plain_head() of the message when its value is not 0 */
 };
 
 struct stretch { /* fields beside these are the table's */
