@@ -495,8 +495,8 @@ static void close_all(struct db *db, struct pool *exec_pool)
     serve_notify_close();
     serve_alerting_close(&api);
     web_guard_close(&guard);
-    insight_stop(&api.insight);
     serve_slo_close();
+    insight_stop(&api.insight);
     notifications_fini(&api.notifications);
     external_labels_fini(&api.external);
     insight_fini(&api.insight);

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "cli/serve_slo.h"
+#include "http/rule_watch.h"
 
 static struct api *server;
+static struct query_watch watch; /* of queries of rules */
 
 struct rules_flags rules_flags_defaults(void)
 {
@@ -73,6 +75,8 @@ void serve_rules_open(struct config_reloader *r, struct api *api, const struct r
     o.env.querier.options.samples_max = api->samples_max;
     o.env.querier.options.memory_bytes_max = api->query_bytes_max;
     o.env.querier.timeout_ms = api->query_timeout_ms;
+    watch = rule_watch(&api->insight);
+    o.env.querier.watch = &watch;
     o.env.sink = sink;
     o.env.external_url = str_from(api->urls.external);
     o.env.external_url.len -= str_ends(o.env.external_url, STR("/"));

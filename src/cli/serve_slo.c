@@ -5,10 +5,12 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "http/rule_watch.h"
 #include "rules/slo_engine.h"
 
 static struct {
     struct api *api;
+    struct query_watch watch; /* of objectives' queries */
     const struct slo_serve_flags *flags;
     struct slo_served *waiting; /* taken before the store was open */
     struct mutex lock;          /* guards the two below; a leaf */
@@ -117,11 +119,13 @@ err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_
 err serve_slo_start(struct db *db)
 {
     struct api *api = own.api;
+    own.watch = rule_watch(&api->insight);
     const struct slo_engine_options o = {
         .source = {.db = db,
                    .env = api->env,
                    .options = api->features,
-                   .timeout_ms = api->query_timeout_ms},
+                   .timeout_ms = api->query_timeout_ms,
+                   .watch = &own.watch},
         .delay_ms = own.flags->delay_ms,
     };
     struct slo_engine *e = slo_engine_open(&o);

@@ -114,6 +114,7 @@ static void put_origin(struct buf *b, const struct query_event *e)
         buf_put_u8(b, ',');
         put_key(b, "name", e->rule_group);
         buf_put_u8(b, '}');
+        return;
     }
     str parent = e->origin.tags[ORIGIN_TRACEPARENT];
     if (parent.len >= TRACEPARENT_SIZE) {

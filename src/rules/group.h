@@ -40,7 +40,7 @@ struct rules_env { /* what groups work with; borrowed for their life */
     struct rule_appender append;
     const struct alert_sink *sink; /* NULL: nobody is told */
     struct alert_log *log;         /* NULL: nothing is kept */
-    str external_url; /* without a slash at the end */
+    str external_url;              /* without a slash at the end */
     int64_t resend_delay_ms, outage_tolerance_ms, grace_period_ms;
     struct rules_counters *counters; /* NULL: not counted */
 };
@@ -69,7 +69,7 @@ struct group {
     const struct rules_env *env;
     atomic_uint refs;
     struct group_counters counters;
-    atomic_bool stop; /* end the evaluation that runs between two rules; queries are canceled */
+    struct query_switch off; /* stopped: an evaluation ends after the rule that runs */
 
     struct mutex lock;                /* guards the states of rules and all below; rank: leaf */
     uint64_t eval_ns;                 /* the last evaluation took */

@@ -13,6 +13,7 @@
 struct eval { /* of one rule */
     struct group *g;
     const struct rule_querier *querier; /* with what the group says of queries */
+    struct query_asker who;
     struct rule *r;
     int64_t ts_ms, sample_ms; /* of the evaluation; of queries and samples: less query_offset */
     struct arena *arena;
@@ -75,7 +76,7 @@ static err candidates_of(struct eval *x, const struct rule_vector *v, struct ale
                                       .external_url = g->env->external_url,
                                       .ts_ms = x->ts_ms,
                                       .querier = x->querier,
-                                      .canceled = &g->stop};
+                                      .who = &x->who};
         struct labels expanded;
         if (rule_text_expand(x->r->texts, &data, x->arena, &expanded, &cs[i].annotations,
                              &failures) != OK)
@@ -228,7 +229,7 @@ void group_mark_stale(struct group *g, int64_t ts_ms)
 static err eval_rule(struct eval *x)
 {
     struct rule_vector v;
-    TRY(rule_query(x->querier, x->r->expr, x->sample_ms, &x->g->stop, x->arena, &v, &x->diag));
+    TRY(rule_query(x->querier, &x->who, x->r->expr, x->sample_ms, x->arena, &v, &x->diag));
     if (x->r->alerting)
         return eval_alerting(x, &v);
     TRY(recording_samples(x->r, &v, x->sample_ms, x->g->limit, x->arena, &x->samples, &x->diag));
@@ -239,7 +240,7 @@ static err eval_rule(struct eval *x)
 static void note_failure(struct eval *x, err e)
 {
     add(&x->g->counters.failures, 1);
-    if (e == ERR_CANCELED) /* the group is being stopped */
+    if (e == ERR_CANCELED && query_switch_stopped(&x->g->off))
         return;
     log_warn("Evaluating rule failed", LOG_STR("file", x->g->file), LOG_STR("group", x->g->name),
              LOG_STR("rule", x->r->name), LOG_CSTR("reason", x->diag.text));
@@ -321,11 +322,12 @@ void group_eval(struct group *g, int64_t ts_ms)
     for (size_t i = 0; i < g->rule_count; i++) {
         struct eval x = {.g = g,
                          .querier = &querier,
+                         .who = {"rule", g->file, g->name, &g->off},
                          .r = &g->rules[i],
                          .ts_ms = ts_ms,
                          .sample_ms = ts_ms - g->query_offset_ms,
                          .arena = &a};
-        if (atomic_load_explicit(&g->stop, memory_order_relaxed))
+        if (query_switch_stopped(&g->off))
             break;
         run_rule(&x);
         samples += x.sample_count;

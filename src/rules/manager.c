@@ -227,7 +227,7 @@ void rules_stop(struct rules *m)
     m->stopping = true;
     for (size_t i = 0; i < m->count; i++)
         if (m->items[i].group != NULL)
-            atomic_store_explicit(&m->items[i].group->stop, true, memory_order_relaxed);
+            query_switch_stop(&m->items[i].group->off);
     cond_broadcast(&m->changed);
     mutex_unlock(&m->lock);
     while (m->worker_count > 0)

@@ -203,7 +203,7 @@ static struct managed *find(struct rules *m, hash128 key)
 static struct managed *halt(struct rules *m, struct managed *it)
 {
     struct group *g = it->group;
-    atomic_store_explicit(&g->stop, true, memory_order_relaxed);
+    query_switch_stop(&g->off);
     for (;;) {
         it = find(m, g->key);
         if (it == NULL || !it->running)

@@ -52,21 +52,18 @@ static err take_result(struct query *q, struct arena *a, struct rule_vector *out
     return OK;
 }
 
-err rule_query(const struct rule_querier *rq, str expr, int64_t ts_ms, const atomic_bool *canceled,
-               struct arena *a, struct rule_vector *out, struct diag *d)
+err rule_query(const struct rule_querier *rq, const struct query_asker *who, str expr,
+               int64_t ts_ms, struct arena *a, struct rule_vector *out, struct diag *d)
 {
     struct query_options o = rq->options;
     struct query *q = NULL;
     o.start_ms = o.end_ms = ts_ms;
     o.step_ms = 0;
-    o.canceled = canceled;
     o.cache = NULL;
     if (rq->timeout_ms > 0)
         o.deadline_mono_ns = clock_mono_ns() + (uint64_t)rq->timeout_ms * 1000000;
-    TRY(query_prepare(&rq->env, expr, &o, &q, d));
-    err e = query_exec(q, d);
-    if (e == OK)
-        e = take_result(q, a, out, d);
+    TRY(watched_query(rq->watch, who, &rq->env, expr, &o, &q, d));
+    err e = take_result(q, a, out, d);
     query_close(q);
     return e;
 }

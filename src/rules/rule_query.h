@@ -2,12 +2,13 @@
 #ifndef RULES_RULE_QUERY_H
 #define RULES_RULE_QUERY_H
 
-#include "query/engine.h"
+#include "rules/query_watch.h"
 
 struct rule_querier { /* what expressions are evaluated with; borrowed */
     struct query_env env;
-    struct query_options options; /* features and limits; times are set by rule_query() */
-    int64_t timeout_ms;           /* of one query; 0: none */
+    struct query_options options;    /* features and limits; times are set by rule_query() */
+    int64_t timeout_ms;              /* of one query; 0: none */
+    const struct query_watch *watch; /* sees them; NULL: nobody does */
 };
 
 struct rule_element {
@@ -21,12 +22,10 @@ struct rule_vector {
     size_t count;
 };
 
-/* Evaluate `expr` at `ts_ms`; a scalar is one element without labels. The result is in `a`.
- * `canceled` may be NULL.
- *   ERR_INVALID  not a query, an error of its evaluation, or "rule result is not a vector or
+/* Evaluate `expr` at `ts_ms` for `who`; a scalar is one element without labels. The result is in
+ * `a`. ERR_INVALID  not a query, an error of its evaluation, or "rule result is not a vector or
  * scalar" others       as query_exec(); `d` has the words */
-MUST_USE err rule_query(const struct rule_querier *q, str expr, int64_t ts_ms,
-                        const atomic_bool *canceled, struct arena *a, struct rule_vector *out,
-                        struct diag *d);
+MUST_USE err rule_query(const struct rule_querier *q, const struct query_asker *who, str expr,
+                        int64_t ts_ms, struct arena *a, struct rule_vector *out, struct diag *d);
 
 #endif

@@ -77,7 +77,7 @@ static err run_query(void *arg, str expr, struct arena *a, struct template_sampl
 {
     const struct rule_text_data *data = arg;
     struct rule_vector v;
-    TRY(rule_query(data->querier, expr, data->ts_ms, data->canceled, a, &v, d));
+    TRY(rule_query(data->querier, data->who, expr, data->ts_ms, a, &v, d));
     struct template_sample *samples = ARENA_ARRAY(a, struct template_sample, v.count + 1);
     if (samples == NULL)
         return diag_set(d, ERR_LIMIT, "the result of the query needs too much memory");

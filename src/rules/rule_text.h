@@ -23,7 +23,7 @@ struct rule_text_data {   /* what templates see */
     str external_url;
     int64_t ts_ms; /* of queries in templates */
     const struct rule_querier *querier;
-    const atomic_bool *canceled;
+    const struct query_asker *who; /* of those queries */
 };
 
 /* The values for one element, in the order of `labels` and `annotations`, in `a`. A text that fails

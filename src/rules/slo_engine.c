@@ -39,7 +39,7 @@ struct slo_state { /* an objective and its books */
 
 struct slo_engine {
     struct slo_engine_options options;
-    atomic_bool stop;
+    struct query_switch off;
     pthread_t thread;
     bool running;
     struct cond wake;
@@ -378,11 +378,11 @@ static void *run_thread(void *arg)
 {
     struct slo_engine *e = arg;
     thread_yield_to_others();
-    while (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
+    while (!query_switch_stopped(&e->off)) {
         if (slo_engine_step(e, clock_wall_ms()))
             continue;
         mutex_lock(&e->lock);
-        if (!atomic_load_explicit(&e->stop, memory_order_relaxed))
+        if (!query_switch_stopped(&e->off))
             (void)cond_wait_until(&e->wake, &e->lock, clock_mono_ns() + WAKE_NS);
         mutex_unlock(&e->lock);
     }
@@ -393,7 +393,7 @@ struct slo_engine *slo_engine_open(const struct slo_engine_options *o)
 {
     struct slo_engine *e = mem_zalloc(1, sizeof(*e));
     e->options = *o;
-    e->options.source.canceled = &e->stop;
+    e->options.source.off = &e->off;
     mutex_init(&e->lock);
     cond_init(&e->wake);
     return e;
@@ -411,7 +411,7 @@ void slo_engine_close(struct slo_engine *e)
     if (e == NULL)
         return;
     mutex_lock(&e->lock);
-    atomic_store_explicit(&e->stop, true, memory_order_relaxed);
+    query_switch_stop(&e->off);
     cond_signal(&e->wake);
     mutex_unlock(&e->lock);
     if (e->running)

@@ -31,7 +31,7 @@ enum {
 struct slo_engine;
 
 struct slo_engine_options {
-    struct slo_source source; /* `canceled` is set by the engine */
+    struct slo_source source; /* `off` is set by the engine */
     int64_t delay_ms;         /* how long after its end a slice is booked */
 };
 

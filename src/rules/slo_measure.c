@@ -58,21 +58,19 @@ static void take_series(struct steps *v, const struct query_series *s)
 static struct query_options options_of(const struct slo_source *s)
 {
     struct query_options o = s->options;
-    o.canceled = s->canceled;
     if (s->timeout_ms > 0)
         o.deadline_mono_ns = clock_mono_ns() + (uint64_t)s->timeout_ms * 1000000;
     return o;
 }
 
-static err run(const struct slo_source *s, str text, const struct query_options *o,
-               struct steps *out, struct diag *d)
+static err run(const struct slo_source *s, const struct slo_def *def, str text,
+               const struct query_options *o, struct steps *out, struct diag *d)
 {
     struct query *q = NULL;
     struct query_series series;
     struct diag why = {.text = ""};
-    err e = query_prepare(&s->env, text, o, &q, &why);
-    if (e == OK)
-        e = query_exec(q, &why);
+    const struct query_asker who = {"slo", def->path, def->id, s->off};
+    err e = watched_query(s->watch, &who, &s->env, text, o, &q, &why);
     while (e == OK && query_next_series(q, &series))
         take_series(out, &series);
     if (e == OK && query_result(q)->type == VALUE_SCALAR) {
@@ -84,14 +82,14 @@ static err run(const struct slo_source *s, str text, const struct query_options 
 }
 
 /* At each step of `out`. */
-static err run_steps(const struct slo_source *s, const struct buf *text, struct steps *out,
-                     struct diag *d)
+static err run_steps(const struct slo_source *s, const struct slo_def *def, const struct buf *text,
+                     struct steps *out, struct diag *d)
 {
     struct query_options o = options_of(s);
     o.start_ms = out->first_ms;
     o.end_ms = out->first_ms + (int64_t)(out->count - 1) * out->step_ms;
     o.step_ms = out->count > 1 ? out->step_ms : 0;
-    return run(s, buf_str(text), &o, out, d);
+    return run(s, def, buf_str(text), &o, out, d);
 }
 
 /* ---- From raw samples ---- */
@@ -134,9 +132,9 @@ static err measure(const struct slo_source *s, const struct slo_def *def,
                    const struct slo_events *q, struct steps *error, struct steps *total,
                    struct slo_slice *out, struct diag *d)
 {
-    TRY(run_steps(s, &q->error, error, d));
+    TRY(run_steps(s, def, &q->error, error, d));
     if (q->total.len > 0)
-        TRY(run_steps(s, &q->total, total, d));
+        TRY(run_steps(s, def, &q->total, total, d));
     for (size_t i = 0; i < error->count; i++) {
         if (q->total.len > 0) {
             out[i] = by_events(def, q, error, total, i);
@@ -179,7 +177,7 @@ static err read_recorded(const struct slo_source *s, const struct slo_def *def, 
     buf_put_str(&text, str_from(metric));
     slo_query_filter(def, &text);
     buf_printf(&text, "[%lldms]", (long long)range_ms); /* open on the left: one slice before */
-    err e = run(s, buf_str(&text), &o, out, d);
+    err e = run(s, def, buf_str(&text), &o, out, d);
     buf_fini(&text);
     return e;
 }

@@ -6,10 +6,9 @@
 #ifndef RULES_SLO_MEASURE_H
 #define RULES_SLO_MEASURE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
-#include "query/engine.h"
+#include "rules/query_watch.h"
 #include "rules/slo_query.h"
 #include "storage/db.h"
 
@@ -21,9 +20,10 @@ enum {
 struct slo_source { /* borrowed */
     struct db *db;
     struct query_env env;
-    struct query_options options; /* features and limits; times are set here */
-    int64_t timeout_ms;           /* of one query; 0: none */
-    const atomic_bool *canceled;
+    struct query_options options;    /* features and limits; times are set here */
+    int64_t timeout_ms;              /* of one query; 0: none */
+    struct query_switch *off;        /* NULL: nobody can end them */
+    const struct query_watch *watch; /* sees them; NULL: nobody does */
 };
 
 struct slo_slice {

@@ -168,6 +168,7 @@ static void put_head(struct buf *out, const struct rule_test_query *c)
 
 void unit_compare_query(struct unit_run *run, const struct rule_test_query *c)
 {
+    static const struct query_asker who = {.kind = "test"};
     struct arena a;
     struct rule_vector v;
     struct diag d = {.text = ""};
@@ -175,7 +176,7 @@ void unit_compare_query(struct unit_run *run, const struct rule_test_query *c)
     struct buf text = {0};
     arena_init(&a, UNIT_TEST_MEMORY_BYTES);
     err e =
-        rule_query(&run->env.querier, c->expr, run->test->start_ms + c->eval_ms, NULL, &a, &v, &d);
+        rule_query(&run->env.querier, &who, c->expr, run->test->start_ms + c->eval_ms, &a, &v, &d);
     if (e == OK)
         e = got_list(&v, &a, &got, &d);
     if (e == OK)

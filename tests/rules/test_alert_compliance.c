@@ -242,9 +242,9 @@ static void check_series(struct world *w, int64_t now_s)
         struct diag d = {.text = ""};
         size_t active = 0;
         arena_init(&a, 16 << 20);
-        assert_int_equal(
-            rule_query(&w->env.querier, str_from(NAMES[n]), T0 + now_s * 1000, NULL, &a, &v, &d),
-            OK);
+        assert_int_equal(rule_query(&w->env.querier, &(struct query_asker){.kind = "test"},
+                                    str_from(NAMES[n]), T0 + now_s * 1000, &a, &v, &d),
+                         OK);
         for (size_t i = 0; i < w->group->rule_count; i++)
             for (size_t k = 0; k < w->group->rules[i].alerts.count; k++) {
                 const struct active_alert *alert = w->group->rules[i].alerts.items[k];
