@@ -9,35 +9,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "ingest/discovery_priv.h"
+#include "ingest/discovery_state_priv.h"
 
 enum { DELAY_MS_DEFAULT = 5000, MECHANISMS = SD_UNSUPPORTED };
-
-static const char *const MECHANISM_NAMES[MECHANISMS] = {"consul", "dns",        "docker", "file",
-                                                        "http",   "kubernetes", "static"};
-
-struct set { /* strings and arrays are own memory */
-    struct buf name;
-    struct sd_targets *fixed; /* static ones; NULL: none */
-    struct sd_provider **providers;
-    size_t provider_count;
-};
-
-struct discovery {
-    struct discovery_options o;
-    struct buf user_agent;
-    struct mutex apply_lock; /* one discovery_apply() at a time; rank: before `lock` */
-    struct mutex lock;       /* guards all below and what providers publish; rank: leaf */
-    struct cond changed;     /* `dirty` or `stopping` was set */
-    bool dirty, stopping;
-    struct sd_provider **providers;
-    size_t provider_count;
-    struct set *sets;
-    size_t set_count;
-    uint64_t failures[MECHANISMS], updates_sent, updates_received; /* of providers that ended too */
-    pthread_t teller;
-    bool told;
-};
 
 /* ---- Telling ---- */
 
@@ -52,11 +26,13 @@ static void *tell(void *arg)
         }
         d->dirty = false;
         d->updates_sent++;
+        d->telling = true;
         mutex_unlock(&d->lock);
         if (d->o.changed != NULL)
             d->o.changed(d->o.arg);
         uint64_t until = clock_mono_ns() + (uint64_t)d->o.delay_ms * 1000000;
         mutex_lock(&d->lock);
+        d->telling = false;
         while (!d->stopping && cond_wait_until(&d->changed, &d->lock, until))
             continue;
     }
@@ -69,6 +45,7 @@ static void mark_changed(struct discovery *d)
 {
     d->dirty = true;
     d->updates_received++;
+    d->updates_delayed += d->telling;
     cond_signal(&d->changed);
 }
 
@@ -143,7 +120,7 @@ void sd_put(struct sd_provider *p, str source, struct sd_targets *targets)
                 p->parts = mem_resize(p->parts, p->part_room, sizeof(*p->parts));
             }
             part = &p->parts[p->part_count++];
-            part->source = own_copy(source);
+            *part = (struct sd_part){.source = own_copy(source)};
         }
         part->targets = targets;
         part->seen = true;
@@ -152,6 +129,20 @@ void sd_put(struct sd_provider *p, str source, struct sd_targets *targets)
     }
     mutex_unlock(&p->owner->lock);
     sd_targets_unref(old);
+}
+
+void sd_put_time(struct sd_provider *p, str source, int64_t mtime_ms)
+{
+    mutex_lock(&p->owner->lock);
+    struct sd_part *part = part_of(p, source);
+    if (part != NULL)
+        part->mtime_ms = mtime_ms;
+    mutex_unlock(&p->owner->lock);
+}
+
+struct sd_stats *sd_stats_of(struct sd_provider *p)
+{
+    return &p->owner->stats;
 }
 
 void sd_keep(struct sd_provider *p, str source)
@@ -206,8 +197,6 @@ void sd_failed(struct sd_provider *p, const char *reason)
              LOG_CSTR("reason", reason));
     mutex_lock(&p->owner->lock);
     (void)snprintf(p->reason, sizeof(p->reason), "%s", reason);
-    p->failures++;
-    p->owner->failures[p->sd->kind]++;
     mutex_unlock(&p->owner->lock);
 }
 
@@ -235,12 +224,26 @@ err sd_get_json(struct sd_provider *p, struct http_client *c, const struct http_
     return e;
 }
 
+static void refreshed(struct sd_provider *p, uint64_t took_ns, bool failed)
+{
+    if (failed && sd_stopping(p))
+        return; /* it was ended */
+    sd_stats_refresh(&p->owner->stats, (enum sd_kind)p->sd->kind, took_ns);
+    mutex_lock(&p->owner->lock);
+    p->refreshes++;
+    p->refresh_ns += took_ns;
+    p->refresh_failures += failed;
+    mutex_unlock(&p->owner->lock);
+}
+
 void sd_refresh(struct sd_provider *p, int64_t interval_ms,
                 err (*refresh)(struct sd_provider *p, void *arg, struct diag *d), void *arg)
 {
     do {
         struct diag d = {.text = ""};
+        uint64_t begin = clock_mono_ns();
         err e = refresh(p, arg, &d);
+        refreshed(p, clock_mono_ns() - begin, e != OK);
         if (e != OK)
             sd_failed(p, d.text[0] != '\0' ? d.text : err_name(e));
         else
@@ -474,102 +477,6 @@ void discovery_reasons(struct discovery *d, str name, struct buf *out)
         if (s->providers[i]->reason[0] != '\0')
             buf_printf(out, "%s: %s\n", s->providers[i]->sd->key, s->providers[i]->reason);
     mutex_unlock(&d->lock);
-}
-
-static uint64_t target_count(const struct set *s)
-{
-    uint64_t n = s->fixed != NULL ? sd_targets_count(s->fixed) : 0;
-    for (size_t i = 0; i < s->provider_count; i++)
-        for (size_t k = 0; k < s->providers[i]->part_count; k++)
-            n += sd_targets_count(s->providers[i]->parts[k].targets);
-    return n;
-}
-
-static void put_type(struct buf *out, const char *name, const char *type, const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-/* `name` is "scrape/JOB": Prometheus' labels name and config. */
-static void put_set(struct buf *out, const struct set *s)
-{
-    str name = buf_str(&s->name), config = name;
-    const char *slash = memchr(name.ptr, '/', name.len);
-    if (slash != NULL) {
-        config = (str){slash + 1, (size_t)(name.ptr + name.len - slash - 1)};
-        name.len = (size_t)(slash - name.ptr);
-    }
-    buf_put_str(out, STR("prometheus_sd_discovered_targets{config=\""));
-    for (size_t i = 0; i < config.len; i++) {
-        if (config.ptr[i] == '"' || config.ptr[i] == '\\')
-            buf_put_u8(out, '\\');
-        if (config.ptr[i] == '\n')
-            buf_put_str(out, STR("\\n"));
-        else
-            buf_put_u8(out, (uint8_t)config.ptr[i]);
-    }
-    buf_printf(out, "\",name=\"" STR_FMT "\"} %llu\n", STR_ARG(name),
-               (unsigned long long)target_count(s));
-}
-
-struct tally { /* of one discovery, for its metrics */
-    const char *name;
-    uint64_t failing, received, sent;
-};
-
-static struct tally look_at(struct discovery *d, struct buf *targets, uint64_t *failures)
-{
-    mutex_lock(&d->lock);
-    struct tally t = {d->o.name, 0, d->updates_received, d->updates_sent};
-    for (size_t i = 0; i < d->set_count; i++)
-        put_set(targets, &d->sets[i]);
-    for (size_t i = 0; i < MECHANISMS; i++)
-        failures[i] += d->failures[i];
-    for (size_t i = 0; i < d->provider_count; i++)
-        t.failing += d->providers[i]->reason[0] != '\0';
-    mutex_unlock(&d->lock);
-    return t;
-}
-
-static void put_named(struct buf *out, const char *metric, const char *name, uint64_t v)
-{
-    buf_printf(out, "%s{name=\"%s\"} %llu\n", metric, name, (unsigned long long)v);
-}
-
-void discovery_metrics(struct discovery *const *all, size_t count, struct buf *out)
-{
-    static const char FAILED[] = "prometheus_sd_failed_configs",
-                      RECEIVED[] = "prometheus_sd_received_updates_total",
-                      SENT[] = "prometheus_sd_updates_total";
-    struct buf targets = {0}, failed = {0}, received = {0}, sent = {0};
-    uint64_t failures[MECHANISMS] = {0};
-    for (size_t i = 0; i < count; i++) {
-        struct tally t = look_at(all[i], &targets, failures);
-        put_named(&failed, FAILED, t.name, t.failing);
-        put_named(&received, RECEIVED, t.name, t.received);
-        put_named(&sent, SENT, t.name, t.sent);
-    }
-    if (targets.len > 0) /* readers expect no family without samples */
-        put_type(out, "prometheus_sd_discovered_targets", "gauge",
-                 "Current number of discovered targets.");
-    buf_put_str(out, buf_str(&targets));
-    put_type(out, "prometheus_sd_refresh_failures_total", "counter",
-             "Number of refresh failures for the given SD mechanism.");
-    for (size_t i = 0; i < MECHANISMS; i++)
-        if (i != SD_STATIC)
-            buf_printf(out, "prometheus_sd_refresh_failures_total{mechanism=\"%s\"} %llu\n",
-                       MECHANISM_NAMES[i], (unsigned long long)failures[i]);
-    put_type(out, FAILED, "gauge", "Number of discovery sections that fail now.");
-    buf_put_str(out, buf_str(&failed));
-    put_type(out, RECEIVED, "counter",
-             "Total number of update events received from the SD providers.");
-    buf_put_str(out, buf_str(&received));
-    put_type(out, SENT, "counter", "Total number of update events sent to the SD consumers.");
-    buf_put_str(out, buf_str(&sent));
-    buf_fini(&targets);
-    buf_fini(&failed);
-    buf_fini(&received);
-    buf_fini(&sent);
 }
 
 /* ---- Start and end ---- */

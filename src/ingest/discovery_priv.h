@@ -7,6 +7,8 @@
 #include "base/http_client.h"
 #include "base/thread.h"
 #include "ingest/discovery.h"
+#include "ingest/sd_json.h"
+#include "ingest/sd_stats.h"
 
 enum {
     SD_BODY_BYTES_MAX = 64 << 20, /* an answer of http_sd, Consul, Docker, a page of Kubernetes */
@@ -18,7 +20,8 @@ enum {
 struct sd_part { /* targets of one source: a file, a name, a service */
     str source;  /* own memory */
     struct sd_targets *targets;
-    bool seen; /* by the refresh under way */
+    bool seen;        /* by the refresh under way */
+    int64_t mtime_ms; /* of a file; 0: none */
 };
 
 struct sd_provider {
@@ -34,7 +37,9 @@ struct sd_provider {
     struct sd_part *parts;
     size_t part_count, part_room;
     char reason[SD_REASON_SIZE]; /* why it fails; "": it does not */
-    uint64_t failures, updates;
+    uint64_t updates;
+    uint64_t refreshes, refresh_ns, refresh_failures;
+    bool counted; /* by the metrics being made */
 };
 
 /* ---- For the providers, on their own thread ---- */
@@ -48,10 +53,14 @@ bool sd_sleep(struct sd_provider *p, int64_t ms, int fd);
  * sd_sweep_begin() and sd_sweep_end() sources that were not put or kept are forgotten at the end.
  */
 void sd_put(struct sd_provider *p, str source, struct sd_targets *targets);
+void sd_put_time(struct sd_provider *p, str source, int64_t mtime_ms); /* of the file it is */
 void sd_keep(struct sd_provider *p, str source);
 void sd_forget(struct sd_provider *p, str source);
 void sd_sweep_begin(struct sd_provider *p);
 void sd_sweep_end(struct sd_provider *p);
+
+/* Where the provider's mechanism counts. */
+struct sd_stats *sd_stats_of(struct sd_provider *p);
 
 /* A refresh failed, for `reason`; all is well again. */
 void sd_failed(struct sd_provider *p, const char *reason);
@@ -81,10 +90,5 @@ void sd_docker_run(struct sd_provider *p);
 /* sd_text.c: append `s` escaped for a URL; as a JSON text. */
 void sd_put_escaped(struct buf *out, str s);
 void sd_put_json(struct buf *out, str s);
-
-/* sd_groups.c: target groups, [{"targets": [...], "labels": {...}}], as a file or server has them,
- * into `b`; `meta` (name, value) is added to each group. `json`: else YAML. */
-err sd_groups_build(const char *name, slice text, bool json, const char *meta, str meta_value,
-                    struct sd_build *b, struct diag *d);
 
 #endif

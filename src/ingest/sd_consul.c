@@ -21,6 +21,7 @@ struct service { /* what one request watches; name "" is the catalog */
     struct buf url;
     uint64_t index;       /* of the last answer; 0: none yet */
     uint64_t due_mono_ns; /* not asked before */
+    uint64_t asked_mono_ns;
     bool asked, seen;
 };
 
@@ -161,7 +162,8 @@ static void put_tags(struct sd_build *b, const struct jtree *tags, str separator
     buf_fini(&text);
 }
 
-static void put_instance(struct sd_build *b, const struct consul *k, const struct jtree *instance)
+static void put_instance(struct sd_build *b, const struct consul_sd_config *c,
+                         const struct jtree *instance)
 {
     const struct jtree *node = jtree_get(instance, "Node");
     const struct jtree *service = jtree_get(instance, "Service");
@@ -175,7 +177,7 @@ static void put_instance(struct sd_build *b, const struct consul *k, const struc
     sd_build_label(b, "__meta_consul_node", jtree_text(jtree_get(node, "Node")));
     sd_build_label(b, "__meta_consul_namespace", jtree_text(jtree_get(service, "Namespace")));
     sd_build_label(b, "__meta_consul_partition", jtree_text(jtree_get(service, "Partition")));
-    put_tags(b, jtree_get(service, "Tags"), k->c->tag_separator);
+    put_tags(b, jtree_get(service, "Tags"), c->tag_separator);
     sd_build_label(b, "__meta_consul_service_address", own);
     sd_build_number(b, "__meta_consul_service_port", port);
     sd_build_label(b, "__meta_consul_service_id", jtree_text(jtree_get(service, "ID")));
@@ -192,6 +194,18 @@ static void put_instance(struct sd_build *b, const struct consul *k, const struc
     buf_fini(&text);
 }
 
+void sd_consul_build(const struct consul_sd_config *c, str service, str datacenter,
+                     const struct jtree *instances, struct sd_build *b)
+{
+    sd_build_label(b, "__meta_consul_service", service);
+    sd_build_label(b, "__meta_consul_dc", datacenter);
+    size_t common = sd_build_mark(b);
+    for (size_t i = 0; i < jtree_count(instances); i++) {
+        put_instance(b, c, jtree_at(instances, i));
+        sd_build_back(b, common);
+    }
+}
+
 static err take_service(struct consul *k, const struct service *s, const struct jtree *root,
                         struct diag *d)
 {
@@ -200,13 +214,7 @@ static err take_service(struct consul *k, const struct service *s, const struct 
     if (!jtree_is_array(root))
         return diag_set(d, ERR_INVALID, "the answer is no list");
     sd_build_begin(&b);
-    sd_build_label(&b, "__meta_consul_service", s->name);
-    sd_build_label(&b, "__meta_consul_dc", buf_str(&k->datacenter));
-    size_t common = sd_build_mark(&b);
-    for (size_t i = 0; i < jtree_count(root); i++) {
-        put_instance(&b, k, jtree_at(root, i));
-        sd_build_back(&b, common);
-    }
+    sd_consul_build(k->c, s->name, buf_str(&k->datacenter), root, &b);
     TRY(sd_build_end(&b, &targets));
     sd_put(k->p, s->name, targets);
     return OK;
@@ -313,6 +321,7 @@ static void ask(struct consul *k, struct service *s, uint64_t now, uint64_t *nex
         struct http_request_options o = options_of(k, buf_str(&s->url));
         http_multi_start(k->multi, k->client, &o, s);
         s->asked = true;
+        s->asked_mono_ns = now;
         s->due_mono_ns = now + (uint64_t)k->c->refresh_interval_ms * 1000000;
     }
     if (!s->asked)
@@ -352,8 +361,11 @@ static void finish(struct consul *k, struct http_multi_result *r)
     struct service *s = r->tag;
     struct diag d = {.text = ""};
     s->asked = false;
+    sd_stats_time(sd_stats_of(k->p), s == &k->catalog ? SD_CONSUL_SERVICES : SD_CONSUL_SERVICE,
+                  clock_mono_ns() - s->asked_mono_ns);
     err e = take(k, s, r, &d);
     if (e != OK) {
+        sd_stats_count(sd_stats_of(k->p), SD_CONSUL_FAILURES);
         sd_failed(k->p, d.text[0] != '\0' ? d.text : err_name(e));
         s->due_mono_ns = clock_mono_ns() + (uint64_t)SD_RETRY_MS * 1000000;
     } else {
@@ -388,6 +400,7 @@ void sd_consul_run(struct sd_provider *p)
     }
     k.multi = http_multi_open();
     while (!sd_stopping(p) && find_datacenter(&k, &d) != OK) {
+        sd_stats_count(sd_stats_of(p), SD_CONSUL_FAILURES);
         sd_failed(p, d.text);
         d.text[0] = '\0';
         (void)sd_sleep(p, SD_RETRY_MS, -1);

@@ -131,6 +131,9 @@ static err refresh(struct sd_provider *p, void *answer, struct diag *d)
     err first = OK;
     for (size_t i = 0; i < p->sd->dns->names.count && !sd_stopping(p); i++) {
         err e = look_up(p, p->sd->dns->names.items[i], answer, d);
+        sd_stats_count(sd_stats_of(p), SD_DNS_LOOKUPS);
+        if (e != OK)
+            sd_stats_count(sd_stats_of(p), SD_DNS_FAILURES);
         first = first != OK ? first : e;
     }
     return first;

@@ -189,6 +189,13 @@ static void put_container(struct sd_build *b, const struct docker_sd_config *c,
     sd_build_back(b, 0);
 }
 
+void sd_docker_build(const struct docker_sd_config *c, const struct jtree *containers,
+                     const struct jtree *networks, struct sd_build *b)
+{
+    for (size_t i = 0; i < jtree_count(containers); i++)
+        put_container(b, c, containers, networks, jtree_at(containers, i));
+}
+
 static err refresh(struct sd_provider *p, void *arg, struct diag *d)
 {
     struct docker *k = arg;
@@ -204,8 +211,7 @@ static err refresh(struct sd_provider *p, void *arg, struct diag *d)
         e = get(p, k, "/networks", &networks, d);
     if (e == OK) {
         sd_build_begin(&b);
-        for (size_t i = 0; i < jtree_count(containers); i++)
-            put_container(&b, k->c, containers, networks, jtree_at(containers, i));
+        sd_docker_build(k->c, containers, networks, &b);
         e = sd_build_end(&b, &targets);
     }
     jtree_free(containers);

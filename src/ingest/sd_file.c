@@ -2,8 +2,10 @@
  * of their folders, and every refresh interval. A bad file keeps the groups it had. */
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "ingest/discovery_priv.h"
 
@@ -31,8 +33,12 @@ static err read_one(struct sd_provider *p, str path, struct diag *d)
     else
         sd_build_abandon(&b);
     buf_fini(&text);
-    if (e == OK)
+    struct stat now;
+    if (e == OK) {
         sd_put(p, path, targets);
+        if (stat(path.ptr, &now) == 0)
+            sd_put_time(p, path, now.st_mtim.tv_sec * 1000 + now.st_mtim.tv_nsec / 1000000);
+    }
     return e;
 }
 
@@ -48,8 +54,10 @@ static err read_all(struct sd_provider *p, struct diag *d)
         err e = config_glob(p->sd->file->files.items[i], &a, &files);
         for (size_t k = 0; e == OK && k < files.count; k++) {
             err one = read_one(p, files.items[k], d);
-            if (one != OK)
+            if (one != OK) {
+                sd_stats_count(sd_stats_of(p), SD_FILE_READ_ERRORS);
                 sd_keep(p, files.items[k]);
+            }
             first = first != OK ? first : one;
         }
         first = first != OK ? first : e;
@@ -61,12 +69,13 @@ static err read_all(struct sd_provider *p, struct diag *d)
 
 /* Folders are watched, not files: a file that is replaced is another one. Adding a watch again
  * changes nothing; folders that appear later are found at the next refresh. */
-static void watch_folders(const struct sd_provider *p, int fd)
+static void watch_folders(struct sd_provider *p, int fd)
 {
     for (size_t i = 0; fd >= 0 && i < p->sd->file->files.count; i++) {
         struct buf path = {0}, folder = {0};
         buf_put_str(&path, p->sd->file->files.items[i]);
-        (void)inotify_add_watch(fd, fs_parent(&folder, buf_cstr(&path)), EVENTS);
+        if (inotify_add_watch(fd, fs_parent(&folder, buf_cstr(&path)), EVENTS) < 0)
+            sd_stats_count(sd_stats_of(p), SD_FILE_WATCH_ERRORS);
         buf_fini(&path);
         buf_fini(&folder);
     }
@@ -82,6 +91,8 @@ static void drain(int fd)
 void sd_file_run(struct sd_provider *p)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC); /* without it the interval alone is left */
+    if (fd < 0)
+        sd_stats_count(sd_stats_of(p), SD_FILE_WATCH_ERRORS);
     do {
         struct diag d = {.text = ""};
         if (fd >= 0) {
@@ -90,7 +101,9 @@ void sd_file_run(struct sd_provider *p)
             drain(fd);
         }
         watch_folders(p, fd);
+        uint64_t begin = clock_mono_ns();
         err e = read_all(p, &d);
+        sd_stats_time(sd_stats_of(p), SD_FILE_SCAN, clock_mono_ns() - begin);
         if (e != OK)
             sd_failed(p, d.text[0] != '\0' ? d.text : err_name(e));
         else

@@ -55,6 +55,8 @@ static err refresh(struct sd_provider *p, void *client, struct diag *d)
     }
     if (e == OK)
         sd_put(p, h->url, targets);
+    else if (!sd_stopping(p))
+        sd_stats_count(sd_stats_of(p), SD_HTTP_FAILURES);
     http_reply_fini(&reply);
     return e;
 }

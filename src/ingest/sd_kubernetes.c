@@ -117,6 +117,12 @@ static str version_of(const struct jtree *object)
     return jtree_text(jtree_get(jtree_get(object, "metadata"), "resourceVersion"));
 }
 
+static void count_event(struct kube_watch *w, enum sd_event event)
+{
+    if (KINDS[w->kind].role >= 0)
+        sd_stats_event(sd_stats_of(w->k->p), (enum kubernetes_role)KINDS[w->kind].role, event);
+}
+
 static void take_event(struct kube_watch *w, slice line)
 {
     struct jtree *root = NULL;
@@ -130,9 +136,11 @@ static void take_event(struct kube_watch *w, slice line)
     if (version.len > 0)
         set_text(&w->version, version);
     if (str_eq(type, STR("ADDED")) || str_eq(type, STR("MODIFIED"))) {
+        count_event(w, str_eq(type, STR("ADDED")) ? SD_EVENT_ADD : SD_EVENT_UPDATE);
         w->bad = kube_put(&w->k->maps[w->kind], w->kind, object, w->generation) != OK;
         w->k->dirty = true;
     } else if (str_eq(type, STR("DELETED"))) {
+        count_event(w, SD_EVENT_DELETE);
         kube_remove(&w->k->maps[w->kind], object);
         w->k->dirty = true;
     } else if (!str_eq(type, STR("BOOKMARK"))) { /* ERROR: the version is too old, mostly */
@@ -172,7 +180,7 @@ static err take_page(struct kube_watch *w, slice text, struct diag *d)
     TRY(jtree_parse(text, &root, d));
     const struct jtree *items = jtree_get(root, "items"), *meta = jtree_get(root, "metadata");
     err e = OK;
-    for (size_t i = 0; e == OK && i < jtree_count(items); i++)
+    for (size_t i = 0; e == OK && i < jtree_count(items); i++, count_event(w, SD_EVENT_ADD))
         e = kube_put(&w->k->maps[w->kind], w->kind, jtree_at(items, i), w->generation);
     if (e != OK)
         (void)diag_set(d, e, "an object of the list has no name, or there are too many");
@@ -242,6 +250,7 @@ static void finish(struct kube *k, struct http_multi_result *r)
     w->asked = false;
     buf_reset(&w->line);
     if (judge(w, r, &d) != OK) {
+        sd_stats_count(sd_stats_of(k->p), SD_KUBERNETES_FAILURES);
         sd_failed(k->p, d.text[0] != '\0' ? d.text : "unknown");
         w->due_mono_ns = clock_mono_ns() + (uint64_t)RETRY_MS * 1000000;
         if (w->bad || !watched)

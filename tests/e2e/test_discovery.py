@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import os
+import re
 import socket
 import socketserver
 import ssl
@@ -158,6 +159,10 @@ with open(d + "/files2.yml", "w") as f:
 until("a new file is noticed", lambda: len(found("file")) == 2)
 os.unlink(d + "/files2.yml")
 until("a file that went", lambda: len(found("file")) == 1)
+with open(d + "/files3.yml", "w") as f:
+    f.write("- target: [a]\n")
+until("a bad file is named", lambda: "files3.yml:1:3: field target not found" in s.log())
+equal(list(found("file")), ["127.0.0.1:1"], "the good file stays")
 step("files")
 
 WANT = {"tls": (local, "plain"), "basic": (local, "basic"), "name": (internal, "name"), "mutual": (mutual, "mutual"),
@@ -195,7 +200,29 @@ if dns:
 
 metrics = s.request("GET", "/metrics")[2].decode()
 check('prometheus_sd_discovered_targets{config="tls",name="scrape"} 1' in metrics, "targets in /metrics")
-check("prometheus_sd_refresh_failures_total" in metrics, "failures in /metrics")
+
+
+def counted(line):
+    found = re.search("^" + re.escape(line) + r" (\S+)$", metrics, re.M)
+    check(found is not None, f"{line} in /metrics")
+    return float(found.group(1))
+
+
+check(counted('prometheus_sd_refresh_duration_seconds_count{mechanism="http",config="tls"}') >= 1, "refreshes by job")
+check(counted('prometheus_sd_refresh_duration_histogram_seconds_bucket{mechanism="http",le="+Inf"}') >= 1, "their times")
+equal(counted('prometheus_sd_refresh_failures_total{mechanism="http",config="tls"}'), 0, "no failure of this job")
+check(counted("prometheus_sd_http_failures_total") >= 1, "failures of URLs")
+check(counted("prometheus_sd_file_read_errors_total") >= 1, "files that were bad")
+check(counted("prometheus_sd_file_scan_duration_seconds_count") >= 1, "readings of files")
+for name in ("prometheus_sd_file_watcher_errors_total", "prometheus_sd_consul_rpc_failures_total",
+             'prometheus_sd_consul_rpc_duration_seconds_count{endpoint="catalog",call="services"}',
+             'prometheus_sd_kubernetes_events_total{role="endpointslice",event="delete"}', "prometheus_sd_kubernetes_failures_total",
+             'prometheus_sd_updates_delayed_total{name="scrape"}'):
+    check(counted(name) >= 0, name)
+mtimes = dict(re.findall(r'^prometheus_sd_file_mtime_seconds\{filename="(.*)"\} (\S+)$', metrics, re.M))
+check(all(abs(os.stat(f).st_mtime - float(v)) < 0.01 for f, v in mtimes.items() if os.path.exists(f)) and mtimes, f"{mtimes}")
+if dns:
+    check(counted("prometheus_sd_dns_lookups_total") > counted("prometheus_sd_dns_lookup_failures_total") > 0, "lookups")
 s.send_signal(15)
 equal(s.process.wait(20), 0, "an orderly end")
 step("end")

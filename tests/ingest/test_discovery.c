@@ -175,6 +175,10 @@ static void test_discovery__reload(void **state)
     discovery_metrics(&d, 1, &text);
     assert_non_null(strstr(buf_cstr(&text),
                            "prometheus_sd_discovered_targets{config=\"j\",name=\"scrape\"} 2\n"));
+    assert_non_null(strstr(buf_cstr(&text), "prometheus_sd_refresh_duration_seconds_count{"
+                                            "mechanism=\"http\",config=\"j\"} 1\n"));
+    assert_non_null(strstr(buf_cstr(&text), "prometheus_sd_refresh_failures_total{"
+                                            "mechanism=\"http\",config=\"j\"} 0\n"));
     buf_fini(&text);
     apply(d, config_of("static_configs: [{targets: [s:1]}]"));
     expect(d, "__address__=s:1\n");
