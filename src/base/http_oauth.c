@@ -1,5 +1,6 @@
 /* http_oauth.c -- OAuth2 client credentials (RFC 6749, 4.4): a token is asked for when it is needed
- * and kept until shortly before its end, or until the secret's file changes. */
+ * and kept until shortly before its end, or until the secret's file changes. As upstream (Go's
+ * x/oauth2), a server that answers 401 does not end a token: it lives as long as was said. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -7,6 +8,7 @@
 #include "base/clock.h"
 #include "base/http_client_priv.h"
 #include "base/jtree.h"
+#include "base/number.h"
 
 enum { TOKEN_MARGIN_MS = 10000 }; /* a token is not used in its last seconds */
 
@@ -96,30 +98,120 @@ static str token_type_of(str type)
     return type;
 }
 
-static err take_token(struct http_client *c, const struct http_reply *r, struct diag *d)
+/* ---- Answers ---- */
+
+struct answer { /* of a token server */
+    struct buf token, type;
+    int64_t seconds; /* that the token lasts; 0: not said */
+};
+
+static void answer_fini(struct answer *a)
+{
+    http_wipe(&a->token);
+    buf_fini(&a->type);
+}
+
+/* Servers write the seconds as a number or as text. What is neither says nothing. */
+static int64_t seconds_of(const struct jtree *n)
+{
+    int64_t seconds = 0;
+    str text = jtree_text(n);
+    if (text.len > 0 && number_parse_i64(text, &seconds) != OK)
+        return 0;
+    return text.len > 0 ? seconds : jtree_int(n, 0);
+}
+
+static err read_json(slice body, struct answer *out, struct diag *d)
 {
     struct jtree *root = NULL;
     struct diag why = {.text = ""};
-    if (jtree_parse(buf_slice(&r->body), &root, &why) != OK)
+    if (jtree_parse(body, &root, &why) != OK)
         return diag_set(d, ERR_INVALID, "oauth2: cannot parse the answer of the token server: %s",
                         why.text);
-    str token = jtree_text(jtree_get(root, "access_token"));
-    str type = token_type_of(jtree_text(jtree_get(root, "token_type")));
-    int64_t seconds = jtree_int(jtree_get(root, "expires_in"), 0);
-    err e = OK;
-    if (!is_header_text(token) || !is_header_text(type)) {
+    buf_put_str(&out->token, jtree_text(jtree_get(root, "access_token")));
+    buf_put_str(&out->type, jtree_text(jtree_get(root, "token_type")));
+    out->seconds = seconds_of(jtree_get(root, "expires_in"));
+    jtree_free(root);
+    return OK;
+}
+
+static int hex_of(char c)
+{
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
+}
+
+/* The value of a field of a form, or nothing. */
+static void form_value(str form, const char *name, struct buf *out)
+{
+    size_t size = strlen(name);
+    while (form.len > 0) {
+        const char *end = memchr(form.ptr, '&', form.len);
+        str field = {form.ptr, end != NULL ? (size_t)(end - form.ptr) : form.len};
+        form = (str){form.ptr + field.len, form.len - field.len};
+        if (form.len > 0)
+            form = (str){form.ptr + 1, form.len - 1};
+        if (field.len <= size || memcmp(field.ptr, name, size) != 0 || field.ptr[size] != '=')
+            continue;
+        for (size_t i = size + 1; i < field.len; i++) {
+            int high = i + 2 < field.len ? hex_of(field.ptr[i + 1]) : -1;
+            int low = high >= 0 ? hex_of(field.ptr[i + 2]) : -1;
+            bool escape = field.ptr[i] == '%' && low >= 0;
+            buf_put_u8(out, escape                ? (uint8_t)(high << 4 | low)
+                            : field.ptr[i] == '+' ? ' '
+                                                  : (uint8_t)field.ptr[i]);
+            i += escape ? 2 : 0;
+        }
+        return;
+    }
+}
+
+static void read_form(slice body, struct answer *out)
+{
+    struct buf seconds = {0};
+    form_value(slice_text(body), "access_token", &out->token);
+    form_value(slice_text(body), "token_type", &out->type);
+    form_value(slice_text(body), "expires_in", &seconds);
+    if (number_parse_i64(buf_str(&seconds), &out->seconds) != OK)
+        out->seconds = 0;
+    buf_fini(&seconds);
+}
+
+/* RFC 6749 says JSON; there are servers that answer with a form. */
+static err read_answer(const struct http_reply *r, struct answer *out, struct diag *d)
+{
+    static const char FORM[] = "application/x-www-form-urlencoded", TEXT[] = "text/plain";
+    str type = http_reply_header(r, STR("content-type"));
+    slice body = buf_slice(&r->body);
+    bool form = type.len >= sizeof(FORM) - 1 && strncasecmp(type.ptr, FORM, sizeof(FORM) - 1) == 0;
+    bool text = type.len >= sizeof(TEXT) - 1 && strncasecmp(type.ptr, TEXT, sizeof(TEXT) - 1) == 0;
+    if (!form && (!text || (body.len > 0 && body.ptr[0] == '{')))
+        return read_json(body, out, d);
+    read_form(body, out);
+    return OK;
+}
+
+static err take_token(struct http_client *c, const struct http_reply *r, struct diag *d)
+{
+    struct answer a = {.seconds = 0};
+    err e = read_answer(r, &a, d);
+    str type = token_type_of(buf_str(&a.type));
+    if (e == OK && (!is_header_text(buf_str(&a.token)) || !is_header_text(type)))
         e = diag_set(d, ERR_INVALID, "oauth2: server response missing access_token");
-    } else {
+    if (e == OK) {
         http_wipe(&c->token);
-        buf_put_str(&c->token, token);
+        buf_put_str(&c->token, buf_str(&a.token));
         buf_reset(&c->token_type);
         buf_put_str(&c->token_type, type);
-        bool ends = seconds > 0 && seconds < INT64_MAX / 2000;
-        c->token_until_ms = ends ? clock_wall_ms() + seconds * 1000 - TOKEN_MARGIN_MS : INT64_MAX;
+        bool ends = a.seconds > 0 && a.seconds < INT64_MAX / 2000;
+        c->token_until_ms = ends ? clock_wall_ms() + a.seconds * 1000 - TOKEN_MARGIN_MS : INT64_MAX;
     }
-    jtree_free(root);
+    answer_fini(&a);
     return e;
 }
+
+/* ---- Requests ---- */
 
 static err ask_once(struct http_client *c, str secret, int64_t timeout_ms, struct http_reply *r,
                     struct diag *d)

@@ -31,10 +31,13 @@ def secure(pages, name, client_ca=None):
 
 
 class Tokens:
-    """A token server and the page that wants its last token, which lasts 11 s: senders take it as old after one."""
+    """A token server and the page that wants its last token, which lasts 11 s: senders take it as old after one.
+    `answer` makes the server's answer of a token: its type and body."""
 
-    def __init__(self):
-        self.given, self.forms, outer = [], [], self
+    def __init__(self, answer=None):
+        self.given, self.forms, self.suffix, outer = [], [], "", self
+        answer = answer or (lambda token: ("application/json", json.dumps(
+            {"access_token": token, "token_type": "Bearer", "expires_in": 11})))
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -52,11 +55,11 @@ class Tokens:
                 if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:hush").decode():
                     return self.reply(401, "application/json", b'{"error":"invalid_client"}')
                 outer.given.append(f"token-{len(outer.given)}")
-                return self.reply(200, "application/json", json.dumps(
-                    {"access_token": outer.given[-1], "token_type": "Bearer", "expires_in": 11}).encode())
+                kind, body = answer(outer.given[-1])
+                return self.reply(200, kind, body.encode())
 
             def do_GET(self):
-                known = outer.given and self.headers.get("Authorization") == "Bearer " + outer.given[-1]
+                known = outer.given and self.headers.get("Authorization") == f"Bearer {outer.given[-1]}{outer.suffix}"
                 return self.reply(200, "text/plain", PAGE) if known else self.reply(401, "text/plain", b"who?\n")
 
             def log_message(self, *args):
@@ -235,6 +238,31 @@ def main_credentials():
     varve.stop()
 
 
+def main_token_answers():
+    step("tokens that last: seconds as text, forms, no end; 401 does not end a token, as upstream")
+    servers = {
+        "text": Tokens(lambda t: ("application/json", json.dumps({"access_token": t, "expires_in": "11"}))),
+        "form": Tokens(lambda t: ("application/x-www-form-urlencoded", f"access_token={t}%2D&token_type=bearer&expires_in=11")),
+        "plain": Tokens(lambda t: ("text/plain; charset=utf-8", f"scope=a+b&access_token={t}&expires_in=3600")),
+        "endless": Tokens(lambda t: ("application/json", json.dumps({"access_token": t}))),
+        "none": Tokens(lambda t: ("application/json", json.dumps({"token": t})))}
+    servers["form"].suffix = "-"
+    varve = serve("".join(target(n, f"127.0.0.1:{t.port}", f"oauth2: {{client_id: me, client_secret: hush, token_url: "
+                           f"'http://127.0.0.1:{t.port}/token'}}") for n, t in servers.items()))
+    expect(varve, ["text", "form", "plain", "endless"], {"none": "oauth2: server response missing access_token"})
+    for n in ("text", "form"):
+        until(f"{n}: a second and a third token", lambda: len(servers[n].given) >= 3, 30)
+    for n in ("plain", "endless"):
+        equal(len(servers[n].given), 1, f"{n}: one token")
+        servers[n].given.append("another")
+    unauthorized = "server returned HTTP status 401 Unauthorized"
+    expect(varve, ["text", "form"], {"plain": unauthorized, "endless": unauthorized})
+    expect(varve, ["text", "form"], {"plain": unauthorized, "endless": unauthorized})
+    for n in ("plain", "endless"):
+        equal(len(servers[n].forms), 1, f"{n}: the token was not asked for again")
+    varve.stop()
+
+
 def main_proxies():
     step("proxies: plain requests are passed on, https goes through a tunnel")
     proxy, pages, safe = Proxy(), Pages(), secure(Pages(), "named")
@@ -318,5 +346,6 @@ def main_histograms():
 
 main_tls()
 main_credentials()
+main_token_answers()
 main_proxies()
 main_histograms()
