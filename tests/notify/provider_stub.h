@@ -45,7 +45,8 @@ static void provider_send(struct provider *p, enum integration_kind kind, const 
 {
     struct buf text = {0};
     struct notifiers *all = NULL;
-    const struct notifiers_options o = {STR("http://am:9093"), STR("1.2")};
+    const struct notifiers_options o = {.external_url = STR("http://am:9093"),
+                                        .version = STR("1.2")};
     buf_printf(&text, "route: {receiver: all.x}\nreceivers: [{name: all.x, ");
     for (const char *at = receiver; *at != '\0';) {
         if (strncmp(at, "URL", 3) == 0) {

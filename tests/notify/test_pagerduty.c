@@ -155,7 +155,7 @@ static void test_pagerduty__speaks_version_1(void **state)
     struct alertmanager_file *f = testing_config(
         "route: {receiver: a}\nreceivers: [{name: a, pagerduty_configs: [{service_key: skey, "
         "details: {firing: f, resolved: r, num_firing: a, num_resolved: b}}]}]\n");
-    const struct notifiers_options o = {STR("http://am:9093"), STR("")};
+    const struct notifiers_options o = {.external_url = STR("http://am:9093")};
     struct notifiers *all;
     struct sample sample;
     struct buf body = {0};

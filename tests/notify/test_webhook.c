@@ -73,7 +73,8 @@ static void put(struct fixture *fx, const char *labels, const char *annotation, 
 
 static struct notify_result send_one(struct fixture *fx, struct diag *d)
 {
-    const struct notifiers_options o = {STR("http://am.example:9093"), STR("1.2")};
+    const struct notifiers_options o = {.external_url = STR("http://am.example:9093"),
+                                        .version = STR("1.2")};
     struct notifiers *all;
     struct delivery *delivery = engine_take(fx->e, fx->start_ms);
     assert_non_null(delivery);
