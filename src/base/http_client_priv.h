@@ -39,6 +39,11 @@ void http_call_end(struct http_call *f);
  *   ERR_NOTFOUND, ERR_IO, ERR_LIMIT  `d`: "unable to read `what`: ..." */
 err http_secret(str text, str file, const char *what, struct buf *out, struct diag *d);
 
+/* Certificates, versions and verification of a handle; `t` is room for secrets on the way.
+ *   ERR_NOTFOUND, ERR_IO, ERR_LIMIT  a file      ERR_UNSUPPORTED  this libcurl cannot */
+err http_set_tls(const struct http_tls_config *tls, void *easy, struct http_transfer *t,
+                 struct diag *d);
+
 /* http_oauth.c: append "Authorization: Bearer ..." for the next request, asking for a token when
  * there is none that lasts. */
 err http_oauth_header(struct http_client *c, int64_t timeout_ms, struct buf *out, struct diag *d);

@@ -144,8 +144,8 @@ static err set_pem(CURL *easy, CURLoption option, str text, str file, const char
     return OK;
 }
 
-static err set_tls(const struct http_tls_config *tls, CURL *easy, struct http_transfer *t,
-                   struct diag *d)
+err http_set_tls(const struct http_tls_config *tls, void *easy, struct http_transfer *t,
+                 struct diag *d)
 {
     static const long MIN_VERSIONS[] = {CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_TLSv1_0,
                                         CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2,
@@ -327,7 +327,7 @@ static err set_up(struct http_client *c, CURL *easy, int64_t timeout_ms, struct 
     TRY(set_url(c, easy, t, &https, d));
     TRY(set_proxy(c, easy, https, t, d));
     if (https)
-        TRY(set_tls(&c->config->tls, easy, t, d));
+        TRY(http_set_tls(&c->config->tls, easy, t, d));
     TRY(set_headers(c, t, d));
     TRY(set_auth(c, easy, timeout_ms, t, d));
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);

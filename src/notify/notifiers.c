@@ -119,6 +119,7 @@ struct notifier notifiers_of(struct notifiers *all, enum integration_kind kind)
     static struct notify_result (*const SEND[INTEGRATION_KINDS])(
         void *arg, const struct notification *n, struct diag *d) = {
         [INTEGRATION_WEBHOOK] = webhook_send,
+        [INTEGRATION_EMAIL] = email_send,
         [INTEGRATION_PAGERDUTY] = pagerduty_send,
         [INTEGRATION_SLACK] = slack_send,
     };

@@ -29,6 +29,7 @@ bool notifiers_canceled(void *arg);
 
 /* One for each kind: struct notifier's send(), `arg` is the struct notifiers. */
 struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result email_send(void *arg, const struct notification *n, struct diag *d);
 struct notify_result pagerduty_send(void *arg, const struct notification *n, struct diag *d);
 struct notify_result slack_send(void *arg, const struct notification *n, struct diag *d);
 

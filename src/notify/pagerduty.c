@@ -209,8 +209,8 @@ bool pagerduty_body(struct sending *s, const struct pagerduty_config *p, struct 
     void (*put)(const struct event *e, bool whole, struct buf *out) = v1 ? put_v1 : put_v2;
     struct event e = {
         s, p, s->data.firing ? "trigger" : "resolve", sending_dedup_key(s),
-        .key = v1 ? sending_secret(s, "service_key", p->service_key, p->service_key_file)
-                  : sending_secret(s, "routing_key", p->routing_key, p->routing_key_file)};
+        .key = v1 ? sending_secret_text(s, "service_key", p->service_key, p->service_key_file)
+                  : sending_secret_text(s, "routing_key", p->routing_key, p->routing_key_file)};
     e.summary = sending_cut(s, sending_text(s, "description", p->description), SUMMARY_RUNES_MAX);
     if (s->failed == OK && e.key.len == 0)
         s->failed =

@@ -156,28 +156,31 @@ str sending_html(struct sending *s, const char *key, str text)
 str sending_secret(struct sending *s, const char *key, str text, str file)
 {
     struct buf out = {0};
-    if (text.len > 0 || file.len == 0 || s->failed != OK)
-        buf_put_str(&out, text);
-    else {
+    if (text.len == 0 && file.len > 0 && s->failed == OK) {
         err e = fs_read_file(fs_posix(), file.ptr, SECRET_FILE_BYTES_MAX, &out);
         if (e != OK)
             s->failed = diag_set(s->d, e, "%s_file " STR_FMT " %s", key, STR_ARG(file),
                                  e == ERR_LIMIT ? "is larger than 64 KiB" : "cannot be read");
     }
-    str plain = text.len > 0 ? text : sending_keep(s, trim(buf_str(&out)));
+    str secret = text.len > 0 ? text : sending_keep(s, trim(buf_str(&out)));
     if (out.cap > 0)
         explicit_bzero(out.ptr, out.cap);
     buf_fini(&out);
-    sending_hide(s, plain);
-    str result = sending_text(s, key, plain);
-    if (!str_eq(result, plain))
-        sending_hide(s, result);
-    return result;
+    sending_hide(s, secret);
+    return secret;
 }
 
-str sending_secret_url(struct sending *s, const char *key, str text, str file)
+str sending_secret_text(struct sending *s, const char *key, str text, str file)
 {
-    str url = trim(sending_secret(s, key, text, file));
+    str secret = sending_secret(s, key, text, file), became = sending_text(s, key, secret);
+    if (!str_eq(secret, became))
+        sending_hide(s, became);
+    return became;
+}
+
+str sending_hide_url(struct sending *s, str url)
+{
+    url = trim(url);
     const char *scheme = memmem(url.ptr, url.len, "://", 3);
     size_t at = scheme != NULL ? (size_t)(scheme - url.ptr) + 3 : 0;
     while (at < url.len && url.ptr[at] != '/' && url.ptr[at] != '?')
@@ -239,7 +242,7 @@ struct notify_result notify_result_of_status(int status, str retry_after)
     return (struct notify_result){NOTIFY_RETRY, seconds * 1000};
 }
 
-static int64_t time_left_ms(const struct sending *s, int64_t own_ms)
+int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms)
 {
     int64_t left_ms = s->n->deadline_ms - clock_wall_ms();
     if (own_ms <= 0)
@@ -286,7 +289,7 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .body = r->body,
         .headers = {&authorization, r->authorization.len > 0 ? 1 : 0},
         .body_bytes_max = SENDING_REPLY_BYTES_MAX,
-        .timeout_ms = time_left_ms(s, r->timeout_ms),
+        .timeout_ms = sending_time_left_ms(s, r->timeout_ms),
         .canceled = notifiers_canceled,
         .arg = (void *)(uintptr_t)s->all,
     };

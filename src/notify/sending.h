@@ -36,12 +36,15 @@ str sending_text(struct sending *s, const char *key, str text);
 /* The same as HTML. */
 str sending_html(struct sending *s, const char *key, str text);
 
-/* A secret of the configuration, or the trimmed contents of its file, read now; templates in either
- * are expanded. It is never told. */
+/* A secret of the configuration, or the trimmed contents of its file, read now. It is never told.
+ */
 str sending_secret(struct sending *s, const char *key, str text, str file);
 
-/* As sending_secret() for URLs: the path is what is secret of them. */
-str sending_secret_url(struct sending *s, const char *key, str text, str file);
+/* The same, where it is a template. */
+str sending_secret_text(struct sending *s, const char *key, str text, str file);
+
+/* Hide what is secret of a URL, its path; returns it without blanks around. */
+str sending_hide_url(struct sending *s, str url);
 
 /* `text` must not be told: it is replaced by <secret>. The text must live as long as `s`. */
 void sending_hide(struct sending *s, str text);
@@ -54,6 +57,10 @@ struct notify_result sending_fail(struct sending *s, const char *format, ...) PR
 
 /* SHA-256 of the group's key in hex: how providers tell one group from another. */
 str sending_dedup_key(struct sending *s);
+
+/* How long a request may take: `own_ms` (0: SENDING_TIMEOUT_MS), or until the deadline. At least 1.
+ */
+int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms);
 
 struct sending_request {
     const char *method; /* NULL: POST */

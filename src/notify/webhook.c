@@ -134,7 +134,7 @@ struct notify_result webhook_send(void *arg, const struct notification *n, struc
     struct sending s;
     struct buf body = {0};
     sending_begin(&s, arg, n, d);
-    str url = sending_secret_url(&s, "url", w->url, w->url_file);
+    str url = sending_hide_url(&s, sending_secret_text(&s, "url", w->url, w->url_file));
     if (w->payload != NULL) {
         sending_put_value(&s, "payload", w->payload, true, &body);
         buf_put_u8(&body, '\n');

@@ -14,11 +14,12 @@ struct provider { /* zero-initialised; set what it shall answer, then provider_s
     struct sample sample;
     struct notify_result result;
     struct diag d;
-    bool no_server;  /* nobody listens */
-    int64_t time_ms; /* until the deadline; 0: a minute */
+    unsigned mail_port; /* for MAILPORT */
+    bool no_server;     /* nobody listens */
+    int64_t time_ms;    /* until the deadline; 0: a minute */
 };
 
-static void provider_answer(void *arg, str request, struct buf *reply)
+static inline void provider_answer(void *arg, str request, struct buf *reply)
 {
     const struct provider *p = arg;
     (void)request;
@@ -26,22 +27,24 @@ static void provider_answer(void *arg, str request, struct buf *reply)
                     p->headers != NULL ? p->headers : "", p->body != NULL ? p->body : "");
 }
 
-static void provider_open(struct provider *p)
+static inline void provider_open(struct provider *p)
 {
     if (p->sample.n.config == NULL && p->sample.n.alert_count == 0)
         sample_init(&p->sample);
     p->stub = http_stub_open(provider_answer, p);
 }
 
-static void provider_close(struct provider *p)
+static inline void provider_close(struct provider *p)
 {
     http_stub_close(p->stub);
     p->stub = NULL;
 }
 
 /* Send the sample by the first integration of kind `kind`; every "URL" in `receiver` (what stands
- * between the braces of the receiver) becomes that of the stub. */
-static void provider_send(struct provider *p, enum integration_kind kind, const char *receiver)
+ * between the braces of the receiver) becomes that of the stub, MAILPORT the port of a mail server.
+ */
+static inline void provider_send(struct provider *p, enum integration_kind kind,
+                                 const char *receiver)
 {
     struct buf text = {0};
     struct notifiers *all = NULL;
@@ -52,6 +55,9 @@ static void provider_send(struct provider *p, enum integration_kind kind, const 
         if (strncmp(at, "URL", 3) == 0) {
             buf_printf(&text, "http://127.0.0.1:%u", p->no_server ? 1 : http_stub_port(p->stub));
             at += 3;
+        } else if (strncmp(at, "MAILPORT", 8) == 0) {
+            buf_printf(&text, "%u", p->mail_port);
+            at += 8;
         } else {
             buf_put_u8(&text, (uint8_t)*at++);
         }
@@ -72,7 +78,7 @@ static void provider_send(struct provider *p, enum integration_kind kind, const 
 }
 
 /* The body of the i-th request. */
-static const char *provider_body(struct provider *p, unsigned i)
+static inline const char *provider_body(struct provider *p, unsigned i)
 {
     const char *body = strstr(http_stub_request(p->stub, i), "\r\n\r\n");
     return body != NULL ? body + 4 : "(no request)";

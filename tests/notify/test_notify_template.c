@@ -297,7 +297,8 @@ static void test_notify_template__escapes_html(void **state)
     check_html(&fx, e[0].html, "<i>x &lt; &#34;1&#34;</i>");
     check_html(&fx, STR("{{ .Alerts.Firing | len }} <b title={{ .Receiver }}>"),
                "2 <b title=all\\.x>");
-    check_html(&fx, STR("{{ define \"m\" }}<{{ end }}{{ template \"m\" . }}{{ \"<\" }}"), "&lt;&lt;");
+    check_html(&fx, STR("{{ define \"m\" }}<{{ end }}{{ template \"m\" . }}{{ \"<\" }}"),
+               "&lt;&lt;");
     assert_int_equal(notify_expand(fx.t, &fx.data, e[1].html, NOTIFY_HTML, &out, &d), OK);
     assert_non_null(strstr(buf_cstr(&out), "summary = x &lt; &#34;1&#34;<br />"));
     assert_non_null(strstr(buf_cstr(&out), "<a href=\"http://g/b?x=1&amp;y=%3c2%3e\""));
