@@ -118,10 +118,11 @@ struct notifier notifiers_of(struct notifiers *all, enum integration_kind kind)
 {
     static struct notify_result (*const SEND[INTEGRATION_KINDS])(
         void *arg, const struct notification *n, struct diag *d) = {
-        [INTEGRATION_WEBHOOK] = webhook_send,
-        [INTEGRATION_EMAIL] = email_send,
-        [INTEGRATION_PAGERDUTY] = pagerduty_send,
-        [INTEGRATION_SLACK] = slack_send,
+        [INTEGRATION_WEBHOOK] = webhook_send,     [INTEGRATION_EMAIL] = email_send,
+        [INTEGRATION_PAGERDUTY] = pagerduty_send, [INTEGRATION_OPSGENIE] = opsgenie_send,
+        [INTEGRATION_SLACK] = slack_send,         [INTEGRATION_TELEGRAM] = telegram_send,
+        [INTEGRATION_DISCORD] = discord_send,     [INTEGRATION_MSTEAMS] = msteams_send,
+        [INTEGRATION_MSTEAMSV2] = msteamsv2_send,
     };
     return (struct notifier){all, SEND[kind] != NULL ? SEND[kind] : not_built};
 }

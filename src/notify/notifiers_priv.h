@@ -31,6 +31,11 @@ bool notifiers_canceled(void *arg);
 struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d);
 struct notify_result email_send(void *arg, const struct notification *n, struct diag *d);
 struct notify_result pagerduty_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result opsgenie_send(void *arg, const struct notification *n, struct diag *d);
 struct notify_result slack_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result telegram_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result discord_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result msteams_send(void *arg, const struct notification *n, struct diag *d);
+struct notify_result msteamsv2_send(void *arg, const struct notification *n, struct diag *d);
 
 #endif

@@ -18,7 +18,7 @@ static bool is_blank(char ch)
     return (uint8_t)ch <= ' ';
 }
 
-static str trim(str s)
+str sending_trim(str s)
 {
     while (s.len > 0 && is_blank(s.ptr[0]))
         s = (str){s.ptr + 1, s.len - 1};
@@ -76,7 +76,7 @@ void sending_put_shown(const struct sending *s, str text, struct buf *out)
 {
     struct buf clean = {0};
     size_t start = out->len;
-    put_scrubbed(s, trim(text), &clean);
+    put_scrubbed(s, sending_trim(text), &clean);
     for (str rest = buf_str(&clean); rest.len > 0;) {
         unsigned size;
         uint32_t rune = utf8_decode(rest, &size);
@@ -162,7 +162,7 @@ str sending_secret(struct sending *s, const char *key, str text, str file)
             s->failed = diag_set(s->d, e, "%s_file " STR_FMT " %s", key, STR_ARG(file),
                                  e == ERR_LIMIT ? "is larger than 64 KiB" : "cannot be read");
     }
-    str secret = text.len > 0 ? text : sending_keep(s, trim(buf_str(&out)));
+    str secret = text.len > 0 ? text : sending_keep(s, sending_trim(buf_str(&out)));
     if (out.cap > 0)
         explicit_bzero(out.ptr, out.cap);
     buf_fini(&out);
@@ -180,7 +180,7 @@ str sending_secret_text(struct sending *s, const char *key, str text, str file)
 
 str sending_hide_url(struct sending *s, str url)
 {
-    url = trim(url);
+    url = sending_trim(url);
     const char *scheme = memmem(url.ptr, url.len, "://", 3);
     size_t at = scheme != NULL ? (size_t)(scheme - url.ptr) + 3 : 0;
     while (at < url.len && url.ptr[at] != '/' && url.ptr[at] != '?')

@@ -43,6 +43,9 @@ str sending_secret(struct sending *s, const char *key, str text, str file);
 /* The same, where it is a template. */
 str sending_secret_text(struct sending *s, const char *key, str text, str file);
 
+/* `s` without blanks around. */
+str sending_trim(str s);
+
 /* Hide what is secret of a URL, its path; returns it without blanks around. */
 str sending_hide_url(struct sending *s, str url);
 
