@@ -156,6 +156,13 @@ static size_t drop(char *bytes, size_t size, size_t count, void *arg)
     return size * count;
 }
 
+static int watch(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct mail *m = arg;
+    (void)a, (void)b, (void)c, (void)d;
+    return m->o->canceled != NULL && m->o->canceled(m->o->arg);
+}
+
 static err set_up(struct mail *m, bool by_secret, struct diag *d)
 {
     const struct smtp_options *o = m->o;
@@ -175,6 +182,9 @@ static err set_up(struct mail *m, bool by_secret, struct diag *d)
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_reply);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, m);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop);
+    (void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
+    (void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, m);
     set_login(m, by_secret);
     set_envelope(m);
     TRY(set_url(m, d));
@@ -196,6 +206,15 @@ static void tell(const struct mail *m, CURLcode code, struct diag *d)
         (void)diag_set(d, ERR_IO, "%s%s", rule, why);
 }
 
+static err meaning(CURLcode code)
+{
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return ERR_TIMEOUT;
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return ERR_CANCELED;
+    return code == CURLE_OK ? OK : ERR_IO;
+}
+
 static err attempt(const struct smtp_options *o, bool by_secret, CURLcode *code, struct diag *d)
 {
     struct mail m = {.o = o, .easy = curl_easy_init()};
@@ -206,7 +225,7 @@ static err attempt(const struct smtp_options *o, bool by_secret, CURLcode *code,
         *code = curl_easy_perform(m.easy);
         if (*code != CURLE_OK)
             tell(&m, *code, d);
-        e = *code == CURLE_OK ? OK : *code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO;
+        e = meaning(*code);
     }
     curl_easy_cleanup(m.easy);
     curl_slist_free_all(m.recipients);

@@ -25,12 +25,15 @@ struct smtp_options {
     size_t to_count;
     slice message;      /* headers and body with lines that end with CRLF */
     int64_t timeout_ms; /* of the whole */
+    /* Asked about once a second: true ends it with ERR_CANCELED. NULL: never. */
+    bool (*canceled)(void *arg);
+    void *arg;
 };
 
 /* All recipients are told, or it is an error. A server that knows no AUTH gets the message without.
  *   ERR_INVALID      an address, host or name that cannot be sent; nothing was
  *   ERR_NOTFOUND     a file of `tls` cannot be read          ERR_UNSUPPORTED
- *   ERR_IO           no connection, no TLS, refused          ERR_TIMEOUT
+ *   ERR_IO           no connection, no TLS, refused          ERR_TIMEOUT, ERR_CANCELED
  * `d` says why, with the server's words, but of a login only its code. */
 MUST_USE err smtp_send(const struct smtp_options *o, struct diag *d);
 

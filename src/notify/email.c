@@ -160,6 +160,8 @@ static err deliver(struct email *e, const struct texts *from, const struct texts
         .to_count = to->count,
         .message = buf_slice(&e->message),
         .timeout_ms = sending_time_left_ms(&e->s, 0),
+        .canceled = notifiers_canceled,
+        .arg = (void *)(uintptr_t)e->s.all,
     };
     split_smarthost(c->smarthost, &o.host, &o.port);
     o.implicit_tls =
@@ -190,7 +192,7 @@ struct notify_result email_send(void *arg, const struct notification *n, struct 
     struct email e = {.c = (const void *)n->config};
     sending_begin(&e.s, arg, n, d);
     err code = send_message(&e);
-    bool later = code == ERR_IO || code == ERR_TIMEOUT;
+    bool later = code == ERR_IO || code == ERR_TIMEOUT || code == ERR_CANCELED;
     struct notify_result result = {code == OK ? NOTIFY_SENT
                                    : later    ? NOTIFY_RETRY
                                               : NOTIFY_FAILED,

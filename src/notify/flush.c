@@ -191,7 +191,7 @@ static void notify_one(struct engine *e, struct flush *f, const struct integrati
         choose_alerts(d, b, send_resolved);
     if (d->n.reason != REASON_NONE && d->n.alert_count == 0)
         remember(e, d, now_ms); /* nothing to say, but the log is told */
-    if (d->n.alert_count == 0 || !integration_is_built(i->kind)) {
+    if (d->n.alert_count == 0) {
         free_delivery(d);
         return;
     }

@@ -15,8 +15,9 @@ struct provider { /* zero-initialised; set what it shall answer, then provider_s
     struct notify_result result;
     struct diag d;
     unsigned mail_port; /* for MAILPORT */
-    bool no_server;     /* nobody listens */
-    int64_t time_ms;    /* until the deadline; 0: a minute */
+    const atomic_bool *canceled;
+    bool no_server;  /* nobody listens */
+    int64_t time_ms; /* until the deadline; 0: a minute */
 };
 
 static inline void provider_answer(void *arg, str request, struct buf *reply)
@@ -48,8 +49,8 @@ static inline void provider_send(struct provider *p, enum integration_kind kind,
 {
     struct buf text = {0};
     struct notifiers *all = NULL;
-    const struct notifiers_options o = {.external_url = STR("http://am:9093"),
-                                        .version = STR("1.2")};
+    const struct notifiers_options o = {
+        .external_url = STR("http://am:9093"), .version = STR("1.2"), .canceled = p->canceled};
     buf_printf(&text, "route: {receiver: all.x}\nreceivers: [{name: all.x, ");
     for (const char *at = receiver; *at != '\0';) {
         if (strncmp(at, "URL", 3) == 0) {

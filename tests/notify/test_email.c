@@ -176,6 +176,12 @@ static void test_email__gives_up_at_the_deadline(void **state)
     send_mail(&fx, &(struct smtp_stub_options){.silent = true}, MAIL TO ", html: x}]");
     assert_int_equal(fx.p.result.outcome, NOTIFY_RETRY);
     smtp_stub_close(fx.mail);
+    const atomic_bool stop = true;
+    fx.p.canceled = &stop;
+    fx.p.time_ms = 60000;
+    send_mail(&fx, &(struct smtp_stub_options){.silent = true}, MAIL TO ", html: x}]");
+    assert_int_equal(fx.p.result.outcome, NOTIFY_RETRY);
+    smtp_stub_close(fx.mail);
 }
 
 static void test_email__reads_addresses(void **state)
