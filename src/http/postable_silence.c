@@ -122,7 +122,12 @@ static err compile_matchers(struct postable_silence *p, const struct posted_matc
                                              : (ms[i].equal ? MATCH_EQUAL : MATCH_NOT_EQUAL);
         struct diag why = {.text = ""};
         struct buf quoted = {0};
-        if (alert_matcher_init(&to->items[i], type, ms[i].name, ms[i].value, &why) == OK) {
+        struct regex *plain = NULL;
+        err failed = ms[i].regex ? regex_compile(ms[i].value, &plain, &why) : OK;
+        regex_close(plain);
+        if (failed == OK)
+            failed = alert_matcher_init(&to->items[i], type, ms[i].name, ms[i].value, &why);
+        if (failed == OK) {
             to->count++;
             continue;
         }

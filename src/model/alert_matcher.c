@@ -6,13 +6,34 @@
 #include "base/utf8.h"
 #include "model/alert_matcher_priv.h"
 
+/* Alertmanager compiles ^(?:...)$, and its errors show that; those of match_re come that way. */
+static err fail_expression(str value, err e, const struct diag *plain, struct diag *d)
+{
+    if (str_starts(value, STR("^(?:")) && str_ends(value, STR(")$")))
+        return diag_set(d, e, "%s", plain->text);
+    struct buf text = {0};
+    struct regex_search *search = NULL;
+    struct diag why = {.text = ""};
+    buf_printf(&text, "^(?:" STR_FMT ")$", STR_ARG(value));
+    if (regex_search_compile(buf_str(&text), &search, &why) == OK)
+        why = *plain;
+    regex_search_close(search);
+    buf_fini(&text);
+    return diag_set(d, e, "%s", why.text);
+}
+
 /* Our expressions are (?s:...); where there is a dot, that is undone inside. */
 static err compile(str value, struct regex **out, struct diag *d)
 {
-    if (value.len == 0 || memchr(value.ptr, '.', value.len) == NULL)
-        return regex_compile(value, out, d);
     struct regex *plain;
-    TRY(regex_compile(value, &plain, d)); /* its errors show the text as it was written */
+    struct diag why = {.text = ""};
+    err failed = regex_compile(value, &plain, &why);
+    if (failed != OK)
+        return fail_expression(value, failed, &why, d);
+    if (value.len == 0 || memchr(value.ptr, '.', value.len) == NULL) {
+        *out = plain;
+        return OK;
+    }
     regex_close(plain);
     struct buf text = {0};
     buf_printf(&text, "(?-s:" STR_FMT ")", STR_ARG(value));
