@@ -29,7 +29,7 @@ enum silence_state silence_state_at(const struct silence *s, int64_t now_ms)
 {
     if (now_ms < s->starts_at_ms)
         return SILENCE_PENDING;
-    return now_ms > s->ends_at_ms ? SILENCE_EXPIRED : SILENCE_ACTIVE;
+    return now_ms >= s->ends_at_ms ? SILENCE_EXPIRED : SILENCE_ACTIVE; /* it was ended just now */
 }
 
 /* ---- Checks ---- */

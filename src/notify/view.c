@@ -252,7 +252,7 @@ static err take_group(struct taking *t, const struct group *g)
     struct arena *a = &t->v->arena;
     struct view_group *vg = &t->v->groups[t->v->group_count];
     size_t at = 0;
-    *vg = (struct view_group){.receiver = g->route->receiver};
+    *vg = (struct view_group){.receiver = g->route->receiver, .route = g->route->index};
     vg->alerts = ARENA_ARRAY(a, const struct view_alert *, alert_table_count(g->alerts) + 1);
     if (vg->alerts == NULL)
         return ERR_LIMIT;
@@ -311,7 +311,9 @@ static int compare_groups(const void *pa, const void *pb)
 {
     const struct view_group *a = pa, *b = pb;
     int c = label_sets_order(a->labels, b->labels);
-    return c != 0 ? c : str_cmp(a->receiver, b->receiver);
+    if (c == 0)
+        c = str_cmp(a->receiver, b->receiver);
+    return c != 0 ? c : (a->route > b->route) - (a->route < b->route);
 }
 
 static void sort_groups(struct view *v)

@@ -33,6 +33,7 @@ struct view_alert {
 struct view_group {
     struct labels labels;
     str receiver;
+    size_t route; /* where its route stands in the tree */
     struct pairs route_labels;
     const struct view_alert **alerts; /* as alerts_order() */
     size_t alert_count;
@@ -45,7 +46,7 @@ struct view { /* zero-initialised; view_close() is due whatever comes of it */
     struct alertmanager_file *file; /* held */
     struct view_alert *alerts; /* by fingerprint; with groups those they point to, and others */
     size_t alert_count;
-    struct view_group *groups; /* by labels, then receiver; NULL from view_alerts() */
+    struct view_group *groups; /* by labels, receiver, route; NULL from view_alerts() */
     size_t group_count;
 };
 

@@ -87,8 +87,8 @@ static void test_silences__mute_while_active(void **state)
     assert_int_equal(silence_state_at(s, NOW), SILENCE_PENDING);
     assert_int_equal(muted(fx, "a=x", NOW), 0);
     assert_int_equal(muted(fx, "a=x", NOW + HOUR), 1);
-    assert_int_equal(muted(fx, "a=x", NOW + 2 * HOUR), 1);
-    assert_int_equal(muted(fx, "a=x", NOW + 2 * HOUR + 1), 0);
+    assert_int_equal(muted(fx, "a=x", NOW + 2 * HOUR - 1), 1);
+    assert_int_equal(muted(fx, "a=x", NOW + 2 * HOUR), 0); /* ended just now */
     assert_int_equal(muted(fx, "a=z", NOW + HOUR), 0);
     assert_int_equal(muted(fx, "a=y b=z", NOW + HOUR), 0);
     assert_int_equal(set(fx, "", "a=x", NOW, NOW + 5 * HOUR, NOW), OK);
