@@ -93,9 +93,17 @@ static bool is_known_host(const struct http_request *r)
     return site == NULL || site_knows(site, host_of(r), !tls && is_from_browser(r));
 }
 
+/* What the route asks of this method. */
+static unsigned route_scope(const struct http_request *r)
+{
+    const struct http_route *route = r->route;
+    bool get = r->method == HTTP_GET || r->method == HTTP_OPTIONS;
+    return !get && route->change_scope != 0 ? route->change_scope : route->scope;
+}
+
 static bool is_change(const struct http_request *r)
 {
-    unsigned scope = r->route != NULL ? r->route->scope : SCOPE_ALL;
+    unsigned scope = r->route != NULL ? route_scope(r) : SCOPE_ALL;
     return r->route != NULL && (scope == 0 || scope == SCOPE_ADMIN || scope == SCOPE_WRITE) &&
            r->method != HTTP_GET && r->method != HTTP_OPTIONS;
 }
@@ -119,7 +127,8 @@ static unsigned scope_of(const struct http_request *r)
 {
     if (r->route == NULL)
         return SCOPE_ALL; /* what there is not is nobody's secret but a stranger's */
-    return r->route->scope != 0 ? r->route->scope : SCOPE_ADMIN;
+    unsigned scope = route_scope(r);
+    return scope != 0 ? scope : SCOPE_ADMIN;
 }
 
 /* A browser asks before it sends credentials; the answer tells nothing. */

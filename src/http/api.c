@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/number.h"
 #include "config/web_config.h"
+#include "http/api_v2.h"
 #include "http/cost.h"
 #include "http/json.h"
 #include "http/query_track.h"
@@ -249,6 +250,22 @@ static const struct http_route ROUTES[] = {
      .classify = cost_select,
      .on_pool = true,
      .plain = true},
+    API_V2_ROUTES(""),
+    API_V2_ROUTES("/alertmanager"),
+    {.path = "/alertmanager/api/v1/*",
+     .methods = HTTP_GET | HTTP_POST | HTTP_DELETE,
+     .scope = SCOPE_ALL,
+     .run = api_v1_gone},
+    {.path = "/alertmanager/-/healthy",
+     .methods = HTTP_GET,
+     .scope = SCOPE_HEALTH,
+     .vital = true,
+     .run = alertmanager_is_there},
+    {.path = "/alertmanager/-/ready",
+     .methods = HTTP_GET,
+     .scope = SCOPE_HEALTH,
+     .vital = true,
+     .run = alertmanager_is_there},
     {.path = "/", .methods = HTTP_GET, .scope = SCOPE_ALL, .run = root_index, .before_ready = true},
     {.path = "/graph",
      .methods = HTTP_GET,

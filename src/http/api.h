@@ -76,6 +76,7 @@ struct api {
     uint64_t read_samples_max, read_active_max, read_frame_bytes; /* --storage.remote.read-* */
     _Atomic uint64_t read_active, federation_errors;
     _Atomic uint64_t queries_failed, query_samples, config_reloads_failed;
+    _Atomic uint64_t alerts_invalid; /* posted to API v2 */
     atomic_bool reload_ok;
     _Atomic int64_t reload_ms;
 };

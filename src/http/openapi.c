@@ -164,6 +164,7 @@ void openapi_yaml(bool is_32, const char *version, str base, struct buf *out)
     for (size_t i = 0; i < OPENAPI_OPERATION_COUNT; i++)
         if (is_32 || !OPENAPI_OPERATIONS[i].items)
             put_path(out, &OPENAPI_OPERATIONS[i], root);
+    openapi_alertmanager_paths(out, root);
     for (size_t i = 0; i < OPENAPI_COMPONENT_COUNT; i++)
         buf_put_str(out, str_from(OPENAPI_COMPONENTS[i]));
 }

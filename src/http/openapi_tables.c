@@ -17,6 +17,7 @@ const struct openapi_tag OPENAPI_TAGS[] = {
     {"admin", "Changing the store"},
     {"remote", "Remote write and read"},
     {"health", "Probes, and what is checked"},
+    {"alertmanager", "Alertmanager's API v2; below /alertmanager, too"},
 };
 const size_t OPENAPI_TAG_COUNT = COUNT_OF(OPENAPI_TAGS);
 
@@ -217,7 +218,8 @@ const char *const OPENAPI_COMPONENTS[] = {
     "      description: The request failed; warnings may be present.\n"
     "      content:\n"
     "        application/json:\n"
-    "          schema: {$ref: '#/components/schemas/Failure'}\n"
+    "          schema: {$ref: '#/components/schemas/Failure'}\n",
+    OPENAPI_ALERTMANAGER_ERROR,
     "  schemas:\n"
     "    Time:\n"
     "      description: Seconds since the epoch, or RFC 3339.\n"
@@ -348,5 +350,6 @@ const char *const OPENAPI_COMPONENTS[] = {
     "    Event:\n"
     "      type: object\n"
     "      properties: {data: {type: string, contentMediaType: application/json,"
-    " contentSchema: {$ref: '#/components/schemas/Notification'}}}\n"};
+    " contentSchema: {$ref: '#/components/schemas/Notification'}}}\n",
+    OPENAPI_ALERTMANAGER_SCHEMAS};
 const size_t OPENAPI_COMPONENT_COUNT = COUNT_OF(OPENAPI_COMPONENTS);

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+
 enum openapi_type {
     OPENAPI_TEXT,
     OPENAPI_TEXTS,
@@ -44,5 +46,10 @@ extern const struct openapi_tag OPENAPI_TAGS[];
 extern const size_t OPENAPI_TAG_COUNT;
 extern const char *const OPENAPI_COMPONENTS[]; /* the section "components" in pieces */
 extern const size_t OPENAPI_COMPONENT_COUNT;
+
+/* openapi_alertmanager.c: API v2; `root` is what the server stands under. */
+void openapi_alertmanager_paths(struct buf *out, str root);
+extern const char OPENAPI_ALERTMANAGER_ERROR[];   /* among the responses */
+extern const char OPENAPI_ALERTMANAGER_SCHEMAS[]; /* behind the other schemas */
 
 #endif

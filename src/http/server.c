@@ -216,11 +216,17 @@ static bool take_prefix(struct http_request *r)
 }
 
 /* Its headers are there. */
+static bool is_api_path(str path)
+{
+    return str_starts(path, STR("/api/v1/")) || str_starts(path, STR("/api/v2/")) ||
+           str_starts(path, STR("/alertmanager/api/"));
+}
+
 static void request_route(struct http_request *r, const char *method)
 {
     r->routed = true;
     r->below_prefix = take_prefix(r);
-    r->is_api = r->below_prefix && str_starts(str_from(r->path), STR("/api/v1/"));
+    r->is_api = r->below_prefix && is_api_path(str_from(r->path));
     r->method = method_of(method, &r->head_only);
     if (r->verdict == TARGET_OK && r->below_prefix)
         r->route = find_route(r->server, r->path);

@@ -74,6 +74,7 @@ struct http_route {
     bool vital; /* health and metrics: served when connections run out, and while the server stops;
                    may not defer then */
     unsigned scope;        /* who may: enum web_scope; 0: only the administrator */
+    unsigned change_scope; /* the same for all methods but GET; 0: as `scope` */
     bool plain;            /* never compressed: the client reads line by line */
     size_t body_bytes_max; /* 0: HTTP_FORM_BYTES_MAX */
 };

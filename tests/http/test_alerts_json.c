@@ -223,7 +223,7 @@ static void test_json__server(void **state)
     assert_non_null(strstr(text, "{\"cluster\":{\"peers\":[],\"status\":\"disabled\"},\"config\":"
                                  "{\"original\":\"global:\\n"));
     assert_non_null(strstr(text, "},\"uptime\":\"2026-11-23T15:59:59.999Z\",\"versionInfo\":{"));
-    assert_non_null(strstr(text, "\"version\":\"1.2.3\"}}"));
+    assert_non_null(strstr(text, "\"version\":\"0.34.0+varve.1.2.3\"}}"));
     buf_fini(&yaml);
     buf_fini(&b);
     close_fixture(&x);

@@ -62,6 +62,29 @@ static void test_openapi__versions(void **state)
     buf_fini(&new);
 }
 
+static void test_openapi__has_alertmanagers_routes(void **state)
+{
+    (void)state;
+    size_t count, checked = 0;
+    const struct http_route *routes = api_routes(&count);
+    struct buf document = {0}, line = {0};
+    openapi_yaml(false, "1.2.3", STR("/p/api/v1"), &document);
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(routes[i].path, "/api/v2/", 8) != 0)
+            continue;
+        size_t n = strcspn(routes[i].path, "*");
+        buf_reset(&line);
+        buf_printf(&line, "  %.*s%s:\n    servers:\n      - url: \"/p\"\n", (int)n, routes[i].path,
+                   routes[i].path[n] == '*' ? "{silenceID}" : "");
+        if (!has(&document, buf_cstr(&line)))
+            fail_msg("%s is not in the document", routes[i].path);
+        checked++;
+    }
+    assert_int_equal(checked, 6);
+    buf_fini(&line);
+    buf_fini(&document);
+}
+
 static void test_routes__each_says_who_may(void **state)
 {
     (void)state;
@@ -74,10 +97,15 @@ static void test_routes__each_says_who_may(void **state)
                      strcmp(p, "/config/v1/rules/*") == 0;
         if (routes[i].scope == 0 || (routes[i].scope == SCOPE_ADMIN) != admin)
             fail_msg("%s", p);
+        bool silences = strstr(p, "/api/v2/silence") != NULL;
+        bool alerts =
+            strcmp(p, "/api/v2/alerts") == 0 || strcmp(p, "/alertmanager/api/v2/alerts") == 0;
+        assert_int_equal(routes[i].change_scope, silences ? SCOPE_ADMIN : alerts ? SCOPE_WRITE : 0);
         bool probe = strcmp(p, "/health/live") == 0 || strcmp(p, "/health/ready") == 0 ||
                      strcmp(p, "/health/startup") == 0;
-        bool health =
-            strcmp(p, "/-/healthy") == 0 || strcmp(p, "/-/ready") == 0 || strcmp(p, "/health") == 0;
+        size_t skip = strncmp(p, "/alertmanager/-/", 16) == 0 ? 13 : 0;
+        bool health = strcmp(p + skip, "/-/healthy") == 0 || strcmp(p + skip, "/-/ready") == 0 ||
+                      strcmp(p, "/health") == 0;
         assert_int_equal(routes[i].scope == SCOPE_NOBODY, probe);
         assert_int_equal(routes[i].scope == SCOPE_HEALTH, health);
         bool below = strncmp(p, "/health", 7) == 0;
@@ -89,6 +117,7 @@ static void test_routes__each_says_who_may(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_openapi__has_every_route),
+                                       cmocka_unit_test(test_openapi__has_alertmanagers_routes),
                                        cmocka_unit_test(test_routes__each_says_who_may),
                                        cmocka_unit_test(test_openapi__versions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
