@@ -5,12 +5,14 @@
 
 #include "base/fs.h"
 #include "cli/serve_alerting.h"
+#include "notify/notify_health.h"
 
 static struct {
     struct api *api;
     struct config_reloader *reloader;
     struct notify_flags flags;
     struct notify_service *service; /* NULL: not started, or not wanted */
+    struct notify_health health;
     struct buf dir, url;
 } own;
 
@@ -93,7 +95,8 @@ err serve_notify_start(const char *data_path, struct diag *d)
     notify_service_relabel(own.service, c);
     config_unref(c);
     TRY(alert_fanout_join(serve_alerting_fanout(), notify_service_sink(own.service)));
-    if (notify_service_start(own.service) != OK)
+    if (notify_register_health(own.service, &own.health, own.api->health.checks) != OK ||
+        notify_service_start(own.service) != OK)
         return diag_set(d, ERR_IO, "the thread that tells people cannot be started");
     own.api->notify = own.service;
     return OK;

@@ -164,6 +164,8 @@ void metrics_rules(struct api *api, struct buf *b);
 
 /* metrics_alerting.c: its part about alerts that are sent, and all discovery. */
 void metrics_alerting(struct api *api, struct buf *b);
+/* metrics_notify.c: its part about telling people, if that is done here. */
+void metrics_notify(struct api *api, struct buf *b);
 
 /* Handlers, a file a subject. */
 void api_query(struct http_request *r);

@@ -258,6 +258,7 @@ void metrics_text(struct api *api, struct buf *b)
         metrics_slos(api, b);
         metrics_rules(api, b);
         metrics_alerting(api, b);
+        metrics_notify(api, b);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "config/config.h"
 #include "notify/senders.h"
+#include "notify/view.h"
 #include "rules/sender_alert.h"
 
 enum {
@@ -49,6 +50,8 @@ struct notify_service {
     struct engine *engine;
     uint64_t config_hash;
     int64_t config_loaded_ms;
+    int64_t states_ms; /* when the next two were found */
+    size_t active, suppressed;
     bool unsynced; /* what was sent is not on disk: tried again */
     struct senders *senders;
     struct inbox inbox;
@@ -481,6 +484,35 @@ void notify_service_unlock(struct notify_service *s)
 
 /* ---- Seen from outside ---- */
 
+/* Under the lock. Looking at every alert takes its time when there are many. */
+static void count_states(struct notify_service *s, int64_t now_ms)
+{
+    struct view v = {0};
+    const struct view_filter all = {.active = true, .silenced = true, .inhibited = true};
+    if (now_ms >= s->states_ms && now_ms - s->states_ms < NOTIFY_STATES_MS)
+        return;
+    s->states_ms = now_ms;
+    if (view_alerts(s->engine, &all, now_ms, &v) == OK) {
+        s->active = s->suppressed = 0;
+        for (size_t i = 0; i < v.alert_count; i++) {
+            bool mute = v.alerts[i].silenced_count > 0 || v.alerts[i].inhibited;
+            s->suppressed += mute;
+            s->active += !mute;
+        }
+    }
+    view_close(&v);
+}
+
+static void count_config(const struct engine *e, struct notify_stats *out)
+{
+    struct alertmanager_file *f = view_config(e);
+    out->receivers = f->receivers.count;
+    out->inhibit_rules = f->inhibit_rules.count;
+    for (size_t i = 0; i < f->receivers.count; i++)
+        out->integrations += f->receivers.items[i].integration_count;
+    alertmanager_config_unref(f);
+}
+
 void notify_service_stats(struct notify_service *s, struct notify_stats *out)
 {
     struct senders_count senders;
@@ -488,12 +520,17 @@ void notify_service_stats(struct notify_service *s, struct notify_stats *out)
     *out = (struct notify_stats){.config_ok = atomic_load(&s->config_ok)};
     senders_count(s->senders, &senders);
     out->senders = senders.threads;
+    out->sending = senders.sending;
     out->queued = senders.queued;
     mutex_lock(&s->lock);
     engine_count(s->engine, &out->engine);
     const struct silences *silences = engine_silences(s->engine);
     for (size_t i = 0; i < silences_count(silences); i++)
         out->silences[silence_state_at(silences_at(silences, i), now_ms)]++;
+    count_states(s, now_ms);
+    out->active = s->active;
+    out->suppressed = s->suppressed;
+    count_config(s->engine, out);
     out->config_hash = s->config_hash;
     out->config_loaded_ms = s->config_loaded_ms;
     mutex_unlock(&s->lock);

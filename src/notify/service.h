@@ -15,6 +15,7 @@
 enum {
     NOTIFY_INBOX_BYTES_MAX =
         64 << 20, /* alerts of rules that are not taken in yet; older ones go */
+    NOTIFY_STATES_MS = 10000,
 };
 
 struct notify_options {
@@ -54,10 +55,12 @@ void notify_service_unlock(struct notify_service *s);
 
 struct notify_stats {
     struct engine_counts engine;
-    size_t senders, queued; /* threads; deliveries that wait for one */
+    size_t senders, sending, queued; /* threads; deliveries they have; those that wait for one */
     size_t inbox_bytes;
-    uint64_t inbox_dropped; /* alerts of rules */
-    size_t silences[3];     /* by enum silence_state */
+    uint64_t inbox_dropped;    /* alerts of rules */
+    size_t silences[3];        /* by enum silence_state */
+    size_t active, suppressed; /* alerts that have not ended; found anew every NOTIFY_STATES_MS */
+    size_t receivers, integrations, inhibit_rules; /* of the configuration */
     uint64_t config_hash;
     int64_t config_loaded_ms;
     bool config_ok; /* the last load */

@@ -131,6 +131,9 @@ until("the other, too", lambda: told("other")[-1][1] == "resolved")
 
 step("nothing shows secrets; the end is quick although somebody hangs")
 _, _, metrics = s.request("GET", "/metrics")
+for line in (b"alertmanager_notifications_failed_total{integration=\"webhook\"} 0", b"alertmanager_config_last_reload_successful 1",
+             b"alertmanager_alerts_received_total{status=\"resolved\",version=\"v2\"} ", b"alertmanager_receivers 3"):
+    check(line in metrics, f"{line} is not in the metrics")
 began = time.time()
 equal(s.stop(), 0, "exit status")
 check(time.time() - began < 10, f"{time.time() - began:.1f} s to stop")

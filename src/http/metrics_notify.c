@@ -1,0 +1,135 @@
+/* metrics_notify.c -- the part of /metrics about telling people, named as Alertmanager names it, so
+ * that its mixin's alerts and dashboards work. */
+#include <stdio.h>
+
+#include "http/api.h"
+#include "http/metrics_put.h"
+
+enum { LABELS_SIZE = 96 };
+
+/* A line for each kind of integration that is built in, with what `of` says of it. */
+static void put_kinds(struct buf *b, const char *name, const char *help, const uint64_t *of)
+{
+    char labels[LABELS_SIZE];
+    metric_family(b, name, "counter", help);
+    for (unsigned k = 0; k < INTEGRATION_KINDS; k++) {
+        if (!integration_is_built((enum integration_kind)k))
+            continue;
+        (void)snprintf(labels, sizeof(labels), "integration=\"%s\"",
+                       integration_name((enum integration_kind)k));
+        metric_line(b, name, labels, (double)of[k]);
+    }
+}
+
+static void put_integrations(struct buf *b, const struct engine_counts *c)
+{
+    uint64_t tried[INTEGRATION_KINDS];
+    for (unsigned k = 0; k < INTEGRATION_KINDS; k++)
+        tried[k] = c->notifications[k] + c->notifications_failed[k];
+    put_kinds(b, "alertmanager_notifications_total", "The total number of attempted notifications.",
+              tried);
+    put_kinds(b, "alertmanager_notifications_failed_total",
+              "The total number of failed notifications.", c->notifications_failed);
+    put_kinds(b, "alertmanager_notification_requests_total",
+              "The total number of attempted notification requests.", c->requests);
+    put_kinds(b, "alertmanager_notification_requests_failed_total",
+              "The total number of failed notification requests.", c->requests_failed);
+}
+
+static void put_latency(struct buf *b, const struct notify_service *s)
+{
+    char labels[LABELS_SIZE];
+    const char *name = "alertmanager_notification_latency_seconds";
+    metric_family(b, name, "histogram", "The latency of notifications in seconds.");
+    for (unsigned k = 0; k < INTEGRATION_KINDS; k++) {
+        enum integration_kind kind = (enum integration_kind)k;
+        if (!integration_is_built(kind))
+            continue;
+        (void)snprintf(labels, sizeof(labels), "integration=\"%s\"", integration_name(kind));
+        metric_histogram(b, name, labels, notify_service_latency(s, kind));
+    }
+}
+
+struct line {
+    const char *labels;
+    double value;
+};
+
+static void put_lines(struct buf *b, const char *name, const char *type, const char *help,
+                      const struct line *lines, size_t count)
+{
+    metric_family(b, name, type, help);
+    for (size_t i = 0; i < count; i++)
+        metric_line(b, name, lines[i].labels, lines[i].value);
+}
+
+static void put_alerts(struct buf *b, const struct notify_stats *s)
+{
+    const struct engine_counts *c = &s->engine;
+    const struct line STATES[] = {{"state=\"active\"", (double)s->active},
+                                  {"state=\"suppressed\"", (double)s->suppressed},
+                                  {"state=\"unprocessed\"", 0}};
+    const struct line RECEIVED[] = {
+        {"status=\"firing\",version=\"v2\"", (double)c->received_firing},
+        {"status=\"resolved\",version=\"v2\"", (double)c->received_resolved}};
+    const struct line SILENCES[] = {{"state=\"active\"", (double)s->silences[SILENCE_ACTIVE]},
+                                    {"state=\"expired\"", (double)s->silences[SILENCE_EXPIRED]},
+                                    {"state=\"pending\"", (double)s->silences[SILENCE_PENDING]}};
+    const struct line SUPPRESSED[] = {
+        {"reason=\"active_time_interval\"", (double)c->suppressed_inactive},
+        {"reason=\"inhibition\"", (double)c->suppressed_inhibited},
+        {"reason=\"mute_time_interval\"", (double)c->suppressed_muted},
+        {"reason=\"silence\"", (double)c->suppressed_silenced}};
+    put_lines(b, "alertmanager_alerts", "gauge", "How many alerts by state.", STATES,
+              COUNT_OF(STATES));
+    put_lines(b, "alertmanager_alerts_received_total", "counter",
+              "The total number of received alerts.", RECEIVED, COUNT_OF(RECEIVED));
+    put_lines(b, "alertmanager_silences", "gauge", "How many silences by state.", SILENCES,
+              COUNT_OF(SILENCES));
+    put_lines(b, "alertmanager_notifications_suppressed_total", "counter",
+              "The total number of notifications suppressed for being silenced, inhibited, outside "
+              "of active time intervals or within muted time intervals.",
+              SUPPRESSED, COUNT_OF(SUPPRESSED));
+}
+
+void metrics_notify(struct api *api, struct buf *b)
+{
+    struct notify_stats s;
+    if (api->notify == NULL)
+        return;
+    notify_service_stats(api->notify, &s);
+    const struct metric METRICS[] = {
+        {"alertmanager_config_last_reload_successful", "gauge",
+         "Whether the last configuration reload attempt was successful.", s.config_ok},
+        {"alertmanager_config_last_reload_success_timestamp_seconds", "gauge",
+         "Timestamp of the last successful configuration reload.",
+         (double)s.config_loaded_ms / 1000},
+        {"alertmanager_config_hash", "gauge", "Hash of the currently loaded configuration.",
+         (double)(s.config_hash >> 16)}, /* a double has 53 bits */
+        {"alertmanager_receivers", "gauge", "Number of configured receivers.", (double)s.receivers},
+        {"alertmanager_integrations", "gauge", "Number of configured integrations.",
+         (double)s.integrations},
+        {"alertmanager_inhibition_rules", "gauge", "Number of configured inhibition rules.",
+         (double)s.inhibit_rules},
+        {"alertmanager_dispatcher_aggregation_groups", "gauge",
+         "Number of active aggregation groups.", (double)s.engine.groups},
+        {"alertmanager_cluster_enabled", "gauge", "Indicates whether the clustering is enabled.",
+         0},
+        {"varve_notify_sender_threads", "gauge", "Threads that wait for providers.",
+         (double)s.senders},
+        {"varve_notify_sending", "gauge", "Notifications that providers have not answered yet.",
+         (double)s.sending},
+        {"varve_notify_queued", "gauge", "Notifications that wait for a thread.", (double)s.queued},
+        {"varve_notify_inbox_bytes", "gauge", "Alerts of rules that are not taken in yet.",
+         (double)s.inbox_bytes},
+        {"varve_notify_inbox_dropped_total", "counter",
+         "Alerts of rules that were dropped because too many waited.", (double)s.inbox_dropped},
+        {"varve_notify_refused_alerts_total", "counter",
+         "Alerts that were refused because there were too many.",
+         (double)(s.engine.refused_alerts + s.engine.refused_groups)},
+    };
+    put_alerts(b, &s);
+    put_integrations(b, &s.engine);
+    put_latency(b, api->notify);
+    metric_put(b, METRICS, COUNT_OF(METRICS));
+}
