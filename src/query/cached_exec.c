@@ -168,7 +168,8 @@ static err evaluate_part(struct cached *c, size_t from, size_t to)
     struct query *q = c->q;
     const struct selected *before = q->exec.selections;
     struct part *p = &c->parts[c->part_count++];
-    struct grid g = {grid_time(&q->grid, from), q->grid.step_ms, to - from};
+    struct grid g = {grid_time(&q->grid, from), q->grid.step_ms, to - from, 0};
+    g.end_ms = MAX(q->grid.end_ms, g.start_ms + 1); /* its last step alone is no instant query */
     *p = (struct part){.from = from, .to = to};
     q->exec.order = 0;
     q->exec.whole = c->local.ordered ? &q->grid : NULL;

@@ -36,9 +36,10 @@ static err check_times(const struct query_options *o, struct grid *g, struct dia
     if (o->start_ms > TIME_MS_MAX || o->start_ms < -TIME_MS_MAX || o->end_ms > TIME_MS_MAX ||
         o->end_ms < -TIME_MS_MAX || o->end_ms < o->start_ms || o->step_ms < 0)
         return diag_set(d, ERR_INVALID, "invalid time range of a query");
-    *g = (struct grid){o->start_ms, o->step_ms > 0 ? o->step_ms : 1, 1};
+    *g = (struct grid){o->start_ms, o->step_ms > 0 ? o->step_ms : 1, 1, o->start_ms};
     if (o->step_ms == 0)
         return OK;
+    g->end_ms = o->end_ms;
     uint64_t steps = (uint64_t)(o->end_ms - o->start_ms) / (uint64_t)o->step_ms + 1;
     if (steps > QUERY_STEPS_MAX)
         return diag_set(d, ERR_LIMIT, "query has %llu steps, more than %d",

@@ -197,7 +197,7 @@ static err scalar_unary(struct exec *x, const struct plan *p, const struct grid 
 
 static struct grid first_step(const struct grid *g)
 {
-    return (struct grid){g->start_ms, g->step_ms, 1};
+    return (struct grid){g->start_ms, g->step_ms, 1, g->start_ms};
 }
 
 err exec_scalar(struct exec *x, const struct plan *p, const struct grid *g, double **out)
@@ -308,7 +308,7 @@ static err eval_vector(struct exec *x, const struct plan *p, const struct grid *
 {
     ASSERT(p->expr->type == VALUE_VECTOR);
     TRY(exec_check(x, x->diag));
-    if (p->once && g->count > 1)
+    if (p->once && !grid_is_instant(g))
         return vector_once(x, p, g, out);
     enum expr_kind kind = p->expr->kind;
     if (kind == EXPR_CALL && call_is_known(p))

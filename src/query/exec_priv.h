@@ -53,8 +53,16 @@ static inline double nan_value(void)
 
 struct grid {
     int64_t start_ms, step_ms;
-    size_t count; /* >= 1 */
+    size_t count;   /* >= 1 */
+    int64_t end_ms; /* asked for; not before the last step, and less than a step after it */
 };
+
+/* A range of one time alone is worked out as an instant query is; one step does not make it that.
+ */
+static inline bool grid_is_instant(const struct grid *g)
+{
+    return g->start_ms == g->end_ms;
+}
 
 static inline int64_t grid_time(const struct grid *g, size_t k)
 {

@@ -155,7 +155,7 @@ err pipe_subquery_grid(struct exec *x, const struct plan *source, const struct g
     int64_t start = step * (after / step);
     if (start <= after)
         start += step;
-    *out = (struct grid){start, step, 0};
+    *out = (struct grid){start, step, 0, plan_time_at(t, g->end_ms)};
     if (start > last)
         return OK;
     uint64_t count = (uint64_t)(last - start) / (uint64_t)step + 1;

@@ -6,7 +6,7 @@
 
 static void warn_ineffective(struct exec *x, const struct plan *p, const struct grid *g)
 {
-    if (g->count > 1)
+    if (!grid_is_instant(g))
         annotate_warning(&x->annotations, p->expr->start,
                          "sort is ineffective for range queries since results are always ordered "
                          "by labels");

@@ -177,7 +177,7 @@ err vec_merge_equal(struct exec *x, const struct grid *g, struct vec *v)
 
 err vec_merge_result(struct exec *x, const struct grid *g, struct vec *v)
 {
-    if (x->options->delayed_name_removal && g->count == 1) {
+    if (x->options->delayed_name_removal && grid_is_instant(g)) {
         x->equal_rows = true;
         return OK;
     }
