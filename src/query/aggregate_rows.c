@@ -47,12 +47,14 @@ static size_t largest_group(const struct agg_rows *r, const struct members *m)
     return most;
 }
 
+/* Histograms at steps whose parameter lets any series be looked at. */
 static void tell_histograms(const struct agg_rows *r, size_t pos)
 {
+    bool picks = r->plan->expr->aggregate.op != AGG_QUANTILE;
     for (size_t i = 0; i < r->in->count; i++) {
         const struct row *row = &r->in->rows[i];
         for (size_t k = 0; row->hists != NULL && k < r->grid->count; k++) {
-            if (row->hists[k] == NULL)
+            if (row->hists[k] == NULL || (picks && r->param[k] < 1))
                 continue;
             annotate_info(&r->x->annotations, pos, "ignored histogram in %s aggregation",
                           agg_op_text(r->plan->expr->aggregate.op));
@@ -81,7 +83,7 @@ static err quantile_block(const struct agg_rows *r, const struct members *m, siz
     return OK;
 }
 
-/* Upstream warns of NaN, of the largest and of the smallest of a query's quantiles. */
+/* Upstream warns of the largest and of the smallest of a query's quantiles; NaN is both. */
 static void warn_params(const struct agg_rows *r)
 {
     double low = (double)INFINITY, high = (double)-INFINITY;
@@ -94,9 +96,9 @@ static void warn_params(const struct agg_rows *r)
     }
     if (any_nan)
         warn_quantile(r->x, nan_value(), arg);
-    if (high > 1)
+    else if (high > 1)
         warn_quantile(r->x, high, arg);
-    if (low < 0)
+    if (low < 0 && !any_nan)
         warn_quantile(r->x, low, arg);
 }
 
