@@ -348,27 +348,24 @@ INLINE void smooth_block(bool neighbours, const double *v, const uint32_t *lo, u
 BLOCK_LOOPS(smooth, (const double *v, const uint32_t *lo, uint32_t n, struct smoothing *all),
             smooth_block(false, v, lo, n, all), smooth_block(true, v, lo, n, all))
 
-/* The first step with samples whose factors are out of bounds is told. */
-static err check_factors(const struct range_call *c)
+err range_smoothing_check(const struct range_call *c, size_t k)
 {
-    for (size_t k = 0; k < c->w->step_count; k++) {
-        double factor = c->args->scalars[0][k], trend = c->args->scalars[1][k];
-        if (c->w->hi[k] == c->w->lo[k])
-            continue;
-        if (factor <= 0 || factor >= 1)
-            return diag_set(c->diag, ERR_INVALID,
-                            "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", factor);
-        if (trend <= 0 || trend >= 1)
-            return diag_set(c->diag, ERR_INVALID,
-                            "invalid trend factor. Expected: 0 < tf < 1, got: %f", trend);
-    }
+    double factor = c->args->scalars[0][k], trend = c->args->scalars[1][k];
+    if (factor <= 0 || factor >= 1)
+        return diag_set(c->diag, ERR_INVALID,
+                        "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", factor);
+    if (trend <= 0 || trend >= 1)
+        return diag_set(c->diag, ERR_INVALID, "invalid trend factor. Expected: 0 < tf < 1, got: %f",
+                        trend);
     return OK;
 }
 
 err range_smoothing(struct range_call *c)
 {
     const struct windows *w = c->w;
-    TRY(check_factors(c));
+    for (size_t k = 0; k < w->step_count; k++)
+        if (w->hi[k] > w->lo[k])
+            TRY(range_smoothing_check(c, k));
     for (size_t k = 0, block; k < w->step_count; k += block) {
         struct smoothing s = {0};
         uint32_t n = 2;

@@ -2,44 +2,46 @@
 #include "query/range_func.h"
 
 static const struct range_func FUNCS[FUNC_COUNT] = {
-    [FUNC_RATE] = {range_rate, step_rate, MIXED_DROP, 2, .is_counter_rate = true,
+    [FUNC_RATE] = {range_rate, step_rate, NULL, MIXED_DROP, 2, .is_counter_rate = true,
                    .uses_starts = true, .one_with_start = true},
-    [FUNC_INCREASE] = {range_increase, step_increase, MIXED_DROP, 2, .is_counter_rate = true,
+    [FUNC_INCREASE] = {range_increase, step_increase, NULL, MIXED_DROP, 2, .is_counter_rate = true,
                        .uses_starts = true, .one_with_start = true},
-    [FUNC_DELTA] = {range_delta, step_delta, MIXED_DROP, 2},
-    [FUNC_IRATE] = {range_irate, step_irate, MIXED_STEP, 2, .uses_starts = true},
-    [FUNC_IDELTA] = {range_idelta, step_idelta, MIXED_STEP, 2},
-    [FUNC_DERIV] = {range_deriv, NULL, MIXED_FLOATS, 2},
-    [FUNC_PREDICT_LINEAR] = {range_predict_linear, NULL, MIXED_FLOATS, 2},
-    [FUNC_DOUBLE_EXPONENTIAL_SMOOTHING] = {range_smoothing, NULL, MIXED_FLOATS, 2},
-    [FUNC_CHANGES] = {range_changes, step_changes, MIXED_STEP, 1},
-    [FUNC_RESETS] = {range_resets, step_resets, MIXED_STEP, 1, .uses_starts = true},
-    [FUNC_SUM_OVER_TIME] = {range_sum, step_sum, MIXED_DROP, 1},
-    [FUNC_AVG_OVER_TIME] = {range_avg, step_avg, MIXED_DROP, 1},
-    [FUNC_MIN_OVER_TIME] = {range_min, NULL, MIXED_FLOATS, 1},
-    [FUNC_MAX_OVER_TIME] = {range_max, NULL, MIXED_FLOATS, 1},
-    [FUNC_COUNT_OVER_TIME] = {range_count, step_count, MIXED_STEP, 1},
-    [FUNC_LAST_OVER_TIME] = {range_last, step_last, MIXED_STEP, 1, .keeps_name = true},
-    [FUNC_FIRST_OVER_TIME] = {range_first, step_first, MIXED_STEP, 1, .keeps_name = true},
-    [FUNC_PRESENT_OVER_TIME] = {range_present, step_present, MIXED_STEP, 1},
-    [FUNC_STDDEV_OVER_TIME] = {range_stddev, NULL, MIXED_FLOATS, 1},
-    [FUNC_STDVAR_OVER_TIME] = {range_stdvar, NULL, MIXED_FLOATS, 1},
-    [FUNC_QUANTILE_OVER_TIME] = {range_quantile, NULL, MIXED_FLOATS, 1},
-    [FUNC_MAD_OVER_TIME] = {range_mad, NULL, MIXED_FLOATS, 1},
-    [FUNC_TS_OF_FIRST_OVER_TIME] = {range_ts_first, step_ts_first, MIXED_STEP, 1},
-    [FUNC_TS_OF_LAST_OVER_TIME] = {range_ts_last, step_ts_last, MIXED_STEP, 1},
-    [FUNC_TS_OF_MIN_OVER_TIME] = {range_ts_min, NULL, MIXED_FLOATS, 1},
-    [FUNC_TS_OF_MAX_OVER_TIME] = {range_ts_max, NULL, MIXED_FLOATS, 1},
+    [FUNC_DELTA] = {range_delta, step_delta, NULL, MIXED_DROP, 2},
+    [FUNC_IRATE] = {range_irate, step_irate, NULL, MIXED_STEP, 2, .uses_starts = true},
+    [FUNC_IDELTA] = {range_idelta, step_idelta, NULL, MIXED_STEP, 2},
+    [FUNC_DERIV] = {range_deriv, NULL, NULL, MIXED_FLOATS, 2},
+    [FUNC_PREDICT_LINEAR] = {range_predict_linear, NULL, NULL, MIXED_FLOATS, 2},
+    [FUNC_DOUBLE_EXPONENTIAL_SMOOTHING] = {range_smoothing, NULL, range_smoothing_check,
+                                           MIXED_FLOATS, 2},
+    [FUNC_CHANGES] = {range_changes, step_changes, NULL, MIXED_STEP, 1},
+    [FUNC_RESETS] = {range_resets, step_resets, NULL, MIXED_STEP, 1, .uses_starts = true},
+    [FUNC_SUM_OVER_TIME] = {range_sum, step_sum, NULL, MIXED_DROP, 1},
+    [FUNC_AVG_OVER_TIME] = {range_avg, step_avg, NULL, MIXED_DROP, 1},
+    [FUNC_MIN_OVER_TIME] = {range_min, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_MAX_OVER_TIME] = {range_max, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_COUNT_OVER_TIME] = {range_count, step_count, NULL, MIXED_STEP, 1},
+    [FUNC_LAST_OVER_TIME] = {range_last, step_last, NULL, MIXED_STEP, 1, .keeps_name = true},
+    [FUNC_FIRST_OVER_TIME] = {range_first, step_first, NULL, MIXED_STEP, 1, .keeps_name = true},
+    [FUNC_PRESENT_OVER_TIME] = {range_present, step_present, NULL, MIXED_STEP, 1},
+    [FUNC_STDDEV_OVER_TIME] = {range_stddev, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_STDVAR_OVER_TIME] = {range_stdvar, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_QUANTILE_OVER_TIME] = {range_quantile, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_MAD_OVER_TIME] = {range_mad, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_TS_OF_FIRST_OVER_TIME] = {range_ts_first, step_ts_first, NULL, MIXED_STEP, 1},
+    [FUNC_TS_OF_LAST_OVER_TIME] = {range_ts_last, step_ts_last, NULL, MIXED_STEP, 1},
+    [FUNC_TS_OF_MIN_OVER_TIME] = {range_ts_min, NULL, NULL, MIXED_FLOATS, 1},
+    [FUNC_TS_OF_MAX_OVER_TIME] = {range_ts_max, NULL, NULL, MIXED_FLOATS, 1},
 };
 
 /* Over ranges marked `anchored` or `smoothed`; start time stamps count in resets() alone. */
 static const struct range_func EXTENDED[FUNC_COUNT] = {
-    [FUNC_RATE] = {range_extended_rate, step_extended_rate, MIXED_DROP, 1, .is_counter_rate = true},
-    [FUNC_INCREASE] = {range_extended_increase, step_extended_increase, MIXED_DROP, 1,
+    [FUNC_RATE] = {range_extended_rate, step_extended_rate, NULL, MIXED_DROP, 1,
+                   .is_counter_rate = true},
+    [FUNC_INCREASE] = {range_extended_increase, step_extended_increase, NULL, MIXED_DROP, 1,
                        .is_counter_rate = true},
-    [FUNC_DELTA] = {range_extended_delta, step_extended_delta, MIXED_DROP, 1},
-    [FUNC_CHANGES] = {range_extended_changes, step_extended_changes, MIXED_STEP, 1},
-    [FUNC_RESETS] = {range_extended_resets, step_extended_resets, MIXED_STEP, 1,
+    [FUNC_DELTA] = {range_extended_delta, step_extended_delta, NULL, MIXED_DROP, 1},
+    [FUNC_CHANGES] = {range_extended_changes, step_extended_changes, NULL, MIXED_STEP, 1},
+    [FUNC_RESETS] = {range_extended_resets, step_extended_resets, NULL, MIXED_STEP, 1,
                      .uses_starts = true},
 };
 
@@ -80,6 +82,8 @@ static err mixed_one_kind(struct range_mixed *m, size_t k)
     uint32_t least = m->starts != NULL && f->one_with_start ? 1 : f->samples_min;
     if (hists == 0)
         return OK;
+    if (f->check != NULL)
+        TRY(f->check(c, k));
     if (floats > 0 && f->policy == MIXED_FLOATS) {
         *c->notes |= NOTE_HISTOGRAM_IGNORED;
     } else if (floats > 0) {

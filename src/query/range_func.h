@@ -76,7 +76,8 @@ enum mixed_policy {
 
 struct range_func {
     err (*floats)(struct range_call *c);
-    err (*step)(struct range_mixed *m, size_t k); /* sets out or out_hists */
+    err (*step)(struct range_mixed *m, size_t k);       /* sets out or out_hists */
+    err (*check)(const struct range_call *c, size_t k); /* arguments, where there is any sample */
     enum mixed_policy policy;
     uint8_t samples_min; /* a window with fewer gives nothing: 1 or 2 */
     bool keeps_name;
@@ -209,6 +210,7 @@ err range_stdvar(struct range_call *c);
 err range_deriv(struct range_call *c);
 err range_predict_linear(struct range_call *c);
 err range_smoothing(struct range_call *c);
+err range_smoothing_check(const struct range_call *c, size_t k);
 
 /* range_over.c */
 err range_sum(struct range_call *c);
