@@ -356,6 +356,15 @@ static err group_series(struct exec *x, struct pipe *pipe, struct group_pick *pi
     return OK;
 }
 
+/* Are the names of any series to go at the end? */
+static bool drops_any_name(const struct pipe *pipe)
+{
+    bool drops = pipe->drops_name && pipe->x->options->delayed_name_removal;
+    for (size_t i = 0; pipe->selected == NULL && i < pipe->inner.count && !drops; i++)
+        drops = pipe->inner.rows[i].drop_name;
+    return drops;
+}
+
 /* Groups of a pipe's series. Without labels to look at there is one. */
 static err group_pipe(struct exec *x, const struct plan *p, struct pipe *pipe, struct grouping *gr)
 {
@@ -363,7 +372,9 @@ static err group_pipe(struct exec *x, const struct plan *p, struct pipe *pipe, s
     if (!a->without && a->grouping.count == 0) {
         uint32_t id;
         TRY(group_table_add(&gr->groups, (struct labels){0}, &id));
-        return grouping_names(x, gr);
+        TRY(grouping_names(x, gr));
+        gr->drop_name[id] = drops_any_name(pipe); /* labels may yet be set that go with names */
+        return OK;
     }
     struct group_pick pick = {0};
     if (can_pick(pipe, a))
