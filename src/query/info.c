@@ -22,8 +22,7 @@ struct info_call {
     const struct grid *grid;
     struct matcher
         *matchers; /* of info series: first those on __name__, then on data labels, ... */
-    size_t name_count, data_count, count; /* ... then on identifying labels */
-    size_t assumed_names; /* of the first: those, when a selector says nothing about names */
+    size_t name_count, data_count, count;           /* ... then on identifying labels */
     struct matcher *owned[1 + INFO_IDENTITY_COUNT]; /* those compiled here */
     size_t owned_count;
     struct id_values ids[INFO_IDENTITY_COUNT];
@@ -70,25 +69,17 @@ static err make_matchers(struct info_call *c, const struct plan *p)
     c->matchers = ARENA_ARRAY(&c->x->arena, struct matcher, count + COUNT_OF(c->owned));
     if (c->matchers == NULL)
         return exec_memory_error(c->x, c->x->diag);
-    TRY(add_names(c, selector != NULL ? selector->matchers : NULL, count));
-    size_t written = 0;
-    for (size_t i = 0; i < count; i++)
-        written += str_eq(selector->matchers[i].name, LABEL_NAME);
-    c->assumed_names = selector != NULL && written == 0 ? c->name_count : 0;
-    return OK;
+    return add_names(c, selector != NULL ? selector->matchers : NULL, count);
 }
 
-/* Rows whose name is that of an info metric are left as they are. What a selector does not say
- * about names does not count here: with one that asks for labels alone, nothing is left. */
+/* Rows whose name is that of an info metric are left as they are. */
 static err find_ignored(struct info_call *c, const struct vec *base, bool **out)
 {
-    const struct matcher *names = c->matchers + c->assumed_names;
-    size_t count = c->name_count - c->assumed_names;
     bool *ignored = ARENA_ARRAY(&c->x->arena, bool, base->count + 1);
     if (ignored == NULL)
         return exec_memory_error(c->x, c->x->diag);
     for (size_t i = 0; i < base->count; i++)
-        ignored[i] = count > 0 && matchers_match(names, count, base->rows[i].labels);
+        ignored[i] = matchers_match(c->matchers, c->name_count, base->rows[i].labels);
     *out = ignored;
     return OK;
 }

@@ -81,7 +81,9 @@ static struct random_series *add_series(struct maker *m, const struct target *t,
 static double gauge_value(struct rng *r)
 {
     if (rng_chance(r, 3))
-        return (double[]){NAN, INFINITY, -INFINITY, 0, -0.0, 1e300, -1e300}[rng_below(r, 7)];
+        return (double[]){
+            NAN,    INFINITY, -INFINITY,        0,      -0.0, 1e300,
+            -1e300, 5e-324,   9007199254740991, 1e-310, -2.5, 1.7e308}[rng_below(r, 12)];
     if (rng_chance(r, 30))
         return (double)(int64_t)rng_below(r, 10) - 4;
     return ((double)rng_below(r, 1u << 30) - (1 << 29)) / 1024.0;
@@ -340,10 +342,12 @@ static void add_floats(struct maker *m, const struct target *t)
         fill_starts(m, s);
         if (!rng_chance(m->r, 25))
             continue;
-        s = rng_chance(m->r, 90) ? add_series(m, t, "__name__", names[k], "x",
-                                              rng_chance(m->r, 50) ? "1" : "2", NULL)
-                                 : add_series(m, t, "__name__", names[k], "__type__",
-                                              k == 0 ? "counter" : "gauge", NULL);
+        s = rng_chance(m->r, 90)
+                ? add_series(m, t, "__name__", names[k], "x", rng_chance(m->r, 50) ? "1" : "2",
+                             NULL)
+                : add_series(m, t, "__name__", names[k], "__type__", k == 0 ? "counter" : "gauge",
+                             rng_chance(m->r, 30) ? "__unit__" : "x",
+                             rng_chance(m->r, 50) ? "seconds" : "", NULL);
         fill_floats(m, s, kinds[k]);
         fill_starts(m, s);
     }

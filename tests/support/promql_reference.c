@@ -64,14 +64,15 @@ void ref_check_distinct(struct ref_query *q, struct ref_vector v)
 
 void ref_check_step(struct ref_query *q, struct ref_vector v)
 {
-    if (!q->delayed_name_removal || q->step_ms > 0 || q->subqueries > 0)
+    struct ref_steps steps = ref_steps(q);
+    if (!q->delayed_name_removal || steps.start_ms < steps.end_ms)
         ref_check_distinct(q, v);
 }
 
 /* ---- notes ---- */
 
 struct ref_notes {
-    struct ref_note items[256];
+    struct ref_note items[4096];
     size_t count;
     bool may;
 };
@@ -173,9 +174,42 @@ int64_t ref_look_at(const struct ref_query *q, const struct expr_time *t, int64_
 
 struct ref_steps ref_steps(const struct ref_query *q)
 {
-    return q->subqueries > 0
-               ? q->steps
-               : (struct ref_steps){q->start_ms, q->end_ms, q->step_ms > 0 ? q->step_ms : 1};
+    struct ref_steps s = {q->start_ms, q->end_ms, q->step_ms > 0 ? q->step_ms : 1};
+    if (q->subqueries > 0)
+        s = q->steps;
+    if (q->once > 0) /* evaluated at one time */
+        s.end_ms = s.start_ms;
+    return s;
+}
+
+static bool needs_time(enum func_id id)
+{
+    return ref_is_date(id) || id == FUNC_PREDICT_LINEAR || id == FUNC_TIME ||
+           id == FUNC_TIMESTAMP || id == FUNC_START_TIMESTAMP;
+}
+
+/* Is `e` the same at every step? */
+static bool is_invariant(const struct expr *e)
+{
+    e = ref_unwrap(e);
+    switch ((int)e->kind) {
+    case EXPR_VECTOR:
+        return e->vector.time.at != AT_NONE;
+    case EXPR_MATRIX:
+        return e->matrix.selector->vector.time.at != AT_NONE;
+    case EXPR_SUBQUERY:
+        return e->subquery.time.at != AT_NONE;
+    case EXPR_CALL:
+        if (needs_time(e->call.func->id))
+            return false;
+        break;
+    default:
+        break;
+    }
+    for (size_t i = 0; expr_child(e, i) != NULL; i++)
+        if (!is_invariant(expr_child(e, i)))
+            return false;
+    return true;
 }
 
 static bool is_stale(const struct series_columns *c, size_t i)
@@ -293,11 +327,7 @@ static bool smoothed_sample(struct ref_query *q, const struct ref_window *w, int
         out->hist = ref_interpolate_hist(q, &p[i - 1], &p[i], at, counter, pos);
         return out->hist != NULL;
     }
-    if (hist) {
-        struct ref_hist *h = ref_hist_copy(q, p[i - 1].hist);
-        h->hint = RESET_UNKNOWN;
-        out->hist = h;
-    } else if (i < n) {
+    if (!hist && i < n) {
         out->value = ref_interpolate(&p[i - 1], &p[i], at, false);
     }
     return true;
@@ -431,6 +461,29 @@ static int64_t multiple_after(int64_t t, int64_t step)
     return m;
 }
 
+/* How far a subquery was worked out. */
+struct ref_subquery {
+    const struct expr *node;
+    int64_t next_ms;
+    struct ref_subquery *next;
+};
+
+/* Between the windows of far steps a subquery is worked out too: what goes wrong there is told. */
+static void eval_gap(struct ref_query *q, const struct expr *e, int64_t from, int64_t next)
+{
+    struct ref_subquery *s = q->subquery_list;
+    while (s != NULL && s->node != e)
+        s = s->next;
+    if (s == NULL) {
+        s = ARENA_NEW(q->arena, struct ref_subquery);
+        *s = (struct ref_subquery){e, q->steps.start_ms, q->subquery_list};
+        q->subquery_list = s;
+    }
+    for (; s->next_ms < from && q->error[0] == 0; s->next_ms += q->steps.step_ms)
+        ref_check_distinct(q, ref_eval(q, e->subquery.expr, s->next_ms));
+    s->next_ms = MAX(s->next_ms, next);
+}
+
 static struct ref_windows select_subquery(struct ref_query *q, const struct expr *e, int64_t t)
 {
     const struct expr_subquery *s = &e->subquery;
@@ -439,19 +492,24 @@ static struct ref_windows select_subquery(struct ref_query *q, const struct expr
                             .range_ms = s->range_ms};
     int64_t step = s->step_ms > 0 ? s->step_ms : q->subquery_step_ms;
     size_t most = (size_t)(w.range_ms / step) + 2;
-    struct ref_steps outer = ref_steps(q);
+    struct ref_steps outer = ref_steps(q), outer_steps = q->steps;
     q->steps = (struct ref_steps){
         multiple_after(ref_look_at(q, &s->time, outer.start_ms) - w.range_ms, step),
         ref_look_at(q, &s->time, outer.end_ms), step};
+    unsigned once = q->once;
+    q->once = 0;
     q->subqueries++;
-    for (int64_t at = multiple_after(w.end_ms - w.range_ms, step); at <= w.end_ms; at += step) {
+    int64_t at = multiple_after(w.end_ms - w.range_ms, step);
+    eval_gap(q, e, at, multiple_after(w.end_ms, step));
+    for (; at <= w.end_ms; at += step) {
         struct ref_vector v = ref_eval(q, s->expr, at);
         ref_check_distinct(q, v);
         for (size_t i = 0; i < v.count && q->error[0] == 0; i++)
             take_point(q, &w, &v.items[i], at, most);
     }
     q->subqueries--;
-    q->steps = outer;
+    q->once = once;
+    q->steps = outer_steps;
     if (ref_unwrap(s->expr)->kind == EXPR_VECTOR)
         order_as_stored(q, &w);
     return w;
@@ -640,6 +698,8 @@ struct ref_vector ref_eval(struct ref_query *q, const struct expr *e, int64_t t_
         ref_fail(q, "given up");
         return v;
     }
+    bool once = e->kind != EXPR_NUMBER && is_invariant(e);
+    q->once += once;
     if (e->kind == EXPR_NUMBER)
         v = ref_one(q, e->number.value);
     else if (e->kind == EXPR_VECTOR && e->vector.smoothed)
@@ -652,6 +712,7 @@ struct ref_vector ref_eval(struct ref_query *q, const struct expr *e, int64_t t_
         v = ref_aggregate(q, e, t_ms);
     else
         v = eval_below(q, e, t_ms);
+    q->once -= once;
     return q->error[0] == 0 ? v : (struct ref_vector){0};
 }
 

@@ -28,6 +28,8 @@ struct ref_vector {
 struct ref_notes;
 struct ref_drops;
 struct ref_identities;
+struct ref_params;
+struct ref_subquery;
 
 /* The times that a part of a query is worked out for. */
 struct ref_steps {
@@ -45,10 +47,13 @@ struct ref_query {
     char error[1024];    /* "" while there is none */
     struct ref_notes *notes;
     struct ref_drops *drops;
-    struct ref_identities *identities; /* info() calls so far */
-    struct ref_steps steps;            /* of the subquery around what is evaluated now */
-    uint64_t visited, visited_max;     /* samples and points looked at; 0: no limit */
-    unsigned subqueries;               /* around what is evaluated now */
+    struct ref_identities *identities;  /* info() calls so far */
+    struct ref_params *params;          /* of aggregations so far */
+    struct ref_subquery *subquery_list; /* ... so far */
+    struct ref_steps steps;             /* of the subquery around what is evaluated now */
+    unsigned once;                      /* ... parts that are the same at every step, in there */
+    uint64_t visited, visited_max;      /* samples and points looked at; 0: no limit */
+    unsigned subqueries;                /* around what is evaluated now */
     unsigned counts, buckets; /* ... functions that look at counts and sums alone, at all */
     bool gave_up;             /* over that limit, or what upstream does is not known */
 };

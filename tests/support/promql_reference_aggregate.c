@@ -98,7 +98,8 @@ static bool is_told_at_will(const struct group *g)
         if (h != NULL)
             kinds[ref_hist_is_custom(h)] = true;
     }
-    return floats && kinds[0] && kinds[1] && (g->q->step_ms > 0 || g->q->subqueries > 0);
+    struct ref_steps steps = ref_steps(g->q);
+    return floats && kinds[0] && kinds[1] && steps.start_ms < steps.end_ms;
 }
 
 static const struct ref_sample *misfit_of(const struct group *g)
@@ -278,36 +279,65 @@ static void pick_members(const struct group *g, size_t pos, struct ref_vector *o
 
 /* ---- parameters ---- */
 
-static void check_param(struct ref_query *q, const struct expr_aggregate *a, double p)
+/* The values of a parameter over all steps of its expression. */
+struct ref_params {
+    const struct expr *param;
+    double low, high; /* NaN if any is */
+    struct ref_params *next;
+};
+
+static const struct ref_params *params_of(struct ref_query *q, const struct expr *param)
 {
-    size_t pos = a->param != NULL ? a->param->start : 0;
-    bool literal = a->param != NULL && ref_unwrap(a->param)->kind == EXPR_NUMBER;
-    switch ((int)a->op) {
-    case AGG_TOPK:
-    case AGG_BOTTOMK:
-    case AGG_LIMITK:
-        if (isnan(p))
-            ref_fail(q, "Parameter value is NaN");
-        if (p >= 9223372036854775807.0)
-            ref_fail(q, "Scalar value %s overflows int64", ref_number(q, p));
-        return;
-    case AGG_LIMIT_RATIO:
-        if (isnan(p))
+    struct ref_params *p = q->params;
+    struct ref_steps steps = ref_steps(q);
+    while (p != NULL && p->param != param)
+        p = p->next;
+    if (p != NULL)
+        return p;
+    p = ARENA_NEW(q->arena, struct ref_params);
+    *p = (struct ref_params){.param = param, .low = INFINITY, .high = -INFINITY};
+    for (int64_t t = steps.start_ms; t <= steps.end_ms && q->error[0] == 0; t += steps.step_ms) {
+        double v = ref_scalar(q, param, t);
+        p->low = isnan(v) || v < p->low ? v : p->low;
+        p->high = isnan(v) || v > p->high ? v : p->high;
+    }
+    p->next = q->params;
+    return q->params = p;
+}
+
+static void warn_quantile(struct ref_query *q, double v, bool odd, size_t pos)
+{
+    if (odd || isnan(v))
+        ref_warn(q, pos, "quantile value should be between 0 and 1, got %s", ref_number(q, v));
+}
+
+static void warn_ratio(struct ref_query *q, double v, double cap, size_t pos)
+{
+    ref_warn(q, pos, "ratio value should be between -1 and 1, got %s, capping to %s",
+             ref_number(q, v), ref_number(q, cap));
+}
+
+/* What is wrong with a parameter at any step; of many values the most extreme are told. */
+static void check_param(struct ref_query *q, const struct expr_aggregate *a)
+{
+    size_t pos = a->param->start;
+    const struct ref_params *p = params_of(q, a->param);
+    if (a->op == AGG_QUANTILE) {
+        warn_quantile(q, p->low, p->low < 0, pos);
+        warn_quantile(q, p->high, p->high > 1, pos);
+    } else if (a->op == AGG_LIMIT_RATIO) {
+        if (isnan(p->low))
             ref_fail(q, "Ratio value is NaN");
-        ref_note_may(q, !literal); /* of many only the most extreme is told */
-        if (p > 1 || p < -1)
-            ref_warn(q, pos, "ratio value should be between -1 and 1, got %s, capping to %s",
-                     ref_number(q, p), p > 1 ? "1" : "-1");
-        ref_note_may(q, false);
-        return;
-    case AGG_QUANTILE:
-        ref_note_may(q, !literal);
-        if (ref_quantile_is_odd(p))
-            ref_warn(q, pos, "quantile value should be between 0 and 1, got %s", ref_number(q, p));
-        ref_note_may(q, false);
-        return;
-    default:
-        return;
+        if (p->high > 1)
+            warn_ratio(q, p->high, 1, pos);
+        if (p->low < -1)
+            warn_ratio(q, p->low, -1, pos);
+    } else if (isnan(p->low)) {
+        ref_fail(q, "Parameter value is NaN");
+    } else if (p->high >= 1 && p->low <= -9223372036854775808.0) {
+        ref_fail(q, "Scalar value %s underflows int64", ref_number(q, p->low));
+    } else if (p->high >= 9223372036854774784.0) {
+        ref_fail(q, "Scalar value %s overflows int64", ref_number(q, p->high));
     }
 }
 
@@ -357,7 +387,8 @@ struct ref_vector ref_aggregate(struct ref_query *q, const struct expr *e, int64
         return count_values(q, a, ref_eval(q, a->expr, t));
     double p = a->param != NULL ? ref_scalar(q, a->param, t) : 0;
     struct ref_vector in = ref_eval(q, a->expr, t), out = ref_room(q, in.count);
-    check_param(q, a, p);
+    if (a->param != NULL)
+        check_param(q, a);
     bool *done = ARENA_ARRAY(q->arena, bool, in.count + 1);
     struct group g = {.q = q, .a = a, .param = p, .pos = a->expr->start};
     g.members = ARENA_ARRAY(q->arena, const struct ref_sample *, in.count + 1);

@@ -76,7 +76,8 @@ static struct ref_drops *drops_of(struct ref_query *q)
 bool ref_first_flag(struct ref_query *q, const struct expr *node, const struct ref_sample *s)
 {
     struct ref_drops *d = drops_of(q);
-    if (q->step_ms == 0 && q->subqueries == 0)
+    struct ref_steps steps = ref_steps(q);
+    if (steps.start_ms == steps.end_ms)
         return s->drop_name;
     for (size_t i = 0; i < d->flag_count; i++)
         if (d->flags[i].node == node && labels_eq(d->flags[i].labels, s->labels))
@@ -224,12 +225,17 @@ struct ref_vector ref_sort_call(struct ref_query *q, const struct expr *e, int64
 {
     const struct expr_call *c = &e->call;
     struct ref_vector v = ref_eval(q, c->args[0], t);
+    struct ref_steps steps = ref_steps(q);
     bool by_value = c->func->id == FUNC_SORT || c->func->id == FUNC_SORT_DESC;
     size_t n = 0;
     for (size_t i = 0; i < v.count; i++)
         if (!by_value || v.items[i].hist == NULL)
             v.items[n++] = v.items[i];
     v.count = n;
+    if (steps.start_ms < steps.end_ms)
+        ref_warn(q, e->start,
+                 "sort is ineffective for range queries since results are always ordered by "
+                 "labels");
     for (size_t i = 1; i < n; i++) {
         struct ref_sample s = v.items[i];
         size_t at = i;
@@ -279,17 +285,23 @@ static bool is_name(const struct matcher *m)
     return str_eq(m->name, LABEL_NAME);
 }
 
-static bool info_name_matches(const struct info_args *a, str name, bool by_default)
+/* Is `name` that of a metric whose labels are asked for? Where no name is asked for it is
+ * target_info; where some are only not wanted, what is named like an info metric. */
+static bool info_name_matches(const struct info_args *a, str name)
 {
-    bool any = false;
+    bool any = false, wanted = false;
     for (size_t i = 0; i < a->count; i++) {
-        if (!is_name(&a->matchers[i]))
+        const struct matcher *m = &a->matchers[i];
+        if (!is_name(m))
             continue;
         any = true;
-        if (!matcher_matches(&a->matchers[i], name))
+        wanted = wanted || m->type == MATCH_EQUAL || m->type == MATCH_REGEX;
+        if (!matcher_matches(m, name))
             return false;
     }
-    return any || (by_default && str_eq(name, STR("target_info")));
+    if (!any)
+        return str_eq(name, STR("target_info"));
+    return wanted || (name.len > 5 && memcmp(name.ptr + name.len - 5, "_info", 5) == 0);
 }
 
 /* Is `name` a label the caller asks for? */
@@ -351,11 +363,6 @@ static bool has_value(const struct ref_identities *ids, size_t k, str value)
     return false;
 }
 
-static bool is_info_metric(const struct expr_call *c, const struct info_args *a, struct labels ls)
-{
-    return info_name_matches(a, labels_get(ls, LABEL_NAME), c->arg_count < 2);
-}
-
 static const struct ref_identities *identities_of(struct ref_query *q, const struct expr_call *c,
                                                   const struct info_args *a)
 {
@@ -372,7 +379,8 @@ static const struct ref_identities *identities_of(struct ref_query *q, const str
         for (size_t i = 0; i < v.count; i++) {
             for (size_t k = 0; k < IDENTITY_LABELS; k++) {
                 str value = labels_get(v.items[i].labels, IDENTITY[k]);
-                if (value.len == 0 || is_info_metric(c, a, v.items[i].labels) ||
+                if (value.len == 0 ||
+                    info_name_matches(a, labels_get(v.items[i].labels, LABEL_NAME)) ||
                     has_value(ids, k, value))
                     continue;
                 ASSERT(ids->counts[k] < IDENTITY_VALUES_MAX);
@@ -401,7 +409,7 @@ static struct ref_vector info_series(struct ref_query *q, const struct info_args
             all_known = all_known &&
                         (ids->counts[k] == 0 || has_value(ids, k, labels_get(ls, IDENTITY[k])));
         }
-        if (any && all_known && info_name_matches(a, labels_get(ls, LABEL_NAME), true) &&
+        if (any && all_known && info_name_matches(a, labels_get(ls, LABEL_NAME)) &&
             matchers_match(a->matchers, a->count, ls))
             ref_put(&out, v.items[i]);
     }
@@ -469,7 +477,7 @@ struct ref_vector ref_info_call(struct ref_query *q, const struct expr_call *c, 
     struct ref_vector base = ref_eval(q, c->args[0], t), out = ref_room(q, base.count);
     bool *ignored = ARENA_ARRAY(q->arena, bool, base.count + 1);
     for (size_t i = 0; i < base.count; i++)
-        ignored[i] = is_info_metric(c, &a, base.items[i].labels);
+        ignored[i] = info_name_matches(&a, labels_get(base.items[i].labels, LABEL_NAME));
     struct expr_time time = {0};
     (void)info_time(c->args[0], &time);
     struct ref_vector info = info_series(q, &a, time, identities_of(q, c, &a), t);
