@@ -28,8 +28,9 @@ void metrics_slos(struct api *api, struct buf *b)
          (double)c.slices_without_data},
         {"varve_slo_samples_written_total", "counter", "Samples recorded of objectives.",
          (double)c.samples_written},
+        {"varve_slo_writes_total", "counter", "Commits of such samples.", (double)c.writes},
         {"varve_slo_writes_failed_total", "counter",
-         "Times samples of an objective could not be written.", (double)c.writes_failed},
+         "Times samples of objectives could not be written.", (double)c.writes_failed},
         {"varve_slo_memory_bytes", "gauge", "Memory of time slices.", (double)c.bytes},
     };
     metric_put(b, METRICS, COUNT_OF(METRICS));

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "rules/slo_record.h"
 
 enum {
     MINUTE_MS = 60000,
@@ -40,6 +41,7 @@ struct slo_state { /* an objective and its books */
 struct slo_engine {
     struct slo_engine_options options;
     struct query_switch off;
+    struct slo_record *record; /* of the thread */
     pthread_t thread;
     bool running;
     struct cond wake;
@@ -303,20 +305,34 @@ static void book(struct slo_engine *e, const struct work *w, const struct slo_sl
     mutex_unlock(&e->lock);
 }
 
-static void write_samples(struct slo_engine *e, const struct work *w,
-                          const struct slo_sample *samples, size_t count)
+/* Write what was collected of all objectives. */
+static void write_all(struct slo_engine *e)
 {
     struct diag d = {.text = ""};
-    err result = slo_write(e->options.source.db, &w->def, samples, count, &d);
+    size_t count = slo_record_count(e->record);
+    if (count == 0)
+        return;
+    err result = slo_record_write(e->record, &d);
     if (result != OK)
-        log_warn("an objective's samples were not written", LOG_STR("slo", w->def.id),
+        log_warn("samples of objectives were not written", LOG_INT("samples", count),
                  LOG_CSTR("reason", d.text));
     mutex_lock(&e->lock);
+    e->counters.writes++;
     if (result == OK)
         e->counters.samples_written += count;
     else
         e->counters.writes_failed++;
     mutex_unlock(&e->lock);
+}
+
+static void write_samples(struct slo_engine *e, const struct work *w,
+                          const struct slo_sample *samples, size_t count)
+{
+    if (slo_record_add(e->record, &w->def, samples, count, w->now_ms) == OK)
+        return;
+    write_all(e);
+    if (slo_record_add(e->record, &w->def, samples, count, w->now_ms) != OK)
+        log_warn("an objective's samples need too much memory", LOG_STR("slo", w->def.id));
 }
 
 static void record(struct slo_engine *e, const struct work *w, const struct slo_slice *slices)
@@ -363,9 +379,13 @@ static void do_work(struct slo_engine *e, const struct work *w)
 bool slo_engine_step(struct slo_engine *e, int64_t now_ms)
 {
     struct work w = {0};
-    if (!take_work(e, now_ms, &w))
+    if (!take_work(e, now_ms, &w)) {
+        write_all(e);
         return false;
+    }
     do_work(e, &w);
+    if (slo_record_is_due(e->record, now_ms))
+        write_all(e);
     mutex_lock(&e->lock);
     state_drop(w.state);
     mutex_unlock(&e->lock);
@@ -394,6 +414,7 @@ struct slo_engine *slo_engine_open(const struct slo_engine_options *o)
     struct slo_engine *e = mem_zalloc(1, sizeof(*e));
     e->options = *o;
     e->options.source.off = &e->off;
+    e->record = slo_record_open(o->source.db);
     mutex_init(&e->lock);
     cond_init(&e->wake);
     return e;
@@ -416,6 +437,8 @@ void slo_engine_close(struct slo_engine *e)
     mutex_unlock(&e->lock);
     if (e->running)
         thread_join(e->thread);
+    write_all(e);
+    slo_record_close(e->record);
     for (size_t i = 0; i < e->count; i++)
         state_drop(e->states[i]);
     mem_free(e->states);

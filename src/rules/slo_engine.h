@@ -103,8 +103,9 @@ void slo_engine_each(struct slo_engine *e, bool (*fn)(void *arg, const struct sl
 
 struct slo_counters {
     uint64_t objectives, evaluations, failures, slices, slices_without_data, samples_written,
-        writes_failed, evaluation_ns, behind; /* behind: objectives that are still catching up */
-    size_t bytes;                             /* of books */
+        writes, writes_failed, evaluation_ns,
+        behind;   /* behind: objectives that are still catching up */
+    size_t bytes; /* of books */
 };
 void slo_engine_counters(struct slo_engine *e, struct slo_counters *out);
 

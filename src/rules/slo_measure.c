@@ -8,8 +8,6 @@
 #include "base/duration.h"
 #include "base/mem.h"
 
-enum { WRITE_ATTEMPTS = 3, NAMES_MAX = 16 };
-
 void slo_slice_metric(const struct slo_def *def, bool errors, char out[SLO_METRIC_SIZE])
 {
     char length[DURATION_SIZE_MAX];
@@ -202,74 +200,4 @@ err slo_recorded(const struct slo_source *s, const struct slo_def *def, int64_t 
     steps_close(&error);
     steps_close(&total);
     return e;
-}
-
-/* ---- Writing ---- */
-
-static bool is_own(str name)
-{
-    return str_eq(name, STR("sloth_id")) || str_eq(name, STR("sloth_service")) ||
-           str_eq(name, STR("sloth_slo"));
-}
-
-static err find_series(struct db *db, const struct slo_def *def, const char *name, uint32_t *out,
-                       struct diag *d)
-{
-    size_t count = 0;
-    struct label *items = mem_zalloc(def->labels.count + 4, sizeof(*items));
-    items[count++] = (struct label){STR("__name__"), str_from(name)};
-    items[count++] = (struct label){STR("sloth_id"), def->id};
-    items[count++] = (struct label){STR("sloth_service"), def->service};
-    items[count++] = (struct label){STR("sloth_slo"), def->name};
-    for (size_t i = 0; i < def->labels.count; i++)
-        if (!is_own(def->labels.items[i].name) && def->labels.items[i].value.len > 0)
-            items[count++] = (struct label){def->labels.items[i].name, def->labels.items[i].value};
-    struct labels ls = {items, labels_sort(items, count)};
-    err e = db_create(db, ls, NULL, out, d);
-    mem_free(items);
-    return e;
-}
-
-/* Samples of one metric follow each other, mostly: names are few. */
-static err make_rows(struct db *db, const struct slo_def *def, const struct slo_sample *samples,
-                     size_t count, struct db_row *rows, struct diag *d)
-{
-    const char *names[NAMES_MAX] = {0};
-    uint32_t series[NAMES_MAX], known = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t n = 0;
-        while (n < known && strcmp(names[n], samples[i].name) != 0)
-            n++;
-        if (n == known) {
-            if (known == NAMES_MAX)
-                return diag_set(d, ERR_LIMIT, "more than %d metrics of an objective", NAMES_MAX);
-            names[known++] = samples[i].name;
-            TRY(find_series(db, def, samples[i].name, &series[n], d));
-        }
-        rows[i] = (struct db_row){
-            .ts_ms = samples[i].ts_ms, .value = samples[i].value, .series = series[n]};
-    }
-    return OK;
-}
-
-err slo_write(struct db *db, const struct slo_def *def, const struct slo_sample *samples,
-              size_t count, struct diag *d)
-{
-    if (count == 0)
-        return OK;
-    if (count > SLO_SAMPLES_MAX)
-        return diag_set(d, ERR_LIMIT, "more than %d samples at once", SLO_SAMPLES_MAX);
-    struct db_batch batch = {.rows = mem_zalloc(count, sizeof(*batch.rows)), .row_count = count};
-    err e = ERR_RETRY;
-    for (int attempt = 0; attempt < WRITE_ATTEMPTS && e == ERR_RETRY; attempt++) {
-        batch.epoch = db_resolve(db, NULL, 0, NULL);
-        e = make_rows(db, def, samples, count, batch.rows, d);
-        if (e == OK)
-            e = db_commit_wait(db, &batch);
-    }
-    struct db_row *rows = batch.rows;
-    db_batch_fini(&batch);
-    mem_free(rows);
-    return e == OK ? OK
-                   : diag_set(d, e, "samples of an objective cannot be written: %s", err_name(e));
 }

@@ -1,5 +1,5 @@
 /* slo_measure.h -- events of an objective's time slices: reckoned from raw samples by its queries,
- * recorded as series of the store, and read back from these.
+ * read back from what was recorded of them (slo_record.h).
  *
  * What is recorded for each slice, at its end: slo:total_events:increase5m and
  * slo:error_events:increase5m (the suffix is the slice's length). */
@@ -14,7 +14,6 @@
 
 enum {
     SLO_MEASURE_SLICES_MAX = 1 << 16, /* of one call */
-    SLO_SAMPLES_MAX = 1 << 17,        /* of one write */
 };
 
 struct slo_source { /* borrowed */
@@ -39,17 +38,6 @@ MUST_USE err slo_measure(const struct slo_source *s, const struct slo_def *def, 
 /* Read the same from what was recorded. */
 MUST_USE err slo_recorded(const struct slo_source *s, const struct slo_def *def, int64_t first_ms,
                           size_t count, struct slo_slice *out, struct diag *d);
-
-struct slo_sample {
-    const char *name; /* of a metric; static or of the caller */
-    int64_t ts_ms;
-    double value;
-};
-
-/* Write samples with the labels of the objective; durable when it returns. Older than the newest of
- * a series is fine.   errors as db_commit() */
-MUST_USE err slo_write(struct db *db, const struct slo_def *def, const struct slo_sample *samples,
-                       size_t count, struct diag *d);
 
 /* "slo:total_events:increase5m": the metric of an objective's slices, NUL-terminated. */
 enum { SLO_METRIC_SIZE = 96 };

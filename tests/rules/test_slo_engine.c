@@ -370,6 +370,42 @@ static void test_slo_engine__rules_by_file(void **state)
     slo_served_drop(set);
 }
 
+/* All that many objectives write at a time is one commit. */
+static void test_slo_engine__one_commit_for_all(void **state)
+{
+    enum { OBJECTIVES = 200 };
+    static struct world w;
+    struct buf b = {0};
+    (void)state;
+    buf_put_str(&b, STR("version: prometheus/v1\nservice: shop\nslos:\n"));
+    for (int i = 0; i < OBJECTIVES; i++)
+        buf_printf(&b,
+                   "- {name: o%d, objective: 99, alerting: {name: A%d}, sli: {events: {"
+                   "error_query: 'sum(rate(requests_total{code=\"500\"}[{{.window}}]))', "
+                   "total_query: 'sum(rate(requests_total[{{.window}}]))'}}}\n",
+                   i, i);
+    open_world(&w, buf_cstr(&b));
+    begin(&w, START);
+    grow(&w, START, START + 600000, 10, 1);
+    work(&w, START + 700000);
+    struct slo_counters before = counters(&w);
+    assert_int_equal(before.objectives, OBJECTIVES);
+    grow(&w, START + 600000, START + 900000, 10, 1);
+    work(&w, START + 960000); /* a slice and the minute's budgets of each */
+    struct slo_counters after = counters(&w);
+    assert_int_equal(after.writes - before.writes, 1);
+    assert_int_equal(after.samples_written - before.samples_written, OBJECTIVES * 5);
+    work(&w, START + 1020000); /* budgets alone */
+    struct slo_counters last = counters(&w);
+    assert_int_equal(last.writes - after.writes, 1);
+    assert_int_equal(last.samples_written - after.samples_written, OBJECTIVES * 3);
+    work(&w, START + 1020000);
+    assert_int_equal(counters(&w).writes, last.writes);
+    assert_int_equal(last.writes_failed, 0);
+    buf_fini(&b);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_slo_engine__errors_are_told),
         cmocka_unit_test(test_slo_engine__files_that_are_refused),
         cmocka_unit_test(test_slo_engine__rules_by_file),
+        cmocka_unit_test(test_slo_engine__one_commit_for_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
