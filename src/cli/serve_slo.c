@@ -103,8 +103,11 @@ err serve_slo_rules(void *arg, struct config *c, struct arena *a, struct rule_fi
 err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_serve_flags *f,
                    struct diag *d)
 {
-    static const struct config_subscriber PART = {
-        .name = "objectives", .prepare = prepare, .commit = commit, .discard = discard};
+    struct config_subscriber part = {.name = "objectives",
+                                     .files = f->files,
+                                     .prepare = prepare,
+                                     .commit = commit,
+                                     .discard = discard};
     own.api = api;
     own.flags = f;
     mutex_init(&own.lock);
@@ -112,7 +115,7 @@ err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_
         return diag_set(d, ERR_INVALID, "flag --slo.default-period: must be 28d or 30d");
     if (f->delay_ms > SLO_RETRY_MS)
         return diag_set(d, ERR_INVALID, "flag --slo.evaluation-delay: must be 6h at most");
-    config_subscribe(r, &PART);
+    config_subscribe(r, &part);
     return OK;
 }
 

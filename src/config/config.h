@@ -66,5 +66,7 @@ MUST_USE err config_glob(str pattern, struct arena *a, struct texts *out);
 /* Checksum of the bytes of the configuration file and of the files it names (rule files,
  * scrape_config_files): equal while nothing changed. Unreadable files count as such. */
 uint64_t config_checksum(const struct config *c);
+/* `sum` with the bytes of more files: patterns with commas between. */
+uint64_t config_checksum_more(uint64_t sum, const char *patterns);
 
 #endif

@@ -1,5 +1,6 @@
 /* config_files.c -- patterns of files, and the checksum that tells whether any of them changed. */
 #include <glob.h>
+#include <string.h>
 
 #include "base/fs.h"
 #include "base/hash.h"
@@ -40,16 +41,31 @@ static uint64_t add_file(uint64_t sum, const char *path)
     return sum;
 }
 
+static uint64_t add_pattern(uint64_t sum, str pattern)
+{
+    struct arena a;
+    struct texts files;
+    arena_init(&a, 16 << 20);
+    err e = config_glob(pattern, &a, &files);
+    for (size_t k = 0; e == OK && k < files.count; k++)
+        sum = add_file(sum, files.items[k].ptr);
+    arena_fini(&a);
+    return sum;
+}
+
 static uint64_t add_patterns(uint64_t sum, const struct texts *patterns)
 {
-    for (size_t i = 0; i < patterns->count; i++) {
-        struct arena a;
-        struct texts files;
-        arena_init(&a, 16 << 20);
-        err e = config_glob(patterns->items[i], &a, &files);
-        for (size_t k = 0; e == OK && k < files.count; k++)
-            sum = add_file(sum, files.items[k].ptr);
-        arena_fini(&a);
+    for (size_t i = 0; i < patterns->count; i++)
+        sum = add_pattern(sum, patterns->items[i]);
+    return sum;
+}
+
+uint64_t config_checksum_more(uint64_t sum, const char *patterns)
+{
+    while (*patterns != '\0') {
+        size_t n = strcspn(patterns, ",");
+        sum = add_pattern(sum, (str){patterns, n});
+        patterns += n + (patterns[n] == ',');
     }
     return sum;
 }

@@ -112,6 +112,16 @@ static err put_in_force(struct config_reloader *r, struct config *fresh, struct 
     return OK;
 }
 
+/* Of all files, those that parts read themselves among them. Holding reload_lock. */
+static uint64_t checksum(const struct config_reloader *r, const struct config *c)
+{
+    uint64_t sum = config_checksum(c);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->parts[i].files != NULL)
+            sum = config_checksum_more(sum, r->parts[i].files);
+    return sum;
+}
+
 err config_reload(struct config_reloader *r, struct diag *d)
 {
     struct config *fresh = NULL;
@@ -121,7 +131,7 @@ err config_reload(struct config_reloader *r, struct diag *d)
     if (e == OK)
         e = config_supported(fresh, parts_of(r), 0, d);
     if (e == OK) {
-        sum = config_checksum(fresh);
+        sum = checksum(r, fresh);
         e = put_in_force(r, fresh, d);
     }
     if (e == OK) {
@@ -144,7 +154,9 @@ static bool has_changed(struct config_reloader *r)
     struct config *c = config_in_force(r);
     if (c == NULL)
         return false;
-    uint64_t sum = config_checksum(c);
+    mutex_lock(&r->reload_lock);
+    uint64_t sum = checksum(r, c);
+    mutex_unlock(&r->reload_lock);
     config_unref(c);
     mutex_lock(&r->lock);
     bool changed = sum != r->checksum;

@@ -12,8 +12,10 @@
 enum { CONFIG_SUBSCRIBERS_MAX = 16 };
 
 struct config_subscriber {
-    const char *name; /* for messages; static */
-    unsigned parts;   /* enum config_part: sections it acts on */
+    const char *name;  /* for messages; static */
+    unsigned parts;    /* enum config_part: sections it acts on */
+    const char *files; /* patterns, with commas between, of files that it reads besides: they are
+                          watched, too; NULL: none */
     /* Do all that may fail; nothing may change yet. `*prepared` is handed to commit or discard.
      * NULL: nothing can fail. `fresh` is borrowed: take a reference to keep it. */
     err (*prepare)(void *arg, struct config *fresh, void **prepared, struct diag *d);

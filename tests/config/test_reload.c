@@ -78,10 +78,10 @@ static void test_reload__all_or_nothing(void **state)
     put("global: {scrape_interval: 20s}\nscrape_configs: [{job_name: j}]\n");
     struct config_reloader *r = config_reloader_open(path);
     assert_null(config_in_force(r));
-    config_subscribe(r, &(struct config_subscriber){"a", 0, prepare, commit, discard, &a});
+    config_subscribe(r, &(struct config_subscriber){"a", 0, NULL, prepare, commit, discard, &a});
     assert_int_equal(config_reload(r, &d), ERR_UNSUPPORTED); /* nobody scrapes */
-    config_subscribe(r,
-                     &(struct config_subscriber){"b", CONFIG_SCRAPE, prepare, commit, discard, &b});
+    config_subscribe(
+        r, &(struct config_subscriber){"b", CONFIG_SCRAPE, NULL, prepare, commit, discard, &b});
     assert_int_equal(config_parts(r), CONFIG_SCRAPE);
     d.text[0] = '\0';
     assert_int_equal(config_reload(r, &d), OK);
@@ -156,6 +156,42 @@ static void test_reload__watching(void **state)
     config_reloader_close(w.r);
 }
 
+/* Files that a part reads itself: changed, new, gone. */
+static void test_reload__watches_files_of_parts(void **state)
+{
+    static char more[128], first[128], second[128];
+    struct part p = {.refuses = false};
+    struct watched w = {.r = NULL};
+    struct diag d = {.text = ""};
+    (void)state;
+    (void)snprintf(more, sizeof(more), "/nowhere/*,%s/more-*.x", dir);
+    (void)snprintf(first, sizeof(first), "%s/more-1.x", dir);
+    (void)snprintf(second, sizeof(second), "%s/more-2.x", dir);
+    put("global: {scrape_interval: 20s}\n");
+    assert_int_equal(fs_write_file(fs_posix(), first, str_bytes(STR("a"))), OK);
+    w.r = config_reloader_open(path);
+    config_subscribe(w.r, &(struct config_subscriber){.name = "p",
+                                                      .files = more,
+                                                      .prepare = prepare,
+                                                      .commit = commit,
+                                                      .discard = discard,
+                                                      .arg = &p});
+    assert_int_equal(config_reload(w.r, &d), OK);
+    assert_int_equal(config_watch(w.r, 20, on_change, &w), OK);
+    clock_sleep_ns(100000000);
+    assert_int_equal(atomic_load(&w.calls), 0);
+    assert_int_equal(fs_write_file(fs_posix(), first, str_bytes(STR("b"))), OK);
+    assert_true(reaches(&w.good, 1));
+    assert_int_equal(fs_write_file(fs_posix(), second, str_bytes(STR("c"))), OK);
+    assert_true(reaches(&w.good, 2));
+    assert_int_equal(fs_unlink(fs_posix(), first), OK);
+    assert_true(reaches(&w.good, 3));
+    assert_int_equal(fs_unlink(fs_posix(), second), OK);
+    assert_true(reaches(&w.good, 4));
+    config_reloader_close(w.r);
+    assert_int_equal(p.committed, 5);
+}
+
 static void test_reload__no_file(void **state)
 {
     (void)state;
@@ -173,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reload__all_or_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload__watching, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload__watches_files_of_parts, set_up, tear_down),
         cmocka_unit_test(test_reload__no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
