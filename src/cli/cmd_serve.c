@@ -416,8 +416,6 @@ static err open_server(struct pool **exec_pool, struct diag *d)
     if (*exec_pool != NULL)
         pool_yields(*exec_pool); /* as those it works for: writes go first */
     api.env.pool = *exec_pool;
-    if (options.cache_bytes > 0)
-        api.cache = result_cache_open(options.cache_bytes);
     TRY(web_guard_open(&options.web, str_from(options.external_url), str_from(api.hostname), &guard,
                        &o, d));
     api.auth = guard.auth;
@@ -554,6 +552,8 @@ static int run(sigset_t *signals, bool type_and_unit)
         serve_notify_open(serve_config_reloader(), &api, &options.notify);
         e = serve_config_load(&d);
     }
+    if (e == OK && options.cache_bytes > 0) /* before the checks of health, one of which looks */
+        api.cache = result_cache_open(options.cache_bytes);
     if (e == OK)
         e = serve_health_open(&options.health, &api, options.data_path, (size_t)options.cache_bytes,
                               &d);
