@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -35,8 +36,8 @@ void sending_hide(struct sending *s, str text)
         return;
     if (s->secret_count < SENDING_SECRETS_MAX)
         s->secrets[s->secret_count++] = text;
-    else if (s->failed == OK)
-        s->failed = diag_set(s->d, ERR_LIMIT, "more than %d secrets", SENDING_SECRETS_MAX);
+    else
+        s->too_secret = true;
 }
 
 /* The longest secret that `text` begins with; 0: none. */
@@ -49,23 +50,48 @@ static size_t secret_at(const struct sending *s, str text)
     return longest;
 }
 
+/* What follows the name of a scheme: a server may repeat credentials that only the client knows. */
+static size_t scheme_at(str text)
+{
+    static const char *const SCHEMES[] = {"bearer ", "basic ", "digest ", "geniekey "};
+    for (size_t i = 0; i < COUNT_OF(SCHEMES); i++) {
+        size_t n = strlen(SCHEMES[i]);
+        if (text.len > n && strncasecmp(text.ptr, SCHEMES[i], n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+static size_t word_size(str text)
+{
+    size_t n = 0;
+    while (n < text.len && !is_blank(text.ptr[n]) && strchr("\"',;<>{}", text.ptr[n]) == NULL)
+        n++;
+    return n;
+}
+
 static void put_scrubbed(const struct sending *s, str text, struct buf *out)
 {
+    if (s->too_secret) {
+        buf_put_str(out, STR("<not shown: too many secrets>"));
+        return;
+    }
     while (text.len > 0) {
-        size_t n = secret_at(s, text);
-        if (n > 0)
+        size_t secret = secret_at(s, text), scheme = secret > 0 ? 0 : scheme_at(text);
+        size_t plain = secret > 0 ? 0 : scheme > 0 ? scheme : 1;
+        buf_put_str(out, (str){text.ptr, plain});
+        if (scheme > 0)
+            secret = word_size((str){text.ptr + scheme, text.len - scheme});
+        if (secret > 0)
             buf_put_str(out, STR("<secret>"));
-        else
-            buf_put_u8(out, (uint8_t)text.ptr[0]);
-        n += n == 0;
-        text = (str){text.ptr + n, text.len - n};
+        text = (str){text.ptr + plain + secret, text.len - plain - secret};
     }
 }
 
 static void scrub_diag(const struct sending *s)
 {
     struct buf clean = {0};
-    if (s->d == NULL || s->secret_count == 0)
+    if (s->d == NULL || s->d->text[0] == '\0')
         return;
     put_scrubbed(s, str_from(s->d->text), &clean);
     (void)snprintf(s->d->text, sizeof(s->d->text), "%s", buf_cstr(&clean));
@@ -90,11 +116,43 @@ void sending_put_shown(const struct sending *s, str text, struct buf *out)
 
 /* ---- Begin and end ---- */
 
+/* A file that cannot be read is told by who needs it. */
+static void hide_file(struct sending *s, str path)
+{
+    struct buf text = {0};
+    if (path.len > 0 && fs_read_file(fs_posix(), path.ptr, SECRET_FILE_BYTES_MAX, &text) == OK)
+        sending_hide(s, sending_keep(s, sending_trim(buf_str(&text))));
+    buf_fini(&text);
+}
+
+/* Credentials that the client puts into requests. */
+static void hide_http(struct sending *s, const struct http_client_config *http)
+{
+    if (http == NULL)
+        return;
+    if (http->basic_auth != NULL) {
+        sending_hide(s, http->basic_auth->password);
+        hide_file(s, http->basic_auth->password_file);
+    }
+    if (http->authorization != NULL) {
+        sending_hide(s, http->authorization->credentials);
+        hide_file(s, http->authorization->credentials_file);
+    }
+    for (size_t i = 0; i < http->header_count; i++) {
+        const struct http_header *h = &http->headers[i];
+        for (size_t k = 0; k < h->secrets.count; k++)
+            sending_hide(s, h->secrets.items[k]);
+        for (size_t k = 0; k < h->files.count; k++)
+            hide_file(s, h->files.items[k]);
+    }
+}
+
 void sending_begin(struct sending *s, const struct notifiers *all, const struct notification *n,
                    struct diag *d)
 {
     *s = (struct sending){.all = all, .n = n, .d = d};
     s->failed = notify_templates_data(all->templates, n, buf_str(&all->external_url), &s->data, d);
+    hide_http(s, n->config->http);
 }
 
 struct notify_result sending_end(struct sending *s, struct notify_result r)

@@ -9,7 +9,7 @@ enum {
     SENDING_TIMEOUT_MS = 30000,          /* of a request, unless the configuration says otherwise */
     SENDING_REPLY_BYTES_MAX = 1 << 20,   /* of an answer; larger ones are failures */
     SENDING_SHOWN_BYTES = 256,           /* of an answer that is told */
-    SENDING_SECRETS_MAX = 16,            /* of one notification */
+    SENDING_SECRETS_MAX = 64,            /* of one notification; with more, nothing is shown */
     SENDING_RETRY_AFTER_MS_MAX = 300000, /* longer pauses are cut to that */
 };
 
@@ -21,6 +21,7 @@ struct sending {
     err failed; /* the first failure of a text or secret; nothing may be sent then */
     str secrets[SENDING_SECRETS_MAX];
     size_t secret_count;
+    bool too_secret; /* there are more */
 };
 
 /* Start; sending_end() is due. Failures stick: texts are empty then. */

@@ -156,8 +156,6 @@ struct notify_result slack_send(void *arg, const struct notification *n, struct 
     struct buf body = {0};
     struct http_reply reply = {0};
     sending_begin(&s, arg, n, d);
-    if (n->config->http->authorization != NULL)
-        sending_hide(&s, n->config->http->authorization->credentials);
     str url = sending_hide_url(&s, sending_secret(&s, "api_url", k->api_url, k->api_url_file));
     str channel = sending_text(&s, "channel", k->channel);
     put_message(&s, k, channel, &body);
