@@ -1,9 +1,11 @@
-/* cmd_alert.c -- varve alert: what amtool does with a configuration file. */
+/* cmd_alert.c -- varve alert: what amtool does with a configuration file; the rest is in
+ * alert_commands.h. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "cli/alert_commands.h"
 #include "cli/check_alertmanager.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -61,14 +63,21 @@ static int run_routes(bool test, int argc, char **argv)
 
 static void usage(FILE *to)
 {
-    (void)fprintf(to, "usage: varve alert routes show --config.file=<path>\n"
+    (void)fprintf(to, "usage: varve alert query [<flags>] [<matcher>...]\n"
+                      "       varve alert silence add|list|expire|update [<flags>] ...\n"
+                      "       varve alert routes show --config.file=<path>\n"
                       "       varve alert routes test --config.file=<path> [<flags>] "
                       "<name=value>...\n\n"
-                      "Look at the routing tree of an alertmanager.yml.\n");
+                      "Look at alerts and silences of a server, at the routing tree of an "
+                      "alertmanager.yml.\n");
 }
 
 int cmd_alert(int argc, char **argv)
 {
+    if (argc > 0 && (strcmp(argv[0], "query") == 0 || strcmp(argv[0], "list") == 0))
+        return alert_query(argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "silence") == 0)
+        return alert_silence(argc - 1, argv + 1);
     bool routes = argc > 0 && strcmp(argv[0], "routes") == 0;
     if (routes && argc > 1 && strcmp(argv[1], "test") == 0)
         return run_routes(true, argc - 2, argv + 2);

@@ -14,7 +14,7 @@ static const struct command {
 } COMMANDS[] = {
     {"serve", "Run the server: remote write in, PromQL out.", cmd_serve},
     {"check", "Check configuration files of Prometheus.", cmd_check},
-    {"alert", "Look at the routes of an alertmanager.yml.", cmd_alert},
+    {"alert", "Alerts and silences of a server; routes of an alertmanager.yml.", cmd_alert},
     {"slo", "Rules out of service level objectives: generate, check.", cmd_slo},
     {"tsdb", "Look at a data directory: ls, dump, verify, stats.", cmd_tsdb},
     {"test", "Run unit tests of rules.", cmd_test},
