@@ -67,13 +67,16 @@ static void discard(void *arg, void *prepared)
 
 void serve_notify_open(struct config_reloader *r, struct api *api, const struct notify_flags *f)
 {
-    static const struct config_subscriber PART = {
-        .name = "notify", .prepare = prepare, .commit = commit, .discard = discard};
+    const struct config_subscriber part = {.name = "notify",
+                                           .files = f->config_file,
+                                           .prepare = prepare,
+                                           .commit = commit,
+                                           .discard = discard};
     own.api = api;
     own.reloader = r;
     own.flags = *f;
     if (f->config_file[0] != '\0')
-        config_subscribe(r, &PART);
+        config_subscribe(r, &part);
 }
 
 err serve_notify_start(const char *data_path, struct diag *d)
