@@ -380,14 +380,14 @@ static int by_double(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-struct timing {
+struct run_time {
     double best_ms, median_ms;
     size_t found;
 };
 
-static struct timing measure(const struct target *t, const struct test *test)
+static struct run_time measure(const struct target *t, const struct test *test)
 {
-    struct timing out = {0};
+    struct run_time out = {0};
     double ms[RUNS_MAX], spent = 0;
     size_t runs = 0;
     while (runs < RUNS_MAX && (runs < 3 || spent < RUN_BUDGET_MS)) {
@@ -421,7 +421,7 @@ static void run_all(const struct target *t, const char *filter)
         parse(TESTS[i].text, &s);
         double aim = s.has_regex || TESTS[i].label != NULL ? REGEX_MS_MAX : EQUAL_MS_MAX;
         selector_fini(&s);
-        struct timing m = measure(t, &TESTS[i]);
+        struct run_time m = measure(t, &TESTS[i]);
         bool ok = m.median_ms <= aim;
         held += ok;
         all++;
