@@ -405,6 +405,15 @@ static void label_call(struct gen *g, int depth)
                       ", \"\", \"-\", \"job\")"));
 }
 
+static void sort_call(struct gen *g, int depth)
+{
+    bool by_label = chance(g, 50);
+    put(g, by_label ? PICK(g, "sort_by_label(", "sort_by_label_desc(")
+                    : PICK(g, "sort(", "sort_desc("));
+    vector(g, depth - 1);
+    put(g, by_label ? PICK(g, ", \"instance\")", ", \"x\", \"job\")") : ")");
+}
+
 static void odd_call(struct gen *g, int depth)
 {
     switch (rng_below(g->r, 7)) {
@@ -443,11 +452,7 @@ static void odd_call(struct gen *g, int depth)
         put(g, ")");
         return;
     case 5:
-        bool by_label = chance(g, 50);
-        put(g, by_label ? PICK(g, "sort_by_label(", "sort_by_label_desc(")
-                        : PICK(g, "sort(", "sort_desc("));
-        vector(g, depth - 1);
-        put(g, by_label ? PICK(g, ", \"instance\")", ", \"x\", \"job\")") : ")");
+        sort_call(g, depth);
         return;
     default:
         label_call(g, depth);
