@@ -6,6 +6,7 @@
 #include <roaring/roaring.h>
 
 #include "base/assert.h"
+#include "base/compiler.h"
 #include "base/mem.h"
 #include "storage/idbits.h"
 
@@ -309,7 +310,20 @@ bool postings_eq(const struct postings *a, const struct postings *b)
     return roaring_bitmap_equals(bitmap_of(a), bitmap_of(b));
 }
 
+/* Ids without gaps are written straight: those of a label that all series of a block have. */
+HOT_CLONES
+static void put_range(uint32_t first, size_t count, uint32_t *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = first + (uint32_t)i;
+}
+
 void postings_ids(const struct postings *p, uint32_t *out)
 {
-    roaring_bitmap_to_uint32_array(bitmap_of(p), out);
+    uint64_t count = postings_count(p);
+    uint32_t first = roaring_bitmap_minimum(bitmap_of(p));
+    if (count > 0 && roaring_bitmap_maximum(bitmap_of(p)) - first == count - 1)
+        put_range(first, (size_t)count, out);
+    else
+        roaring_bitmap_to_uint32_array(bitmap_of(p), out);
 }

@@ -404,11 +404,23 @@ static err filter(struct picker *p, const struct term *t)
 
 /* ---- All of it ---- */
 
+static err begin(struct picker *p)
+{
+    TRY(select_poll(p->args));
+    return plan(p);
+}
+
+static err check_count(const struct picker *p)
+{
+    if (p->args->series_max > 0 && p->count > p->args->series_max)
+        return diag_set(p->d, ERR_LIMIT, "the selector matches %zu series in memory (limit %zu)",
+                        p->count, p->args->series_max);
+    return OK;
+}
+
 static err pick_candidates(struct picker *p)
 {
     size_t used;
-    TRY(select_poll(p->args));
-    TRY(plan(p));
     if (p->term_count > 0 && p->terms[0].shape.kind == SHAPE_NONE)
         return OK;
     TRY(start(p, &used));
@@ -417,16 +429,33 @@ static err pick_candidates(struct picker *p)
         TRY(filter(p, &p->terms[i]));
         TRY(settle(p));
     }
-    if (p->args->series_max > 0 && p->count > p->args->series_max)
-        return diag_set(p->d, ERR_LIMIT, "the selector matches %zu series in memory (limit %zu)",
-                        p->count, p->args->series_max);
-    return OK;
+    return check_count(p);
+}
+
+/* The registry's own bitmap where nothing is to be taken from it: all series, or those that have
+ * a label. NULL: candidates have to be worked out. */
+static const uint64_t *ready_answer(struct picker *p)
+{
+    const struct term *t = &p->terms[0];
+    if (p->term_count == 0)
+        return registry_live(p->r);
+    bool ready = p->term_count == 1 && t->shape.kind == SHAPE_ANY && t->shape.keeps;
+    return ready ? registry_presence(p->r, t->name) : NULL;
 }
 
 static err pick(struct picker *p)
 {
-    TRY(pick_candidates(p));
-    return p->bits != NULL ? ids_from_bits(p) : OK;
+    TRY(begin(p));
+    const uint64_t *ready = ready_answer(p);
+    if (ready == NULL) {
+        TRY(pick_candidates(p));
+        return p->bits != NULL ? ids_from_bits(p) : OK;
+    }
+    p->count = idbits_count(ready, words_of(p));
+    TRY(check_count(p));
+    TRY(ids_reserve(p, p->count));
+    idbits_list(ready, words_of(p), p->ids);
+    return OK;
 }
 
 static void picker_fini(struct picker *p)
@@ -441,7 +470,9 @@ err select_locked(struct registry *r, const struct db_select_args *args, struct 
                   struct diag *d)
 {
     struct picker p = {.r = r, .args = args, .d = d};
-    err e = pick_candidates(&p);
+    err e = begin(&p);
+    if (e == OK)
+        e = pick_candidates(&p);
     if (e == OK) {
         *out = (struct candidates){p.bits, p.bits == NULL ? p.ids : NULL, p.count};
         p.ids = p.bits == NULL ? NULL : p.ids;
