@@ -2,6 +2,7 @@
 #include "config/scalar.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,25 @@ bool scalar_u64(const struct yaml *n, uint64_t *out)
 
 bool scalar_f64(const struct yaml *n, double *out)
 {
-    return n->type == YAML_SCALAR && !n->quoted && number_parse_f64(n->text, true, out) == OK;
+    static const char *const INFINITE[] = {".inf", ".Inf", ".INF"};
+    static const char *const NONE[] = {".nan", ".NaN", ".NAN"};
+    int64_t integer;
+    if (n->type != YAML_SCALAR || n->quoted)
+        return false;
+    bool sign = n->text.len > 0 && (n->text.ptr[0] == '-' || n->text.ptr[0] == '+');
+    str rest = {n->text.ptr + sign, n->text.len - sign};
+    for (size_t i = 0; i < COUNT_OF(INFINITE); i++) {
+        bool infinite = str_eq(rest, str_from(INFINITE[i]));
+        if (infinite || (!sign && str_eq(rest, str_from(NONE[i])))) {
+            *out = infinite ? (n->text.ptr[0] == '-' ? -INFINITY : INFINITY) : NAN;
+            return true;
+        }
+    }
+    if (scalar_i64(n, &integer)) { /* 0x10, 010, 0b11 */
+        *out = (double)integer;
+        return true;
+    }
+    return number_parse_f64(n->text, true, out) == OK;
 }
 
 /* ---- Sizes ---- */

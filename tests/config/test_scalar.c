@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "config/kubernetes_selector.h"
 #include "config/scalar.h"
 #include "config/url.h"
@@ -56,6 +58,33 @@ static void test_scalar__numbers(void **state)
     assert_true(scalar_u64(&max, &big));
     assert_true(big == UINT64_MAX);
     assert_false(scalar_u64(&negative, &big));
+}
+
+static void test_scalar__floats(void **state)
+{
+    static const struct {
+        const char *text;
+        double want;
+    } CASES[] = {{"1.5", 1.5},         {"-2", -2},      {"0x10", 16},
+                 {"010", 8},           {"1_000", 1000}, {".inf", INFINITY},
+                 {"-.Inf", -INFINITY}, {"1e-3", 0.001}, {"-0.0", -0.0}};
+    static const char *const BAD[] = {"", ".", "x", "-.nan", "1.5x", "..inf"};
+    double got;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct yaml n = plain(CASES[i].text);
+        assert_true(scalar_f64(&n, &got));
+        assert_true(got == CASES[i].want);
+        n.quoted = true;
+        assert_false(scalar_f64(&n, &got));
+    }
+    for (size_t i = 0; i < COUNT_OF(BAD); i++) {
+        struct yaml n = plain(BAD[i]);
+        if (scalar_f64(&n, &got))
+            fail_msg("\"%s\" was taken", BAD[i]);
+    }
+    struct yaml none = plain(".nan");
+    assert_true(scalar_f64(&none, &got) && isnan(got));
 }
 
 static void test_scalar__sizes(void **state)
@@ -138,9 +167,9 @@ static void test_selector__kubernetes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scalar__numbers),      cmocka_unit_test(test_scalar__sizes),
-        cmocka_unit_test(test_scalar__base64),       cmocka_unit_test(test_url__hosts_and_faults),
-        cmocka_unit_test(test_selector__kubernetes),
+        cmocka_unit_test(test_scalar__numbers),       cmocka_unit_test(test_scalar__floats),
+        cmocka_unit_test(test_scalar__sizes),         cmocka_unit_test(test_scalar__base64),
+        cmocka_unit_test(test_url__hosts_and_faults), cmocka_unit_test(test_selector__kubernetes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
