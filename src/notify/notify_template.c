@@ -32,8 +32,8 @@ struct prepared { /* a text of the configuration that was parsed */
 
 struct notify_templates {
     struct arena arena;
-    struct template_set *set;
-    struct source *sources; /* of files, for texts that need a set of their own */
+    struct template_set *sets[2]; /* by enum notify_format: what escapes, does so for all callers */
+    struct source *sources;       /* of files, for texts that need a set of their own */
     size_t source_count, source_cap;
     struct prepared *prepared; /* by address, then format */
     size_t prepared_count, prepared_cap;
@@ -83,7 +83,9 @@ static err add_source(struct notify_templates *t, str path, str text, struct dia
     if (s.name.ptr == NULL || s.text.ptr == NULL)
         return diag_set(d, ERR_LIMIT, "templates need more than %d bytes",
                         NOTIFY_TEMPLATES_BYTES_MAX);
-    err e = template_parse(t->set, s.name, s.text, &own);
+    err e = template_parse(t->sets[NOTIFY_TEXT], s.name, s.text, &own);
+    if (e == OK)
+        e = template_parse(t->sets[NOTIFY_HTML], s.name, s.text, &own);
     if (e != OK) {
         struct text_place p = place_in(s.text, own.start);
         return diag_set(d, e, STR_FMT ":%zu:%zu: %s", STR_ARG(path), p.line, p.column, own.text);
@@ -160,13 +162,14 @@ static void add_problem(const struct preparing *p, const struct notify_text *tex
     buf_fini(&b);
 }
 
-static str unique_name(const struct preparing *p, const struct notify_text *text)
+static str unique_name(const struct preparing *p, const struct notify_text *text,
+                       const struct template_set *set)
 {
     const struct config_place *place = &p->integration->config->place;
     struct buf b = {0};
     buf_printf(&b, "%s:%u:%u %s", place->file, place->line, place->column, text->key);
     size_t size = b.len;
-    for (unsigned i = 2; template_defined(p->t->set, buf_str(&b)); i++) {
+    for (unsigned i = 2; template_defined(set, buf_str(&b)); i++) {
         b.len = size;
         buf_printf(&b, "#%u", i);
     }
@@ -237,11 +240,12 @@ static void insert_prepared(struct notify_templates *t, str text, enum notify_fo
 static err parse_shared(const struct preparing *p, const struct notify_text *text,
                         enum notify_format format, struct diag *why)
 {
-    str name = unique_name(p, text);
+    struct template_set *set = p->t->sets[format];
+    str name = unique_name(p, text, set);
     if (name.ptr == NULL)
         return diag_set(why, ERR_LIMIT, "templates need more than %d bytes",
                         NOTIFY_TEMPLATES_BYTES_MAX);
-    TRY(template_parse(p->t->set, name, text->text, why));
+    TRY(template_parse(set, name, text->text, why));
     insert_prepared(p->t, text->text, format, name);
     return OK;
 }
@@ -259,7 +263,7 @@ static err try_alone(const struct preparing *p, str text, enum notify_format for
 static err escape(struct notify_templates *t, str text, struct diag *why)
 {
     struct prepared *p = find_prepared(t, text, NOTIFY_HTML);
-    err e = p != NULL ? template_html_escape(t->set, p->name, why) : OK;
+    err e = p != NULL ? template_html_escape(t->sets[NOTIFY_HTML], p->name, why) : OK;
     if (e != OK)
         p->size = SIZE_MAX;
     return e;
@@ -311,8 +315,12 @@ err notify_templates_open(const struct alertmanager_file *f, struct notify_templ
 {
     struct notify_templates *t = mem_zalloc(1, sizeof(*t));
     arena_init(&t->arena, NOTIFY_TEMPLATES_BYTES_MAX);
-    t->set = template_set_open(&TEMPLATE_NOTIFY_FUNCS);
-    err e = parse_base(t, t->set, d);
+    err e = OK;
+    for (size_t i = 0; i < COUNT_OF(t->sets); i++) {
+        t->sets[i] = template_set_open(&TEMPLATE_NOTIFY_FUNCS);
+        if (e == OK)
+            e = parse_base(t, t->sets[i], d);
+    }
     if (e == OK)
         e = read_files(t, f, d);
     if (e != OK) {
@@ -328,7 +336,8 @@ void notify_templates_close(struct notify_templates *t)
 {
     if (t == NULL)
         return;
-    template_set_close(t->set);
+    for (size_t i = 0; i < COUNT_OF(t->sets); i++)
+        template_set_close(t->sets[i]);
     mem_free(t->sources);
     mem_free(t->prepared);
     arena_fini(&t->arena);
@@ -364,7 +373,7 @@ err notify_expand(const struct notify_templates *t, const struct notify_data *da
     }
     const struct prepared *p = find_prepared(t, text, format);
     if (p != NULL)
-        return execute(t->set, p->name, data, out, d);
+        return execute(t->sets[format], p->name, data, out, d);
     err e = parse_alone(t, text, format, &alone, d);
     if (e == OK)
         e = execute(alone, STR(""), data, out, d);

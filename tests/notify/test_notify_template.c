@@ -292,7 +292,10 @@ static void test_notify_template__escapes_html(void **state)
              "  - {to: a@b, from: b@c, smarthost: 'h:25'}\n"
              "  - {to: a@b, from: b@c, smarthost: 'h:25', html: '<a href=\"{{ if .Status }}'}\n"
              "  - {to: a@b, from: b@c, smarthost: 'h:25', html: '<a b={{ if .Status }}\"{{ end "
-             "}}>'}\n");
+             "}}>'}\n"
+             "  telegram_configs: [{bot_token: t, chat_id: 1, api_url: 'http://t/'}]\n"
+             "  discord_configs: [{webhook_url: 'http://t/'}]\n");
+    const struct discord_config *text = fx.f->receivers.items[0].configs[INTEGRATION_DISCORD].items;
     const struct email_config *e = fx.f->receivers.items[0].configs[INTEGRATION_EMAIL].items;
     check_html(&fx, e[0].html, "<i>x &lt; &#34;1&#34;</i>");
     check_html(&fx, STR("{{ .Alerts.Firing | len }} <b title={{ .Receiver }}>"),
@@ -304,6 +307,10 @@ static void test_notify_template__escapes_html(void **state)
     assert_non_null(strstr(buf_cstr(&out), "<a href=\"http://g/b?x=1&amp;y=%3c2%3e\""));
     assert_non_null(strstr(buf_cstr(&out), "href=\"http://am:9093/#/alerts?receiver=all%5C.x\""));
     assert_non_null(strstr(buf_cstr(&out), "3 alerts for alertname=Up"));
+    check_html(&fx, STR("{{ template \"pagerduty.default.instances\" .Alerts.Resolved }}"), LIST_C);
+    buf_reset(&out); /* the same templates as text, parsed before: nothing escapes */
+    assert_int_equal(notify_expand(fx.t, &fx.data, text->message, NOTIFY_TEXT, &out, &d), OK);
+    assert_string_equal(buf_cstr(&out), BY_STATE);
     assert_int_equal(notify_templates_problems(fx.t).count, 2);
     assert_int_equal(notify_expand(fx.t, &fx.data, e[3].html, NOTIFY_HTML, &out, &d), ERR_INVALID);
     buf_fini(&out);
