@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "notify/notify_template.h"
 #include "notify/route.h"
 
 enum {
@@ -128,6 +129,25 @@ static err load_input(const char *path, struct alertmanager_file **out, struct d
     return e;
 }
 
+/* Files of templates, and the texts of all receivers. */
+static bool check_templates(const struct alertmanager_file *f)
+{
+    struct notify_templates *t;
+    struct diag d = {.text = ""};
+    if (notify_templates_open(f, &t, &d) != OK) {
+        printf("  FAILED: %s\n", d.text);
+        return false;
+    }
+    struct texts problems = notify_templates_problems(t);
+    for (size_t i = 0; i < problems.count; i++)
+        printf("  FAILED: " STR_FMT "\n", STR_ARG(problems.items[i]));
+    bool good = problems.count == 0;
+    if (good && f->templates.count > 0)
+        printf("  SUCCESS\n");
+    notify_templates_close(t);
+    return good;
+}
+
 /* `path` NULL: the standard input. */
 static bool check_file(const char *path, bool routes)
 {
@@ -142,9 +162,11 @@ static bool check_file(const char *path, bool routes)
     }
     printf("  SUCCESS\n");
     put_found(f);
-    bool good = !routes || show_routes(f) == OK;
-    if (!good)
+    bool good = check_templates(f);
+    if (routes && show_routes(f) != OK) {
         printf("  FAILED: too many routes\n");
+        good = false;
+    }
     printf("\n");
     put_warnings(f);
     alertmanager_config_unref(f);

@@ -146,6 +146,17 @@ struct preparing {
     bool escaping; /* the second pass: all is parsed, what becomes HTML is made to escape */
 };
 
+/* Go's words without "template: NAME:LINE: " before them: the place is told already. */
+static const char *words_of(const char *text)
+{
+    for (const char *colon = text; (colon = strchr(colon, ':')) != NULL; colon++) {
+        size_t digits = strspn(colon + 1, "0123456789");
+        if (digits > 0 && strncmp(colon + 1 + digits, ": ", 2) == 0)
+            return colon + digits + 3;
+    }
+    return text;
+}
+
 static void add_problem(const struct preparing *p, const struct notify_text *text,
                         const struct diag *why)
 {
@@ -155,7 +166,7 @@ static void add_problem(const struct preparing *p, const struct notify_text *tex
     struct buf b = {0};
     buf_printf(&b, "%s:%u:%u: %s_configs: %s: line %zu, column %zu: %s", place->file, place->line,
                place->column, integration_name(p->integration->kind), text->key, at.line, at.column,
-               why->text);
+               words_of(why->text));
     str copy = arena_str(&t->arena, buf_str(&b));
     if (t->problem_count < NOTIFY_PROBLEMS_MAX && copy.ptr != NULL)
         t->problems[t->problem_count++] = copy;
