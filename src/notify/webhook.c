@@ -92,7 +92,21 @@ static void put_common(const struct notification *n, size_t count, bool annotati
     buf_put_u8(out, '}');
 }
 
-void webhook_json(const struct notification *n, str external_url, uint64_t max_alerts,
+/* Texts by name, as the data of templates has them. */
+static void put_map(const struct template_value *map, struct buf *out)
+{
+    buf_put_u8(out, '{');
+    for (size_t i = 0; i < map->map.count; i++) {
+        if (i > 0)
+            buf_put_u8(out, ',');
+        json_html(out, map->map.entries[i].key);
+        buf_put_u8(out, ':');
+        json_html(out, map->map.entries[i].value.s);
+    }
+    buf_put_u8(out, '}');
+}
+
+void webhook_json(const struct notification *n, const struct notify_data *data, uint64_t max_alerts,
                   struct buf *out)
 {
     size_t count =
@@ -115,8 +129,10 @@ void webhook_json(const struct notification *n, str external_url, uint64_t max_a
     put_common(n, count, false, out);
     put_key("commonAnnotations", out);
     put_common(n, count, true, out);
+    put_key("routeLabels", out);
+    put_map(&data->fields[NOTIFY_ROUTE_LABELS], out);
     put_key("externalURL", out);
-    json_html(out, external_url);
+    json_html(out, data->fields[NOTIFY_EXTERNAL_URL].s);
     put_key("notification_reason", out);
     json_html(out, str_from(notify_reason_text(n->reason)));
     put_key("version", out);
@@ -139,7 +155,7 @@ struct notify_result webhook_send(void *arg, const struct notification *n, struc
         sending_put_value(&s, "payload", w->payload, true, &body);
         buf_put_u8(&body, '\n');
     } else {
-        webhook_json(n, buf_str(&s.all->external_url), w->max_alerts, &body);
+        webhook_json(n, &s.data, w->max_alerts, &body);
     }
     const struct sending_request r = {.url = url,
                                       .body = buf_slice(&body),

@@ -40,7 +40,8 @@ static void open_all(struct fixture *fx, const char *path, const char *more)
     fx->stub = http_stub_open(answer, NULL);
     fx->disk = fs_sim_new(1);
     buf_printf(&text,
-               "route: {receiver: all.x, group_by: [alertname], group_wait: 0s}\n"
+               "route: {receiver: all.x, group_by: [alertname], group_wait: 0s, labels: "
+               "{owner: '{{ .GroupLabels.alertname }} <x>'}}\n"
                "receivers: [{name: all.x, webhook_configs: [{url: 'http://127.0.0.1:%u%s'%s}]}]\n",
                http_stub_port(fx->stub), path, more);
     fx->f = testing_config(buf_cstr(&text));
@@ -100,6 +101,7 @@ static void test_webhook__says_it_as_version_4(void **state)
         "\"startsAt\":\"2026-11-23T16:00:00.25Z\",\"endsAt\":\"2026-11-23T16:00:01Z\","
         "\"generatorURL\":\"http://g?a\\u003cb\",\"fingerprint\":\"%016llx\"}],\"groupLabels\":"
         "{\"alertname\":\"Up\"},\"commonLabels\":{\"alertname\":\"Up\"},\"commonAnnotations\":{},"
+        "\"routeLabels\":{\"owner\":\"Up \\u003cx\\u003e\"},"
         "\"externalURL\":\"http://am.example:9093\",\"notification_reason\":\"first notification\","
         "\"version\":\"4\",\"groupKey\":\"{}:{alertname=\\\"Up\\\"}\",\"truncatedAlerts\":0}\n";
     struct fixture fx;
