@@ -12,7 +12,7 @@
 
 enum {
     NOTIFY_PROBLEMS_MAX = 100,              /* texts that do not parse, told of one file */
-    NOTIFY_TEXT_BYTES_MAX = 4 << 20,        /* what one text may become */
+    NOTIFY_TEXT_BYTES_MAX = 32 << 20,       /* what one text may become */
     NOTIFY_TEMPLATES_BYTES_MAX = 256 << 20, /* names, places and sources of all */
 };
 

@@ -308,19 +308,9 @@ int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms)
     return left_ms < 1 ? 1 : left_ms < own_ms ? left_ms : own_ms;
 }
 
-static struct notify_result judge(struct sending *s, const struct sending_request *r, err e,
-                                  const struct http_reply *reply)
+static void tell_refusal(struct sending *s, const struct sending_request *r,
+                         const struct http_reply *reply)
 {
-    if (e == ERR_INVALID || e == ERR_UNSUPPORTED)
-        return (struct notify_result){NOTIFY_FAILED, 0};
-    if (e != OK)
-        return (struct notify_result){NOTIFY_RETRY, 0};
-    struct notify_result result =
-        notify_result_of_status(reply->status, http_reply_header(reply, STR("Retry-After")));
-    if (result.outcome == NOTIFY_SENT)
-        return result;
-    if (reply->status == r->also_retried)
-        result.outcome = NOTIFY_RETRY;
     struct buf said = {0}, shown = {0};
     if (r->explain != NULL)
         r->explain(reply, &said);
@@ -329,15 +319,37 @@ static struct notify_result judge(struct sending *s, const struct sending_reques
                    STR_ARG(buf_str(&shown)));
     buf_fini(&said);
     buf_fini(&shown);
+}
+
+/* An answer that is too long is judged by what was read of it: who said 200 was told. */
+static struct notify_result judge(struct sending *s, const struct sending_request *r, err e,
+                                  const struct http_reply *reply, const struct diag *why)
+{
+    int class = reply->status / 100;
+    if (e == ERR_LIMIT && (class == 2 || class == 4 || class == 5))
+        e = OK;
+    if (e != OK) {
+        bool never = e == ERR_INVALID || e == ERR_UNSUPPORTED;
+        (void)diag_set(s->d, e, "%s", why->text);
+        return (struct notify_result){never ? NOTIFY_FAILED : NOTIFY_RETRY, 0};
+    }
+    struct notify_result result =
+        notify_result_of_status(reply->status, http_reply_header(reply, STR("Retry-After")));
+    if (result.outcome == NOTIFY_SENT)
+        return result;
+    if (reply->status == r->also_retried)
+        result.outcome = NOTIFY_RETRY;
+    tell_refusal(s, r, reply);
     return result;
 }
 
-static err fetch(struct sending *s, const struct sending_request *r, struct http_reply *reply)
+static err fetch(struct sending *s, const struct sending_request *r, struct http_reply *reply,
+                 struct diag *d)
 {
     struct http_client *client = notifiers_client(s->all, s->n->config), *own = NULL;
     struct pair authorization = {STR("Authorization"), r->authorization};
     if (client == NULL) {
-        TRY(http_client_open(s->n->config->http, buf_str(&s->all->agent), &own, s->d));
+        TRY(http_client_open(s->n->config->http, buf_str(&s->all->agent), &own, d));
         client = own;
     }
     const struct http_request_options o = {
@@ -351,7 +363,7 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .canceled = notifiers_canceled,
         .arg = (void *)(uintptr_t)s->all,
     };
-    err e = http_fetch(client, &o, reply, s->d);
+    err e = http_fetch(client, &o, reply, d);
     http_client_close(own);
     return e;
 }
@@ -362,7 +374,9 @@ struct notify_result sending_post(struct sending *s, const struct sending_reques
     struct http_reply own = {0}, *to = reply != NULL ? reply : &own;
     if (s->failed != OK)
         return (struct notify_result){NOTIFY_FAILED, 0};
-    struct notify_result result = judge(s, r, fetch(s, r, to), to);
+    struct diag why = {.text = ""};
+    err e = fetch(s, r, to, &why);
+    struct notify_result result = judge(s, r, e, to, &why);
     http_reply_fini(&own);
     return result;
 }
