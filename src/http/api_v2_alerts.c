@@ -180,7 +180,9 @@ static void put_alerts(struct http_request *r, struct postable_alerts *p, int64_
     api_v2_unlock(r);
     (void)atomic_fetch_add_explicit(&api_of(r)->alerts_invalid, p->invalid, memory_order_relaxed);
     if (failed != OK)
-        api_v2_fail(r, 500, "too many alerts or groups are kept: some of these were not taken");
+        api_v2_fail(
+            r, 500,
+            "too many alerts are kept, or too much of their text: some of these were not taken");
     else if (p->invalid > 0)
         api_v2_fail(r, 400, buf_cstr(&p->errors));
     else

@@ -192,13 +192,32 @@ static struct live_alert fill_in(const struct engine *e, const struct engine_ale
     return alert;
 }
 
+static size_t text_bytes(const struct live_alert *a)
+{
+    size_t n = a->generator_url.len;
+    const struct labels sets[] = {a->labels, a->annotations};
+    for (size_t s = 0; s < COUNT_OF(sets); s++)
+        for (size_t i = 0; i < sets[s].count; i++)
+            n += sets[s].items[i].name.len + sets[s].items[i].value.len + sizeof(struct label);
+    return n + sizeof(*a);
+}
+
+/* What is known already may end, and say less. */
+static bool has_room(const struct engine *e, const struct live_alert *a)
+{
+    const struct live_alert *old = alert_table_get(e->alerts, alert_fingerprint(a->labels));
+    size_t bytes = text_bytes(a), held = old != NULL ? text_bytes(old) : 0;
+    if (old == NULL && alert_table_count(e->alerts) >= ENGINE_ALERTS_MAX)
+        return false;
+    return bytes <= held || state_log_has_room(e->state, bytes - held);
+}
+
 err engine_put(struct engine *e, const struct engine_alert *alerts, size_t count, int64_t now_ms)
 {
     err failed = OK;
     for (size_t i = 0; i < count; i++) {
         struct live_alert alert = fill_in(e, &alerts[i], now_ms);
-        bool known = alert_table_get(e->alerts, alert_fingerprint(alert.labels)) != NULL;
-        if (!known && alert_table_count(e->alerts) >= ENGINE_ALERTS_MAX) {
+        if (!has_room(e, &alert)) {
             e->counts.refused_alerts++;
             failed = ERR_LIMIT;
             continue;

@@ -355,6 +355,9 @@ err silences_set(struct silences *s, const struct silence *made, int64_t now_ms,
         return replace(s, old, &next, id);
     if (next.ends_at_ms < now_ms)
         return diag_set(d, ERR_INVALID, "invalid silence: end time can't be in the past");
+    if (!state_log_has_room(s->state, text_bytes(&next)))
+        return diag_set(d, ERR_LIMIT, "alerts and silences take more than %d bytes",
+                        STATE_LOG_KEPT_BYTES_MAX);
     if (s->count >= SILENCES_MAX)
         return diag_set(d, ERR_LIMIT, "exceeded maximum number of silences: %d", SILENCES_MAX);
     if (next.starts_at_ms < now_ms)

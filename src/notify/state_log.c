@@ -27,6 +27,8 @@ struct state_log {
     struct buf path, pending; /* pending: records not yet written */
     struct fs_file *file;
     uint64_t seed, size_bytes, rewritten_bytes;
+    uint64_t kept_bytes; /* of all entries */
+    struct state_log_limits limits;
     bool failed, unsynced;
     struct entry **slots;
     size_t slot_count, count;
@@ -72,9 +74,15 @@ static void grow(struct state_log *l)
     mem_free(old);
 }
 
+static uint64_t entry_bytes(const struct entry *e)
+{
+    return sizeof(*e) + e->key_bytes + e->value_bytes;
+}
+
 static void remove_at(struct state_log *l, size_t hole)
 {
     size_t mask = l->slot_count - 1;
+    l->kept_bytes -= entry_bytes(l->slots[hole]);
     mem_free(l->slots[hole]);
     l->slots[hole] = NULL;
     l->count--;
@@ -99,6 +107,7 @@ static void set_entry(struct state_log *l, uint8_t kind, slice key, const slice 
         memcpy(e->bytes, key.ptr, key.len);
     if (value->len > 0)
         memcpy(e->bytes + key.len, value->ptr, value->len);
+    l->kept_bytes += entry_bytes(e);
     if (++l->count * 2 > l->slot_count)
         grow(l);
     insert(l, e);
@@ -187,6 +196,8 @@ err state_log_open(struct fs *fs, const char *dir, struct state_log **out, struc
     struct state_log *l = mem_zalloc(1, sizeof(*l));
     struct buf file = {0};
     l->fs = fs;
+    l->limits = (struct state_log_limits){STATE_LOG_BYTES_MAX, STATE_LOG_KEPT_BYTES_MAX,
+                                          STATE_LOG_PENDING_BYTES_MAX};
     l->hash_seed = hash_random_seed();
     l->slot_count = SLOTS_MIN;
     l->slots = mem_zalloc(l->slot_count, sizeof(struct entry *));
@@ -241,6 +252,25 @@ void state_log_put(struct state_log *l, enum state_kind kind, slice key, const s
 {
     set_entry(l, (uint8_t)kind, key, value);
     put_record(&l->pending, l->seed, l->size_bytes + l->pending.len, (uint8_t)kind, key, value);
+    if (l->pending.len > l->limits.pending_bytes && state_log_sync(l) != OK)
+        buf_reset(&l->pending); /* it was said; all is written anew next time */
+}
+
+bool state_log_has_room(const struct state_log *l, size_t bytes)
+{
+    return l->kept_bytes + bytes <= l->limits.kept_bytes;
+}
+
+void state_log_set_limits_for_test(struct state_log *l, struct state_log_limits limits)
+{
+    l->limits = limits;
+}
+
+/* Is it time to leave out what no longer counts? The file must never grow beyond what is read. */
+static bool has_grown(const struct state_log *l, uint64_t size)
+{
+    return (size > GROWN_BYTES && size / GROWN_TIMES > l->rewritten_bytes) ||
+           (size > l->limits.file_bytes / 2 && size / 2 > l->rewritten_bytes);
 }
 
 err state_log_sync(struct state_log *l)
@@ -249,7 +279,7 @@ err state_log_sync(struct state_log *l)
     uint64_t size = l->size_bytes + l->pending.len;
     if (l->pending.len == 0 && !l->failed)
         return OK;
-    if (l->failed || (size > GROWN_BYTES && size / GROWN_TIMES > l->rewritten_bytes)) {
+    if (l->failed || has_grown(l, size)) {
         e = rewrite(l);
     } else {
         e = fs_write_at(l->fs, l->file, l->pending.ptr, l->pending.len, l->size_bytes);

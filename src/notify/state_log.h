@@ -5,6 +5,8 @@
 #ifndef NOTIFY_STATE_LOG_H
 #define NOTIFY_STATE_LOG_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -12,6 +14,8 @@
 enum {
     STATE_LOG_BYTES_MAX = 1 << 30, /* of the file: more is not read */
     STATE_LOG_KEY_BYTES_MAX = 1 << 20,
+    STATE_LOG_KEPT_BYTES_MAX = 256 << 20,   /* of all values: see state_log_has_room() */
+    STATE_LOG_PENDING_BYTES_MAX = 32 << 20, /* more is not held back until the next sync */
 };
 
 enum state_kind { /* of what a key is; on disk */
@@ -33,6 +37,14 @@ void state_log_each(const struct state_log *l, enum state_kind kind,
 
 /* Set or remove (`value` NULL) a value. Durable after the next state_log_sync(). */
 void state_log_put(struct state_log *l, enum state_kind kind, slice key, const slice *value);
+
+struct state_log_limits {
+    uint64_t file_bytes, kept_bytes, pending_bytes;
+};
+void state_log_set_limits_for_test(struct state_log *l, struct state_log_limits limits);
+
+/* May so many bytes more be kept? Whoever adds what strangers sent asks first. */
+bool state_log_has_room(const struct state_log *l, size_t bytes);
 
 /* Make all that was put durable. An error is logged; everything is tried again next time. */
 MUST_USE err state_log_sync(struct state_log *l);

@@ -11,7 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
-#include "notify/engine.h"
+#include "notify/engine_priv.h"
 #include "notify_testing.h"
 #include "support/fs_sim.h"
 
@@ -26,7 +26,7 @@ struct sim {
     struct buf told;             /* a line for each notification that was sent */
     enum notify_outcome outcome; /* of what is sent from now on */
     int64_t retry_after_ms;
-    unsigned attempts;
+    unsigned attempts, failed_syncs;
 };
 
 static void open_engine(struct sim *s)
@@ -77,7 +77,7 @@ static void run_until(struct sim *s, int64_t at_ms)
             if (s->outcome == NOTIFY_SENT)
                 record(s, delivery_notification(d));
             engine_done(s->e, d, (struct notify_result){s->outcome, s->retry_after_ms}, s->now_ms);
-            (void)engine_sync(s->e); /* an error is logged, and put right later */
+            s->failed_syncs += engine_sync(s->e) != OK; /* logged, and put right later */
         }
         int64_t next_ms = engine_next_ms(s->e);
         if (next_ms > at_ms)
@@ -374,9 +374,40 @@ static void test_engine__reloads_while_it_sends(void **state)
     assert_int_equal(dropped[1], 1);
 }
 
+/* Alerts take no more room than is kept on disk; those that are known still end. */
+static void test_engine__refuses_what_does_not_fit(void **state)
+{
+    (void)state;
+    struct sim s;
+    struct testing_labels l;
+    struct engine_counts counts;
+    sim_open(&s, "route: {receiver: r}\nreceivers: [{name: r}]\n");
+    state_log_set_limits_for_test(s.e->state, (struct state_log_limits){1 << 20, 4096, 1 << 20});
+    char text[16];
+    err e = OK;
+    int taken = 0;
+    for (; e == OK && taken < 1000; taken++) {
+        (void)snprintf(text, sizeof(text), "n=%d", taken);
+        struct engine_alert a = {.labels = testing_labels(&l, text)};
+        e = engine_put(s.e, &a, 1, s.now_ms);
+    }
+    engine_count(s.e, &counts);
+    assert_int_equal(e, ERR_LIMIT);
+    assert_true(taken > 10 && taken < 100);
+    assert_int_equal(counts.refused_alerts, 1);
+    assert_int_equal(counts.alerts, taken - 1);
+    struct engine_alert end = {.labels = testing_labels(&l, "n=1"), .ends_at_ms = s.now_ms - 1};
+    assert_int_equal(engine_put(s.e, &end, 1, s.now_ms), OK);
+    assert_int_equal(
+        engine_put(s.e, &(struct engine_alert){.labels = testing_labels(&l, "z=1")}, 1, s.now_ms),
+        ERR_LIMIT);
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_engine__refuses_what_does_not_fit),
         cmocka_unit_test(test_engine__tells_groups_in_their_time),
         cmocka_unit_test(test_engine__says_nothing_of_what_is_over_before_it_is_told),
         cmocka_unit_test(test_engine__ends_alerts_nobody_speaks_of),

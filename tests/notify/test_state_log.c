@@ -132,6 +132,45 @@ static void test_state_log__reads_damage_as_an_early_end(void **state)
     fs_sim_free(disk);
 }
 
+/* However often values change, the file stays one that can be read, and what waits for a sync is
+ * bounded. */
+static void test_state_log__stays_within_its_size(void **state)
+{
+    (void)state;
+    enum { KEPT = 64 << 10, VALUE = 6 << 10, FILE_MAX = 4 * KEPT };
+    struct fs_sim *disk = fs_sim_new(1);
+    struct fs *fs = fs_sim_fs(disk);
+    struct state_log *l;
+    struct buf file = {0};
+    static const uint8_t VALUES[VALUE] = {1};
+    size_t largest = 0;
+    assert_int_equal(state_log_open(fs, "/notify", &l, NULL), OK);
+    assert_true(state_log_has_room(l, STATE_LOG_KEPT_BYTES_MAX));
+    assert_false(state_log_has_room(l, STATE_LOG_KEPT_BYTES_MAX + 1));
+    state_log_set_limits_for_test(l, (struct state_log_limits){FILE_MAX, KEPT, 2 * VALUE});
+    for (unsigned i = 0; i < 200; i++) {
+        unsigned key = i % 10;
+        slice k = {(const uint8_t *)&key, sizeof(key)}, v = {VALUES, VALUE};
+        assert_int_equal(state_log_has_room(l, VALUE), i < 10);
+        state_log_put(l, STATE_ALERT, k, &v);
+        buf_reset(&file);
+        assert_int_equal(fs_read_file(fs, "/notify/state", FILE_MAX, &file), OK);
+        largest = MAX(largest, file.len);
+    }
+    assert_true(largest > FILE_MAX / 2 - 3 * VALUE); /* it was held back until there was need */
+    assert_int_equal(state_log_sync(l), OK);
+    state_log_close(l);
+    assert_int_equal(state_log_open(fs, "/notify", &l, NULL), OK);
+    state_log_set_limits_for_test(l, (struct state_log_limits){FILE_MAX, KEPT, 2 * VALUE});
+    assert_false(state_log_has_room(l, VALUE));
+    for (unsigned key = 0; key < 10; key++)
+        state_log_put(l, STATE_ALERT, (slice){(const uint8_t *)&key, sizeof(key)}, NULL);
+    assert_true(state_log_has_room(l, KEPT));
+    state_log_close(l);
+    buf_fini(&file);
+    fs_sim_free(disk);
+}
+
 static void test_sent_log__decides(void **state)
 {
     static const uint64_t A[] = {1, 2}, B[] = {1, 2, 3}, C[] = {2};
@@ -195,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_state_log__survives_death_at_any_operation),
         cmocka_unit_test(test_state_log__heals_after_failures),
         cmocka_unit_test(test_state_log__reads_damage_as_an_early_end),
+        cmocka_unit_test(test_state_log__stays_within_its_size),
         cmocka_unit_test(test_sent_log__decides),
         cmocka_unit_test(test_sent_log__forgets_what_expired),
     };
