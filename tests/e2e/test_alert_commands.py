@@ -1,4 +1,5 @@
 """varve alert query and silence against a server and against Debian's Alertmanager, beside what amtool prints."""
+import hashlib
 import re
 
 from alert_lib import *
@@ -17,7 +18,9 @@ am = Peer("alertmanager", "prometheus-alertmanager", f"--config.file={config}", 
           "--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", ready="/-/ready")
 tokens = os.path.join(d, "tokens.yml")
 with open(tokens, "w") as f:  # sha256 of "all"
-    f.write("tokens: [{name: t, sha256: 5ef5ef0364b6939c4ca61f34b393f7b368d1be8619647aaf83d5b395919ab629, scopes: [read, write, admin, metrics]}]\n")
+    f.write("tokens:\n- {name: t, sha256: 5ef5ef0364b6939c4ca61f34b393f7b368d1be8619647aaf83d5b395919ab629, scopes: [read, write, admin, metrics]}\n")
+    for scope in ("read", "write", "metrics"):  # the token is the scope's name
+        f.write(f"- {{name: {scope}, sha256: {hashlib.sha256(scope.encode()).hexdigest()}, scopes: [{scope}]}}\n")
 http_config = os.path.join(d, "http.yml")
 with open(http_config, "w") as f:
     f.write("authorization: {credentials_file: token}\n")
@@ -117,6 +120,15 @@ check("connect" in run(VARVE, "alert", "query", f"--url=http://127.0.0.1:{free_p
 check("no answer of an Alertmanager" in run(VARVE, "alert", "query", f"--url=http://127.0.0.1:{am.port}/metrics?", status=1), "a page")
 for argv in (["silence"], ["query", "--output=xml"], ["silence", "list", "--nosuch"], ["query", "-o"]):
     run(VARVE, "alert", *argv, status=2)
+
+step("who may")
+for method, path, scope in (("GET", "alerts", "read"), ("GET", "alerts/groups", "read"), ("GET", "silences", "read"), ("GET", "status", "read"), ("GET", "receivers", "read"),
+                            ("POST", "alerts", "write"), ("POST", "silences", "all"), ("GET", f"silence/{NOBODY}", "read"), ("DELETE", f"silence/{NOBODY}", "all")):
+    for prefix in ("/api/v2/", "/alertmanager/api/v2/"):
+        for token in ("read", "write", "metrics", "all"):
+            status = s.request(method, prefix + path, "[]", {"Content-Type": "application/json", "Authorization": f"Bearer {token}"})[0]
+            equal(status == 403, token not in (scope, "all"), f"{method} {prefix}{path} with {token}: {status}")
+        equal(s.request(method, prefix + path, "[]", {"Content-Type": "application/json"})[0], 401, f"{method} {path} without a token")
 
 step("what would steer a terminal stays out")
 equal(s.request("POST", "/api/v2/alerts", json.dumps([{"labels": {"alertname": "\x1b[2J\u009b31m", "evil": "1"}, "annotations": {"summary": "two\nlines"}}]),

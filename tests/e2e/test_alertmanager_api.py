@@ -263,6 +263,16 @@ sent = until("both were counted", lambda: [line for line in sender.get("/metrics
 errors = [line for line in sender.get("/metrics")[1].splitlines() if line.startswith("prometheus_notifications_errors_total")]
 check(errors and all(line.endswith(" 0") for line in errors), errors)
 
+if shutil.which("vmalert"):
+    step("vmalert sends alerts here, with alertname twice")
+    rules = os.path.join(d, "vmrules.yml")
+    with open(rules, "w") as f:
+        f.write("groups: [{name: g, interval: 1s, rules: [{alert: FromVmalert, expr: vector(1), labels: {l: v}}]}]\n")
+    vmalert = Peer("vmalert", "vmalert", f"-datasource.url={varve.url}", f"-notifier.url={varve.url}", f"-rule={rules}", "-httpListenAddr=127.0.0.1:{port}")
+    got = until("its alert is here", lambda: varve.get("alerts?filter=alertname%3DFromVmalert"), seconds=60)
+    equal((len(got), got[0]["labels"]["l"]), (1, "v"), f"as it was sent:\n{vmalert.tail()}")
+    vmalert.stop()
+
 step("Grafana's data source: its URL ends with /alertmanager")
 equal(below.request("GET", "/alertmanager/api/v2/status")[0], 404, "so it is no Mimir")
 equal(below.request("GET", "/api/v2/status")[0], 200, "it is well")
