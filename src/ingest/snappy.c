@@ -8,18 +8,20 @@
 #include "base/assert.h"
 
 /* A two- or three-byte copy element yields at most 64 bytes: no valid block expands further. */
-enum { RATIO_MAX = 22, RATIO_SLACK = 64 };
+enum { RATIO_MAX = 22, RATIO_SLACK = 64, SIZE_WIDTH_MAX = 5 /* bytes */ };
 
 enum {
     KIND_LITERAL = 0, /* low bits of an element's tag */
     KIND_COPY1 = 1,
     KIND_COPY2 = 2,
     KIND_COPY4 = 3,
-    LITERAL_SHORT_MAX = 60,   /* bytes; longer literals have their length behind the tag */
-    STEP_OUT = 64,            /* bytes that a quick step may write */
-    STEP_IN = 61 + 4,         /* bytes that it may read: a tag, and 64 bytes of a literal */
-    STEPS = 4,                /* quick steps between two looks at what is left */
-    SLACK = STEPS * STEP_OUT, /* bytes behind the output that may be written to */
+    LITERAL_SHORT_MAX = 60,     /* bytes; longer literals have their length behind the tag */
+    DISTANCE_MAX = UINT16_MAX,  /* of what a quick step takes */
+    STEP_PARTS = 2,             /* elements that a quick step may take together */
+    STEP_OUT = STEP_PARTS * 64, /* bytes that it may write */
+    STEP_IN = 61 + 4,           /* bytes that it may read: a tag, and 64 bytes of a literal */
+    STEPS = 4,                  /* quick steps between two looks at what is left */
+    SLACK = STEPS * STEP_OUT,   /* bytes behind the output that may be written to */
 };
 
 struct block {
@@ -49,7 +51,7 @@ static bool put_literal(struct block *b, uint8_t tag)
         size = 0;
         for (size_t i = 0; i < width; i++)
             size |= (size_t)b->in[i] << (8 * i);
-        size++;
+        size = (uint32_t)(size + 1); /* 2^32 is taken as 0, which the library does, too */
         b->in += width;
     }
     if (size > in_left(b) || size > out_left(b))
@@ -121,55 +123,97 @@ static inline bool is_before(const uint8_t *to, size_t distance, const uint8_t *
     return (uintptr_t)to - distance < (uintptr_t)start;
 }
 
-/* One element. False, with the place unchanged, for one that put_element() must look at. */
-static inline bool quick_element(struct place *p, const uint8_t *start)
+/* Bytes that the element with a tag yields; of no use for literals of more than LITERAL_SHORT_MAX.
+ */
+#define SIZE(tag)    ((tag & 3) == KIND_COPY1 ? (tag >> 2 & 7) + 4 : (tag >> 2) + 1)
+#define SIZES4(tag)  SIZE((tag)), SIZE((tag + 1)), SIZE((tag + 2)), SIZE((tag + 3))
+#define SIZES16(tag) SIZES4((tag)), SIZES4((tag + 4)), SIZES4((tag + 8)), SIZES4((tag + 12))
+#define SIZES64(tag) SIZES16((tag)), SIZES16((tag + 16)), SIZES16((tag + 32)), SIZES16((tag + 48))
+static const uint8_t SIZE_OF[256] = {SIZES64(0), SIZES64(64), SIZES64(128), SIZES64(192)};
+
+/* The copy element at `in`, whose distance has two bytes, to `*to`, which moves on. */
+static inline __attribute__((always_inline)) bool quick_copy(const uint8_t *in, uint8_t **to,
+                                                             const uint8_t *start, bool far)
+{
+    size_t distance = load_u16(in + 1), size = SIZE_OF[*in];
+    uint8_t *out = *to;
+    const uint8_t *from = out - distance;
+    if (UNLIKELY((!far && is_before(out, distance, start)) || distance < sizeof(piece32)))
+        return false;
+    copy64(out, from);
+    *to = out + size;
+    return true;
+}
+
+/* One element or two. False, with the place unchanged but for what the first of two did, for one
+ * that put_element() must look at. `far`: any distance leads to what was written. */
+static inline __attribute__((always_inline)) bool quick_step(struct place *p, const uint8_t *start,
+                                                             bool far)
 {
     const uint8_t *in = p->in;
-    uint8_t *to = p->to;
-    size_t tag = *in, kind = tag & 3;
-    if (LIKELY(kind == KIND_COPY2)) {
-        size_t distance = load_u16(in + 1);
-        if (UNLIKELY(is_before(to, distance, start) || distance < sizeof(piece32)))
+    if (LIKELY((load_u32(in) & 0x03000003) == (KIND_COPY2 | KIND_COPY2 << 24))) {
+        if (UNLIKELY(!quick_copy(in, &p->to, start, far)))
             return false;
-        copy64(to, to - distance);
-        p->to = to + (tag >> 2) + 1;
         p->in = in + 3;
+        if (UNLIKELY(!quick_copy(in + 3, &p->to, start, far)))
+            return false;
+        p->in = in + 6;
         return true;
     }
-    if (kind == KIND_LITERAL) {
-        size_t size = tag >> 2;
+    size_t tag = *in;
+    uint8_t *to = p->to;
+    if (LIKELY((tag & (3 | sizeof(piece32) << 2)) == KIND_LITERAL)) {
+        size_t size = SIZE_OF[tag];
         copy32(to, in + 1);
-        if (UNLIKELY(size >= sizeof(piece32))) {
-            if (size >= LITERAL_SHORT_MAX)
-                return false;
-            copy32(to + 32, in + 33);
-        }
-        p->to = to + size + 1;
-        p->in = in + size + 2;
+        p->to = to + size;
+        p->in = in + size + 1;
         return true;
+    }
+    if ((tag & 3) == KIND_COPY2) {
+        p->in = in + 3;
+        if (LIKELY(quick_copy(in, &p->to, start, far)))
+            return true;
+        p->in = in;
+        return false;
     }
     size_t distance = (tag & 0xe0) << 3 | in[1];
-    if (UNLIKELY(kind != KIND_COPY1 || is_before(to, distance, start) ||
+    if (UNLIKELY((tag & 3) != KIND_COPY1 || (!far && is_before(to, distance, start)) ||
                  distance < sizeof(piece16)))
         return false;
     copy16(to, to - distance);
-    p->to = to + (tag >> 2 & 7) + 4;
+    p->to = to + SIZE_OF[tag];
     p->in = in + 2;
     return true;
 }
 
-/* Decode as long as elements are quick, begin before in_stop and the output is not full, STEPS at a
- * time: there are STEPS times STEP_IN bytes to read at in_stop, and SLACK behind the output. */
+/* Decode as long as elements are quick, begin before in_stop and the output is not beyond `end`,
+ * STEPS at a time: there are STEPS times STEP_IN bytes to read at in_stop, and SLACK behind the
+ * output. */
+static inline __attribute__((always_inline)) void quick_steps(struct place *p,
+                                                              const uint8_t *in_stop,
+                                                              const uint8_t *start,
+                                                              const uint8_t *end, bool far)
+{
+    static_assert(STEPS == 4, "as many as here");
+    while (p->in < in_stop && p->to <= end)
+        if (UNLIKELY(!quick_step(p, start, far) || !quick_step(p, start, far) ||
+                     !quick_step(p, start, far) || !quick_step(p, start, far)))
+            break;
+}
+
 HOT_CLONES
 static void put_quick(struct block *b, const uint8_t *in_stop)
 {
     struct place p = {b->in, b->out};
     const uint8_t *start = b->out_start, *end = b->out_end;
-    static_assert(STEPS == 4, "as many as here");
-    while (p.in < in_stop && p.to <= end)
-        if (UNLIKELY(!quick_element(&p, start) || !quick_element(&p, start) ||
-                     !quick_element(&p, start) || !quick_element(&p, start)))
-            break;
+    bool far = p.to - start >= DISTANCE_MAX;
+    if (!far) {
+        quick_steps(&p, in_stop, start, end - start > DISTANCE_MAX ? start + DISTANCE_MAX : end,
+                    false);
+        far = p.to - start >= DISTANCE_MAX;
+    }
+    if (far)
+        quick_steps(&p, in_stop, start, end, true);
     b->in = p.in;
     b->out = p.to;
 }
@@ -179,7 +223,7 @@ static void put_last(struct block *b, const uint8_t *in_stop)
 {
     struct place p = {b->in, b->out};
     while (p.in < in_stop && p.to <= b->out_end)
-        if (!quick_element(&p, b->out_start))
+        if (!quick_step(&p, b->out_start, false))
             break;
     b->in = p.in;
     b->out = p.to;
@@ -216,7 +260,7 @@ err snappy_decode(slice body, size_t bytes_max, struct buf *out, struct diag *d)
 {
     struct reader r = reader_of(body);
     uint64_t size = read_varint(&r);
-    if (r.overrun || size > UINT32_MAX)
+    if (r.overrun || size > UINT32_MAX || body.len - (size_t)(r.end - r.pos) > SIZE_WIDTH_MAX)
         return diag_set(d, ERR_INVALID, "snappy: corrupt input");
     if (size > bytes_max)
         return diag_set(d, ERR_LIMIT,
