@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "storage/head_window.h"
 #include "storage/registry_priv.h"
+#include "storage/row_run.h"
 
 enum { CHUNK = 64, JOURNAL_MIN = 1024 };
 
@@ -15,6 +16,13 @@ struct undo { /* what a series was before a row */
     uint32_t active_window, log_mark, last_kind;
     uint32_t series;
 };
+
+static_assert(offsetof(struct undo, log_mark) - offsetof(struct undo, last_ts_ms) ==
+                      offsetof(struct series, log_mark) - offsetof(struct series, last_ts_ms) &&
+                  offsetof(struct undo, last_kind) - offsetof(struct undo, last_ts_ms) ==
+                      offsetof(struct series, last_kind) - offsetof(struct series, last_ts_ms) &&
+                  offsetof(struct series, last_ts_ms) + sizeof(struct undo) <= CACHE_LINE,
+              "a line's fields can be copied together");
 
 struct admission {
     struct registry *registry;
@@ -203,16 +211,67 @@ static size_t check_run(const struct check *c, const struct db_row *rows, struct
     return i;
 }
 
+/* The same for rows of a run (row_run.h) of one time, and the lines of their series. */
+HOT_CLONES
+static size_t check_same(const struct check *c, const struct db_row *rows, struct series *lines,
+                         size_t count)
+{
+    struct undo *u = c->admission->journal + c->admission->journal_len;
+    uint32_t window = c->window, log_mark = c->rules->log_mark;
+    int64_t ts_ms = rows[0].ts_ms;
+    size_t i = 0;
+    if (UNLIKELY(!in_time(&rows[0], c->rules)))
+        return 0;
+    for (; i < count; i++) {
+        struct series *s = &lines[i];
+        if (UNLIKELY(ts_ms <= s->last_ts_ms || s->state != SERIES_LIVE || s->log_mark != log_mark))
+            break;
+        memcpy(&u[i], &s->last_ts_ms, sizeof(u[i]));
+        u[i].series = rows[i].series;
+        s->last_ts_ms = ts_ms;
+        s->last_bits = f64_bits(rows[i].value);
+        s->active_window = window;
+        s->last_kind = LAST_FLOAT;
+    }
+    c->admission->journal_len += i;
+    c->counts->of[ADMIT_OK] += i;
+    return i;
+}
+
+static void check_lines(const struct check *c, const struct db_row *rows, size_t count,
+                        enum row_run run, uint8_t *verdicts)
+{
+    struct series *lines = registry_line(c->admission->registry, rows[0].series);
+    row_run_fetch(lines, count);
+    for (size_t i = 0; i < count; i++) {
+        i += check_same(c, rows + i, lines + i,
+                        run == ROW_RUN_SAME ? count - i : row_run_same_time(rows + i, count - i));
+        if (UNLIKELY(i < count))
+            verdicts[i] = check_any(c, &rows[i], &lines[i]);
+    }
+}
+
+HOT_CLONES
+static enum row_run run_of(const struct db_row *rows, size_t count)
+{
+    return row_run_of(rows, count);
+}
+
 static void check_chunk(const struct check *c, const struct db_row *rows, size_t count,
                         uint8_t *verdicts)
 {
     struct series *lines[CHUNK];
+    memset(verdicts, ADMIT_OK, count);
+    enum row_run run = run_of(rows, count);
+    if (LIKELY(run != ROW_RUN_NONE)) {
+        check_lines(c, rows, count, run, verdicts);
+        return;
+    }
 #pragma GCC unroll 4
     for (size_t i = 0; i < count; i++) {
         lines[i] = registry_line(c->admission->registry, rows[i].series);
         __builtin_prefetch(lines[i], 1);
     }
-    memset(verdicts, ADMIT_OK, count);
     for (size_t i = 0; i < count;) {
         if (LIKELY(in_time(&rows[i], c->rules)))
             i += check_run(c, rows + i, lines + i, count - i, rows[i].ts_ms);
@@ -230,8 +289,10 @@ void admission_check(struct admission *a, const struct db_row *rows, size_t coun
     ASSERT(rules->min_ms > INT64_MIN && rules->log_mark > 0);
     struct check c = {a, rules, counts, registry_window(a->registry)};
     journal_reserve(a, count);
-    for (size_t i = 0; i < count; i += CHUNK)
-        check_chunk(&c, rows + i, MIN(count - i, (size_t)CHUNK), verdicts + i);
+    for (size_t i = 0, n; i < count; i += n) {
+        n = row_run_size(rows + i, count - i, CHUNK, ID_PAGE_BITS);
+        check_chunk(&c, rows + i, n, verdicts + i);
+    }
 }
 
 void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int64_t min_ms,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/committer_priv.h"
+#include "storage/row_run.h"
 
 void committer_open(struct db *db)
 {
@@ -135,8 +136,7 @@ static void note_batch(const struct committer *c, const struct pending *p, struc
         if (p->plain || admit_writes(verdicts[i]))
             change_note_time(n, ts_ms);
         if (p->plain) /* the series of a scrape share their time */
-            while (i + 1 < count && rows[i + 1].ts_ms == ts_ms)
-                i++;
+            i += row_run_same_time(rows + i, count - i) - 1;
     }
 }
 

@@ -5,10 +5,11 @@
 #include "storage/admission.h"
 #include "storage/codec_xor_append.h"
 #include "storage/head_window_priv.h"
+#include "storage/row_run.h"
 
 enum {
     APPLY_CHUNK = 4096,          /* rows for which locks are held at a time */
-    FETCH_CHUNK = 32,            /* rows whose cache lines are fetched together */
+    FETCH_CHUNK = 64,            /* rows whose cache lines are fetched together */
     BLOCKS_MAX = UINT16_MAX - 1, /* of a stream: a value may need two, and then goes beside it */
 };
 
@@ -140,13 +141,10 @@ static struct head_line *line_make(struct head_window *w, struct shard *s, uint3
 }
 
 /* Are all rows of one block of ids, and so of one shard? */
+HOT_CLONES
 static bool in_one_block(const struct db_row *rows, size_t count)
 {
-    uint32_t first = rows[0].series, differ = 0;
-#pragma GCC unroll 8
-    for (size_t i = 0; i < count; i++)
-        differ |= rows[i].series ^ first;
-    return differ >> HEAD_SHARD_BLOCK_BITS == 0;
+    return row_run_differ(rows, count) >> HEAD_SHARD_BLOCK_BITS == 0;
 }
 
 /* The shards that rows of `shards` belong to. */
@@ -276,6 +274,71 @@ static void apply_together(struct head_window *w, const struct db_row *rows, siz
             apply_any(s, lines[i], &rows[i], 0);
 }
 
+/* Of rows of one time those from the first on that apply_plain() would take; returns how many.
+ */
+static inline size_t apply_same(struct shard *s, struct head_line *lines, const struct db_row *rows,
+                                size_t count)
+{
+    const struct time_tree *t = &s->times;
+    struct time_pos from = t->from, to = t->to;
+    int64_t ts_ms = rows[0].ts_ms;
+    struct head_line *line = lines, *end = lines + count;
+    if (UNLIKELY(ts_ms != t->ts_ms))
+        return 0;
+    for (; line < end; line++, rows++) {
+        if (UNLIKELY(memcmp(&line->at, &from, sizeof(from)) != 0 || line->used != LINE_PLAIN))
+            break;
+        line->at = to;
+        line->last_ts_ms = ts_ms;
+        append_value(s, line, rows->value);
+    }
+    s->floats += (size_t)(line - lines);
+    return (size_t)(line - lines);
+}
+
+/* The same for a run (row_run.h) of series in one page that exists. */
+HOT_CLONES
+static void apply_run(struct head_line *lines, const struct db_row *rows, size_t count,
+                      struct shard *s, enum row_run run)
+{
+    row_run_fetch(lines, count);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        fetch_tail(&lines[i]);
+        fetch_tail(&lines[i + 1]);
+        fetch_tail(&lines[i + 2]);
+        fetch_tail(&lines[i + 3]);
+    }
+    for (; i < count; i++)
+        fetch_tail(&lines[i]);
+    for (i = 0; i < count; i++) {
+        note_time(s, rows[i].ts_ms);
+        i += apply_same(s, lines + i, rows + i,
+                        run == ROW_RUN_SAME ? count - i : row_run_same_time(rows + i, count - i));
+        if (UNLIKELY(i < count))
+            apply_any(s, &lines[i], &rows[i], 0);
+    }
+}
+
+HOT_CLONES
+static enum row_run run_of(const struct db_row *rows, size_t count)
+{
+    return row_run_of(rows, count);
+}
+
+/* Rows that are all written, of any shards that are held, and without start time stamps. */
+static void apply_simple(struct head_window *w, const struct rows *r, bool one_shard, uint32_t held)
+{
+    struct shard *s = &w->shards[head_shard_of(r->rows[0].series)];
+    enum row_run run = run_of(r->rows, r->count);
+    if (LIKELY(run != ROW_RUN_NONE))
+        apply_run(line_for(w, r->rows[0].series), r->rows, r->count, s, run);
+    else if (one_shard || in_one_block(r->rows, r->count))
+        apply_together(w, r->rows, r->count, s);
+    else
+        apply_fetched(w, r, held, s);
+}
+
 static void apply_locked(struct head_window *w, const struct rows *r, uint32_t shards)
 {
     uint32_t held = shards_of(r->rows, r->count, shards);
@@ -284,11 +347,12 @@ static void apply_locked(struct head_window *w, const struct rows *r, uint32_t s
     bool simple = r->verdicts == NULL && r->start_ts_ms == NULL && r->all_shards;
     bool one = (held & (held - 1)) == 0;
     lock_all(w, held);
-    for (size_t i = 0; i < r->count; i += FETCH_CHUNK) {
-        struct rows part = rows_part(r, i, FETCH_CHUNK);
-        if (LIKELY(simple && (one || in_one_block(part.rows, part.count))))
-            apply_together(w, part.rows, part.count,
-                           &w->shards[head_shard_of(part.rows[0].series)]);
+    struct rows part;
+    for (size_t i = 0; i < r->count; i += part.count) {
+        part =
+            rows_part(r, i, row_run_size(r->rows + i, r->count - i, FETCH_CHUNK, LINE_PAGE_BITS));
+        if (LIKELY(simple))
+            apply_simple(w, &part, one, held);
         else
             apply_fetched(w, &part, held, &w->shards[__builtin_ctz(held)]);
     }
