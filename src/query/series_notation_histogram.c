@@ -272,7 +272,8 @@ void series_notation_format(const struct histogram *h, struct buf *out)
     put_field(&fields, " sum:", h->sum);
     put_field(&fields, " z_bucket:", h->zero_count);
     put_field(&fields, " z_bucket_w:", h->zero_threshold);
-    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM) {
+    if (h->schema == HISTOGRAM_SCHEMA_CUSTOM &&
+        h->custom_count > 0) { /* an empty list is no list */
         buf_put_str(&fields, STR(" custom_values:["));
         for (uint32_t i = 0; i < h->custom_count; i++)
             put_number(&fields, i > 0 ? " " : "", h->custom_values[i]);

@@ -122,6 +122,11 @@ static void test_notation__histograms(void **state)
         "offset:-3 buckets:[5.1 10 7] n_offset:-5 n_buckets:[4.1 5]}}");
     check("m {{schema:-53 count:6 custom_values:[1 2 4] buckets:[1 2 2 1] }}",
           "m {{schema:-53 count:6 custom_values:[1 2 4] buckets:[1 2 2 1]}}");
+    /* bounds that have none in common leave one bucket of all */
+    check("m {{schema:-53 count:2 custom_values:[1] buckets:[1 1]}}+{{schema:-53 count:1 "
+          "custom_values:[2] buckets:[1]}}x1 {{schema:-53 count:1 buckets:[1]}}",
+          "m {{schema:-53 count:2 custom_values:[1] buckets:[1 1]}} {{schema:-53 count:3 "
+          "buckets:[3]}} {{schema:-53 count:1 buckets:[1]}}");
     check("m {{count:1 sum:1 buckets:[1]}}+{{count:2 sum:3 buckets:[2]}}x2",
           "m {{count:1 sum:1 buckets:[1]}} {{count:3 sum:4 buckets:[3]}} "
           "{{count:5 sum:7 buckets:[5]}}");
