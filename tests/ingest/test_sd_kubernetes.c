@@ -189,6 +189,10 @@ static void test_kubernetes__watch(void **state)
         clock_sleep_ns(10000000);
     }
     assert_int_equal(atomic_load(&lists_of_pods), 1);
+#define EVENTS "prometheus_sd_kubernetes_events_total{role=\"pod\",event="
+    assert_true(metric_of(c.d, EVENTS "\"add\"} ") >= 3); /* those listed, and one of the watch */
+    assert_true(metric_of(c.d, EVENTS "\"update\"} ") >= 1); /* the server repeats itself */
+    assert_true(metric_of(c.d, EVENTS "\"delete\"} ") >= 1);
     /* a version that is too old: listed again, and web-1 is back */
     atomic_store(&event, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410}}\n");
     expect_address(c.d, "__address__=10.1.0.5:8080,", true);
@@ -221,6 +225,7 @@ static void test_kubernetes__refused(void **state)
                    http_stub_port(s));
     apply(d, config_of(sd));
     expect_reason(d, "pods: server returned HTTP status 401 Unauthorized");
+    assert_true(metric_of(d, "\nprometheus_sd_kubernetes_failures_total ") >= 1);
     apply(d, config_of("kubernetes_sd_configs: [{role: pod, kubeconfig_file: /nonexistent}]"));
     expect_reason(d, "/nonexistent: cannot be read");
     assert_int_equal(unsetenv("KUBERNETES_SERVICE_HOST"), 0);

@@ -154,6 +154,10 @@ static void test_sd__consul(void **state)
               "__meta_consul_service_address=fd00::2,__meta_consul_service_id=web-2,"
               "__meta_consul_service_port=81,__meta_consul_tags=,prod,\n");
     expect_reason(d, NULL);
+#define RPC "prometheus_sd_consul_rpc_duration_seconds_count{endpoint=\"catalog\",call="
+    assert_true(metric_of(d, RPC "\"services\"} ") >= 2);
+    assert_true(metric_of(d, RPC "\"service\"} ") >= 3); /* web twice, db once */
+    assert_int_equal(metric_of(d, "\nprometheus_sd_consul_rpc_failures_total "), 0);
     discovery_close(d);
     http_stub_close(s);
 }
@@ -169,6 +173,8 @@ static void test_sd__consul_refuses(void **state)
     apply(d, config_of(sd));
     expect_reason(d, "server returned HTTP status 403 Forbidden");
     expect(d, "");
+    assert_int_equal(metric_of(d, "\nprometheus_sd_consul_rpc_failures_total "), 1);
+    assert_int_equal(metric_of(d, "\nprometheus_sd_failed_configs{name=\"scrape\"} "), 1);
     discovery_close(d); /* at once, though the next try is 15 s away */
     http_stub_close(s);
 }

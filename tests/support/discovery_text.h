@@ -86,6 +86,19 @@ static inline void expect(struct discovery *d, const char *want)
     buf_fini(&got);
 }
 
+/* The value that /metrics would have after `line` and a blank. */
+static inline unsigned long long metric_of(struct discovery *d, const char *line)
+{
+    struct buf text = {0};
+    discovery_metrics(&d, 1, &text);
+    const char *at = strstr(buf_cstr(&text), line);
+    if (at == NULL)
+        fail_msg("no %s in\n%s", line, buf_cstr(&text));
+    unsigned long long v = strtoull(at + strlen(line), NULL, 10);
+    buf_fini(&text);
+    return v;
+}
+
 static inline void expect_reason(struct discovery *d, const char *part)
 {
     struct buf why = {0};
