@@ -82,6 +82,7 @@ err http_client_open(const struct http_client_config *config, str user_agent,
     c->config = config;
     mutex_init(&c->lock);
     buf_put_str(&c->user_agent, user_agent.len > 0 ? user_agent : STR("Varve"));
+    (void)buf_cstr(&c->user_agent); /* ended once: several threads read it */
     if (config->oauth2 != NULL) {
         c->token_config = (struct http_client_config){
             .tls = config->oauth2->tls,

@@ -319,7 +319,7 @@ static err set_up(struct http_client *c, CURL *easy, int64_t timeout_ms, struct 
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* http_transfer_redirect() does */
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, buf_cstr(&c->user_agent));
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, (const char *)c->user_agent.ptr);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                            c->config->enable_http2 ? (long)CURL_HTTP_VERSION_2TLS
                                                    : (long)CURL_HTTP_VERSION_1_1);
