@@ -5,7 +5,6 @@
 #include "base/regex.h"
 #include "http/alerts_json.h"
 #include "http/api_v2.h"
-#include "notify/service.h"
 
 /* ---- What is asked for ---- */
 
@@ -66,7 +65,6 @@ static bool question_read(struct http_request *r, struct question *q)
 /* ---- Answers ---- */
 
 struct listing {
-    struct notify_service *service;
     struct view view;
     size_t group, alert; /* what comes next */
     bool begun;
@@ -75,9 +73,7 @@ struct listing {
 static void listing_close(void *state)
 {
     struct listing *l = state;
-    (void)notify_service_lock(l->service); /* alerts are counted under it */
     view_close(&l->view);
-    notify_service_unlock(l->service);
     mem_free(l);
 }
 
@@ -142,7 +138,6 @@ static void list(struct http_request *r, view_of take, bool (*next)(void *state,
         return;
     }
     struct listing *l = mem_zalloc(1, sizeof(*l));
-    l->service = api_of(r)->notify;
     err failed = take(e, &q.f, clock_wall_ms(), &l->view);
     api_v2_unlock(r);
     question_fini(&q);

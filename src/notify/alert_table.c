@@ -63,7 +63,7 @@ struct live_alert *live_alert_make(const struct live_alert *a)
     struct label *items = (struct label *)(made + 1);
     char *text = (char *)(items + a->labels.count + a->annotations.count);
     *made = *a;
-    made->refs = 1;
+    atomic_init(&made->refs, 1);
     made->labels = put_labels(items, &text, a->labels);
     made->annotations = put_labels(items + a->labels.count, &text, a->annotations);
     made->generator_url = put_text(&text, a->generator_url);
@@ -73,13 +73,14 @@ struct live_alert *live_alert_make(const struct live_alert *a)
 
 struct live_alert *live_alert_ref(struct live_alert *a)
 {
-    a->refs++;
+    (void)atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
     return a;
 }
 
 void live_alert_unref(struct live_alert *a)
 {
-    if (a != NULL && --a->refs == 0)
+    /* release: this holder's reads come before; acquire: so do those of all others */
+    if (a != NULL && atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) == 1)
         mem_free(a);
 }
 

@@ -1,16 +1,17 @@
 /* alert_table.h -- the alerts that are known, by fingerprint, and how a newer word about one is
- * joined with the older. An alert is immutable and counted; another takes its place. Not for
- * several threads at once. */
+ * joined with the older. An alert is immutable and counted, and may be held by several threads;
+ * another takes its place. A table is not for several threads at once. */
 #ifndef NOTIFY_ALERT_TABLE_H
 #define NOTIFY_ALERT_TABLE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "model/labels.h"
 
 struct live_alert {
-    uint32_t refs;
+    _Atomic uint32_t refs;
     uint64_t fingerprint;              /* of the labels */
     struct labels labels, annotations; /* sorted by name; labels have no empty values */
     str generator_url;

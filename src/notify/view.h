@@ -1,6 +1,6 @@
 /* view.h -- what the engine knows, as the API shows it: a snapshot of alerts or groups with their
- * state. Taken under the engine's lock; read without it, since alerts are immutable; let go of
- * under the lock again. */
+ * state. Taken under the engine's lock; read and let go of without it: alerts are immutable and
+ * counted. */
 #ifndef NOTIFY_VIEW_H
 #define NOTIFY_VIEW_H
 
@@ -59,7 +59,6 @@ MUST_USE err view_alerts(struct engine *e, const struct view_filter *f, int64_t 
 MUST_USE err view_groups(struct engine *e, const struct view_filter *f, int64_t now_ms,
                          struct view *v);
 
-/* With the lock. */
 void view_close(struct view *v);
 
 /* Bring a snapshot into its order. Without the lock. */
