@@ -128,7 +128,11 @@ void metrics_notify(struct api *api, struct buf *b)
          "Alerts that were refused because there were too many.",
          (double)(s.engine.refused_alerts + s.engine.refused_groups)},
     };
+    const struct line invalid = {
+        "version=\"v2\"", (double)atomic_load_explicit(&api->alerts_invalid, memory_order_relaxed)};
     put_alerts(b, &s);
+    put_lines(b, "alertmanager_alerts_invalid_total", "counter",
+              "The total number of received alerts that were invalid.", &invalid, 1);
     put_integrations(b, &s.engine);
     put_latency(b, api->notify);
     metric_put(b, METRICS, COUNT_OF(METRICS));

@@ -130,6 +130,8 @@ same("POST", "alerts", "[]", {"Content-Type": "text/plain"})
 same("POST", "alerts", "[]", {"Content-Type": "application/json; charset=utf-8"})
 same("POST", "alerts", "[]")
 equal(varve.get("alerts"), [], "nothing of that was taken")
+invalid = {b: re.search(r'^alertmanager_alerts_invalid_total\{version="v2"\} (\d+)$', b.request("GET", "/metrics")[2], re.M) for b in (varve, peer)}
+equal(invalid[varve] and invalid[varve][1], invalid[peer] and invalid[peer][1], "invalid alerts that were counted")
 
 step("alerts, groups, silences")
 ALERTS = [{"labels": {"alertname": "A", "a": "<&>", "gone": ""}, "annotations": {"s": "", "summary": "é"}, "generatorURL": "http://x/?a=1&b=2"},
