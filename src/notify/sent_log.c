@@ -2,12 +2,11 @@
 #include "notify/sent_log.h"
 
 #include "base/hash.h"
+#include "base/item_table.h"
 #include "base/mem.h"
 
-enum { SLOTS_MIN = 64 };
-
 struct entry {
-    uint64_t hash;
+    struct table_item item;
     int64_t at_ms, expires_at_ms;
     size_t key_bytes, firing_count, resolved_count;
     uint64_t fingerprints[]; /* firing, resolved; then the bytes of the key */
@@ -15,9 +14,7 @@ struct entry {
 
 struct sent_log {
     struct state_log *state;
-    struct entry **slots;
-    size_t slot_count, count;
-    uint64_t seed;
+    struct item_table entries;
 };
 
 const char *notify_reason_text(enum notify_reason reason)
@@ -36,52 +33,21 @@ static str key_of(const struct entry *e)
                  e->key_bytes};
 }
 
-static size_t slot_of(const struct sent_log *l, str key, uint64_t h)
+static bool has_key(const struct table_item *item, const void *key)
 {
-    size_t i = (size_t)h & (l->slot_count - 1);
-    while (l->slots[i] != NULL && (l->slots[i]->hash != h || !str_eq(key_of(l->slots[i]), key)))
-        i = (i + 1) & (l->slot_count - 1);
-    return i;
+    return str_eq(key_of((const struct entry *)item), *(const str *)key);
 }
 
-static void insert(struct sent_log *l, struct entry *e)
+static struct table_item *find(const struct sent_log *l, str key)
 {
-    size_t i = (size_t)e->hash & (l->slot_count - 1);
-    while (l->slots[i] != NULL)
-        i = (i + 1) & (l->slot_count - 1);
-    l->slots[i] = e;
-}
-
-static void grow(struct sent_log *l)
-{
-    struct entry **old = l->slots;
-    size_t old_count = l->slot_count;
-    l->slot_count *= 2;
-    l->slots = mem_zalloc(l->slot_count, sizeof(struct entry *));
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i] != NULL)
-            insert(l, old[i]);
-    mem_free(old);
-}
-
-static void remove_at(struct sent_log *l, size_t hole)
-{
-    size_t mask = l->slot_count - 1;
-    mem_free(l->slots[hole]);
-    l->slots[hole] = NULL;
-    l->count--;
-    for (size_t i = (hole + 1) & mask; l->slots[i] != NULL; i = (i + 1) & mask) {
-        struct entry *e = l->slots[i];
-        l->slots[i] = NULL;
-        insert(l, e);
-    }
+    return item_table_find(&l->entries, hash64(str_bytes(key), l->entries.seed), has_key, &key);
 }
 
 static void set_entry(struct sent_log *l, str key, const struct sent *s)
 {
     size_t lists = (s->firing_count + s->resolved_count) * sizeof(uint64_t);
     struct entry *e = mem_alloc(sizeof(*e) + lists + key.len);
-    *e = (struct entry){.hash = hash64(str_bytes(key), l->seed),
+    *e = (struct entry){.item = {hash64(str_bytes(key), l->entries.seed)},
                         .at_ms = s->at_ms,
                         .expires_at_ms = s->expires_at_ms,
                         .key_bytes = key.len,
@@ -93,12 +59,10 @@ static void set_entry(struct sent_log *l, str key, const struct sent *s)
         memcpy(e->fingerprints + s->firing_count, s->resolved,
                s->resolved_count * sizeof(uint64_t));
     memcpy((char *)e->fingerprints + lists, key.ptr, key.len);
-    size_t i = slot_of(l, key, e->hash);
-    if (l->slots[i] != NULL)
-        remove_at(l, i);
-    if (++l->count * 2 > l->slot_count)
-        grow(l);
-    insert(l, e);
+    struct table_item *old = find(l, key);
+    if (old != NULL)
+        item_table_remove(&l->entries, old);
+    item_table_put(&l->entries, &e->item);
 }
 
 /* ---- On disk ---- */
@@ -148,9 +112,7 @@ struct sent_log *sent_log_open(struct state_log *state)
 {
     struct sent_log *l = mem_zalloc(1, sizeof(*l));
     l->state = state;
-    l->slot_count = SLOTS_MIN;
-    l->slots = mem_zalloc(l->slot_count, sizeof(struct entry *));
-    l->seed = hash_random_seed();
+    item_table_init(&l->entries);
     state_log_each(state, STATE_SENT, restore, l);
     return l;
 }
@@ -159,15 +121,13 @@ void sent_log_close(struct sent_log *l)
 {
     if (l == NULL)
         return;
-    for (size_t i = 0; i < l->slot_count; i++)
-        mem_free(l->slots[i]);
-    mem_free(l->slots);
+    item_table_fini(&l->entries);
     mem_free(l);
 }
 
 bool sent_log_get(const struct sent_log *l, str key, int64_t now_ms, struct sent *out)
 {
-    const struct entry *e = l->slots[slot_of(l, key, hash64(str_bytes(key), l->seed))];
+    const struct entry *e = (const struct entry *)find(l, key);
     if (e == NULL || e->expires_at_ms <= now_ms)
         return false;
     *out = (struct sent){e->at_ms,        e->expires_at_ms,
@@ -188,20 +148,20 @@ void sent_log_put(struct sent_log *l, str key, const struct sent *s)
 
 void sent_log_gc(struct sent_log *l, int64_t now_ms)
 {
-    for (size_t i = 0; i < l->slot_count;) {
-        struct entry *e = l->slots[i];
-        if (e == NULL || e->expires_at_ms > now_ms) {
-            i++;
+    size_t at = 0;
+    for (struct table_item *i; (i = item_table_next(&l->entries, &at)) != NULL;) {
+        const struct entry *e = (const struct entry *)i;
+        if (e->expires_at_ms > now_ms)
             continue;
-        }
         state_log_put(l->state, STATE_SENT, str_bytes(key_of(e)), NULL);
-        remove_at(l, i); /* another may stand there now */
+        item_table_remove(&l->entries, i);
+        at--;
     }
 }
 
 size_t sent_log_count(const struct sent_log *l)
 {
-    return l->count;
+    return l->entries.count;
 }
 
 /* ---- Deciding ---- */

@@ -1,7 +1,6 @@
-/* state_log.h -- what must survive a crash: values under keys, in a file that is appended to. The
- * last value of a key counts. The file is rewritten when it is opened and when it has grown too
- * much; a torn tail is cut. After a failed write all that is known is written anew. Format:
- * docs/formats/notify-state.md. Not for several threads at once. */
+/* state_log.h -- what must survive a crash: values under keys, in a log (base/record_log.h). The
+ * last value of a key counts. Format: docs/formats/notify-state.md. Not for several threads at
+ * once. */
 #ifndef NOTIFY_STATE_LOG_H
 #define NOTIFY_STATE_LOG_H
 
@@ -12,8 +11,7 @@
 #include "base/fs.h"
 
 enum {
-    STATE_LOG_BYTES_MAX = 1 << 30, /* of the file: more is not read */
-    STATE_LOG_KEY_BYTES_MAX = 1 << 20,
+    STATE_LOG_BYTES_MAX = 1 << 30,          /* of the file: more is neither read nor written */
     STATE_LOG_KEPT_BYTES_MAX = 256 << 20,   /* of all values: see state_log_has_room() */
     STATE_LOG_PENDING_BYTES_MAX = 32 << 20, /* more is not held back until the next sync */
 };
@@ -26,8 +24,8 @@ enum state_kind { /* of what a key is; on disk */
 
 struct state_log;
 
-/* Open or create DIR/state; the directory is made when missing.
- *   ERR_IO, ERR_NOSPACE, ERR_LIMIT  `d` says why */
+/* Open or create DIR/state; the directory is made when missing. A full disk is no error: what is
+ * known is written when there is room.  ERR_IO, ERR_LIMIT  `d` says why */
 MUST_USE err state_log_open(struct fs *fs, const char *dir, struct state_log **out, struct diag *d);
 void state_log_close(struct state_log *l); /* NULL is allowed */
 
@@ -39,7 +37,7 @@ void state_log_each(const struct state_log *l, enum state_kind kind,
 void state_log_put(struct state_log *l, enum state_kind kind, slice key, const slice *value);
 
 struct state_log_limits {
-    uint64_t file_bytes, kept_bytes, pending_bytes;
+    uint64_t kept_bytes, pending_bytes;
 };
 void state_log_set_limits_for_test(struct state_log *l, struct state_log_limits limits);
 

@@ -382,7 +382,7 @@ static void test_engine__refuses_what_does_not_fit(void **state)
     struct testing_labels l;
     struct engine_counts counts;
     sim_open(&s, "route: {receiver: r}\nreceivers: [{name: r}]\n");
-    state_log_set_limits_for_test(s.e->state, (struct state_log_limits){1 << 20, 4096, 1 << 20});
+    state_log_set_limits_for_test(s.e->state, (struct state_log_limits){4096, 1 << 20});
     char text[16];
     err e = OK;
     int taken = 0;

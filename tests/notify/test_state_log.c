@@ -1,5 +1,6 @@
-/* test_state_log.c -- what was synced is there again after any crash, failure, cut or flipped bit;
- * the notification log decides by it. */
+/* test_state_log.c -- the last value of each kind and key is there after a restart, on a full disk
+ * once there is room; the notification log decides by it. What any log survives:
+ * tests/base/test_record_log.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,166 +9,162 @@
 
 #include <cmocka.h>
 
-#include "base/compiler.h"
+#include "base/record_log.h"
 #include "notify/sent_log.h"
 #include "support/fs_sim.h"
 
-enum { KEYS = 20 };
-
-static void put(struct state_log *l, unsigned key, unsigned value)
+static struct state_log *open_state(struct fs_sim *disk)
 {
-    slice k = {(const uint8_t *)&key, sizeof(key)}, v = {(const uint8_t *)&value, sizeof(value)};
-    state_log_put(l, STATE_SENT, k, value > 0 ? &v : NULL);
+    struct state_log *l;
+    struct diag d = {.text = ""};
+    if (state_log_open(fs_sim_fs(disk), "/notify", &l, &d) != OK)
+        fail_msg("%s", d.text);
+    return l;
 }
+
+static void put(struct state_log *l, enum state_kind kind, const char *key, const char *value)
+{
+    slice v = value != NULL ? str_bytes(str_from(value)) : (slice){NULL, 0};
+    state_log_put(l, kind, str_bytes(str_from(key)), value != NULL ? &v : NULL);
+}
+
+/* "key=value " for each, and how many. */
+struct seen {
+    size_t count;
+    char text[256];
+};
 
 static void take(void *arg, slice key, slice value)
 {
-    unsigned *values = arg, k;
-    memcpy(&k, key.ptr, sizeof(k));
-    assert_true(k < KEYS && value.len == sizeof(unsigned));
-    memcpy(&values[k], value.ptr, sizeof(unsigned));
+    struct seen *s = arg;
+    size_t n = strlen(s->text);
+    s->count++;
+    (void)snprintf(s->text + n, sizeof(s->text) - n, STR_FMT "=" STR_FMT " ",
+                   STR_ARG(slice_text(key)), STR_ARG(slice_text(value)));
 }
 
-/* Set and remove values, a sync behind each; *synced counts those that were. */
-static err write_all(struct fs *fs, unsigned *synced)
+static void expect(const struct state_log *l, enum state_kind kind, size_t count, const char *text)
 {
-    struct state_log *l;
-    *synced = 0;
-    TRY(state_log_open(fs, "/notify", &l, NULL));
-    err e = OK;
-    for (unsigned i = 0; e == OK && i < 3 * KEYS; i++) {
-        put(l, i % KEYS, i % 7 == 3 ? 0 : i + 1);
-        e = state_log_sync(l);
-        *synced += e == OK;
-    }
-    state_log_close(l);
-    return e;
+    struct seen s = {0};
+    state_log_each(l, kind, take, &s);
+    assert_int_equal(s.count, count);
+    if (strstr(s.text, text) == NULL)
+        fail_msg("%s: no %s", s.text, text);
 }
 
-static void expect(unsigned *values, unsigned writes)
-{
-    memset(values, 0, KEYS * sizeof(*values));
-    for (unsigned i = 0; i < writes; i++)
-        values[i % KEYS] = i % 7 == 3 ? 0 : i + 1;
-}
-
-static void check(struct fs_sim *disk, unsigned synced, uint64_t at)
-{
-    struct state_log *l;
-    unsigned got[KEYS] = {0}, want[KEYS], more[KEYS];
-    assert_int_equal(state_log_open(fs_sim_fs(disk), "/notify", &l, NULL), OK);
-    state_log_each(l, STATE_SENT, take, got);
-    state_log_close(l);
-    expect(want, synced);
-    expect(more, synced + 1); /* what was being written may be there */
-    if (memcmp(got, want, sizeof(got)) != 0 && memcmp(got, more, sizeof(got)) != 0)
-        fail_msg("operation %llu: not what was synced", (unsigned long long)at);
-}
-
-static void test_state_log__survives_death_at_any_operation(void **state)
-{
-    (void)state;
-    for (uint64_t at = 1;; at++) {
-        struct fs_sim *disk = fs_sim_new(at);
-        unsigned synced;
-        fs_sim_die_at(disk, at);
-        (void)!write_all(fs_sim_fs(disk), &synced);
-        bool died = fs_sim_is_dead(disk);
-        fs_sim_crash(disk);
-        fs_sim_clear(disk);
-        check(disk, synced, at);
-        fs_sim_free(disk);
-        if (!died)
-            break;
-    }
-}
-
-static void test_state_log__heals_after_failures(void **state)
-{
-    static const enum sim_failure HOW[] = {SIM_EIO, SIM_ENOSPC, SIM_SHORT_EIO, SIM_SHORT_ENOSPC};
-    (void)state;
-    for (uint64_t at = 1; at < 200; at += 3) {
-        struct fs_sim *disk = fs_sim_new(at);
-        struct state_log *l;
-        unsigned got[KEYS] = {0}, want[KEYS];
-        assert_int_equal(state_log_open(fs_sim_fs(disk), "/notify", &l, NULL), OK);
-        fs_sim_fail(disk, SIM_WRITE | SIM_SYNC, at, HOW[at % COUNT_OF(HOW)], false);
-        for (unsigned i = 0; i < 3 * KEYS; i++) {
-            put(l, i % KEYS, i % 7 == 3 ? 0 : i + 1);
-            (void)!state_log_sync(l);
-        }
-        assert_int_equal(state_log_sync(l), OK); /* all of it is tried again */
-        state_log_close(l);
-        fs_sim_crash(disk);
-        fs_sim_clear(disk);
-        assert_int_equal(state_log_open(fs_sim_fs(disk), "/notify", &l, NULL), OK);
-        state_log_each(l, STATE_SENT, take, got);
-        expect(want, 3 * KEYS);
-        assert_memory_equal(got, want, sizeof(got));
-        state_log_close(l);
-        fs_sim_free(disk);
-    }
-}
-
-static void test_state_log__reads_damage_as_an_early_end(void **state)
+static void test_state_log__keeps_the_last_value_of_each_key(void **state)
 {
     struct fs_sim *disk = fs_sim_new(1);
-    unsigned synced;
+    struct state_log *l = open_state(disk);
     (void)state;
-    assert_int_equal(write_all(fs_sim_fs(disk), &synced), OK);
-    size_t size = fs_sim_bytes(disk, "/notify/state").len;
-    for (size_t i = 0; i < size; i += 5) {
-        struct fs_sim *copy = fs_sim_clone(disk, i);
-        struct state_log *l;
-        unsigned got[KEYS] = {0};
-        if (i % 2 == 0)
-            fs_sim_cut(copy, "/notify/state", i);
-        else
-            fs_sim_flip(copy, "/notify/state", i * 8 + i % 8);
-        assert_int_equal(state_log_open(fs_sim_fs(copy), "/notify", &l, NULL), OK);
-        state_log_each(l, STATE_SENT, take, got); /* checks what it gets */
+    put(l, STATE_SENT, "a", "1");
+    put(l, STATE_SENT, "b", "2");
+    put(l, STATE_SENT, "a", "3");
+    put(l, STATE_ALERT, "a", "another kind");
+    put(l, STATE_SILENCE, "", "");
+    put(l, STATE_SILENCE, "gone", "soon");
+    assert_int_equal(state_log_sync(l), OK);
+    put(l, STATE_SENT, "b", NULL);
+    put(l, STATE_SILENCE, "gone", NULL);
+    put(l, STATE_ALERT, "never was", NULL);
+    assert_int_equal(state_log_sync(l), OK);
+    for (unsigned i = 0; i < 3; i++) { /* appended, then rewritten */
+        expect(l, STATE_SENT, 1, "a=3 ");
+        expect(l, STATE_ALERT, 1, "a=another kind ");
+        expect(l, STATE_SILENCE, 1, "= ");
         state_log_close(l);
-        fs_sim_free(copy);
+        l = open_state(disk);
     }
+    state_log_close(l);
     fs_sim_free(disk);
 }
 
-/* However often values change, the file stays one that can be read, and what waits for a sync is
- * bounded. */
-static void test_state_log__stays_within_its_size(void **state)
+static void test_state_log__opens_on_a_full_disk(void **state)
 {
-    (void)state;
-    enum { KEPT = 64 << 10, VALUE = 6 << 10, FILE_MAX = 4 * KEPT };
     struct fs_sim *disk = fs_sim_new(1);
-    struct fs *fs = fs_sim_fs(disk);
-    struct state_log *l;
-    struct buf file = {0};
-    static const uint8_t VALUES[VALUE] = {1};
-    size_t largest = 0;
-    assert_int_equal(state_log_open(fs, "/notify", &l, NULL), OK);
-    assert_true(state_log_has_room(l, STATE_LOG_KEPT_BYTES_MAX));
-    assert_false(state_log_has_room(l, STATE_LOG_KEPT_BYTES_MAX + 1));
-    state_log_set_limits_for_test(l, (struct state_log_limits){FILE_MAX, KEPT, 2 * VALUE});
-    for (unsigned i = 0; i < 200; i++) {
-        unsigned key = i % 10;
-        slice k = {(const uint8_t *)&key, sizeof(key)}, v = {VALUES, VALUE};
-        assert_int_equal(state_log_has_room(l, VALUE), i < 10);
-        state_log_put(l, STATE_ALERT, k, &v);
-        buf_reset(&file);
-        assert_int_equal(fs_read_file(fs, "/notify/state", FILE_MAX, &file), OK);
-        largest = MAX(largest, file.len);
-    }
-    assert_true(largest > FILE_MAX / 2 - 3 * VALUE); /* it was held back until there was need */
+    (void)state;
+    fs_sim_set_capacity(disk, 1);
+    struct state_log *l = open_state(disk);
+    put(l, STATE_SENT, "a", "1");
+    assert_int_equal(state_log_sync(l), ERR_NOSPACE);
+    fs_sim_set_capacity(disk, 0);
     assert_int_equal(state_log_sync(l), OK);
     state_log_close(l);
-    assert_int_equal(state_log_open(fs, "/notify", &l, NULL), OK);
-    state_log_set_limits_for_test(l, (struct state_log_limits){FILE_MAX, KEPT, 2 * VALUE});
+    l = open_state(disk);
+    expect(l, STATE_SENT, 1, "a=1 ");
+    state_log_close(l);
+    fs_sim_free(disk);
+}
+
+static bool take_none(void *arg, slice payload)
+{
+    (void)arg, (void)payload;
+    return true;
+}
+
+static void give_nonsense(void *arg, struct record_log *l)
+{
+    (void)arg;
+    record_log_put(l, str_bytes(STR("\x02\x01"
+                                    "a1")));
+    record_log_put(l, str_bytes(STR("\x02\x09"
+                                    "short")));
+    record_log_put(l, str_bytes(STR("\x02\x01"
+                                    "b2")));
+}
+
+/* A record that says nothing costs itself alone, and the file is kept. */
+static void test_state_log__leaves_out_records_it_does_not_understand(void **state)
+{
+    const struct record_log_owner owner = {.magic = "VARVENS1",
+                                           .what = "nonsense",
+                                           .bytes_max = 1 << 20,
+                                           .take = take_none,
+                                           .give = give_nonsense};
+    struct fs_sim *disk = fs_sim_new(1);
+    struct record_log *file;
+    bool whole;
+    (void)state;
+    assert_int_equal(
+        record_log_open(fs_sim_fs(disk), "/notify", "state", &owner, &file, &whole, NULL), OK);
+    record_log_close(file);
+    struct state_log *l = open_state(disk);
+    expect(l, STATE_SENT, 2, "a=1 ");
+    expect(l, STATE_SENT, 2, "b=2 ");
+    assert_non_null(fs_sim_bytes(disk, "/notify/state.damaged").ptr);
+    state_log_close(l);
+    fs_sim_free(disk);
+}
+
+/* What waits for a sync is bounded, and so is what is kept of what strangers send. */
+static void test_state_log__holds_back_and_keeps_a_bounded_amount(void **state)
+{
+    enum { KEYS = 10, VALUE = 6 << 10, KEPT = (KEYS + 1) * VALUE };
+    static const uint8_t VALUES[VALUE] = {1};
+    const struct state_log_limits limits = {KEPT, 2 * VALUE};
+    const slice v = {VALUES, VALUE};
+    struct fs_sim *disk = fs_sim_new(1);
+    struct state_log *l = open_state(disk);
+    (void)state;
+    assert_true(state_log_has_room(l, STATE_LOG_KEPT_BYTES_MAX));
+    assert_false(state_log_has_room(l, STATE_LOG_KEPT_BYTES_MAX + 1));
+    state_log_set_limits_for_test(l, limits);
+    for (unsigned i = 0; i < 5 * KEYS; i++) {
+        unsigned key = i % KEYS;
+        assert_int_equal(state_log_has_room(l, VALUE), i < KEYS);
+        state_log_put(l, STATE_ALERT, (slice){(const uint8_t *)&key, sizeof(key)}, &v);
+        assert_true(fs_sim_bytes(disk, "/notify/state").len + 2 * VALUE >= i * VALUE);
+    }
+    assert_int_equal(state_log_sync(l), OK);
+    state_log_close(l);
+    l = open_state(disk);
+    state_log_set_limits_for_test(l, limits);
     assert_false(state_log_has_room(l, VALUE));
-    for (unsigned key = 0; key < 10; key++)
+    for (unsigned key = 0; key < KEYS; key++)
         state_log_put(l, STATE_ALERT, (slice){(const uint8_t *)&key, sizeof(key)}, NULL);
     assert_true(state_log_has_room(l, KEPT));
+    assert_false(state_log_has_room(l, KEPT + 1));
     state_log_close(l);
-    buf_fini(&file);
     fs_sim_free(disk);
 }
 
@@ -231,10 +228,10 @@ static void test_sent_log__forgets_what_expired(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_state_log__survives_death_at_any_operation),
-        cmocka_unit_test(test_state_log__heals_after_failures),
-        cmocka_unit_test(test_state_log__reads_damage_as_an_early_end),
-        cmocka_unit_test(test_state_log__stays_within_its_size),
+        cmocka_unit_test(test_state_log__keeps_the_last_value_of_each_key),
+        cmocka_unit_test(test_state_log__opens_on_a_full_disk),
+        cmocka_unit_test(test_state_log__leaves_out_records_it_does_not_understand),
+        cmocka_unit_test(test_state_log__holds_back_and_keeps_a_bounded_amount),
         cmocka_unit_test(test_sent_log__decides),
         cmocka_unit_test(test_sent_log__forgets_what_expired),
     };
