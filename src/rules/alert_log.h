@@ -1,9 +1,8 @@
 /* alert_log.h -- the states of alerts on disk: what a restart, however abrupt, must not forget.
  *
- * A file that is appended to: whenever the alerts of a rule change, they are written and synced
- * before anybody is told of them. The last record of a rule counts. It is rewritten when opened and
- * when it has grown too much. A tail that was torn is cut; whatever is damaged costs the records
- * behind it, which is logged. Format: docs/formats/alerts.md. Any thread. */
+ * A log (base/record_log.h): whenever the alerts of a rule change, they are written and synced
+ * before anybody is told of them. The last record of a rule counts. Format: docs/formats/alerts.md.
+ * Any thread. */
 #ifndef RULES_ALERT_LOG_H
 #define RULES_ALERT_LOG_H
 
@@ -11,18 +10,19 @@
 #include "rules/alert.h"
 
 enum {
-    ALERT_LOG_BYTES_MAX = 1 << 30, /* of the file: more is not read */
+    ALERT_LOG_BYTES_MAX = 1 << 30, /* of the file: more is neither read nor written */
     ALERT_LOG_LABELS_MAX = 4096,   /* of one alert, as in the store */
 };
 
 struct alert_log;
 
-/* Open or create DIR/alerts; the directory is made when missing.
- *   ERR_IO, ERR_NOSPACE, ERR_LIMIT  `d` says why */
+/* Open or create DIR/alerts; the directory is made when missing. A full disk is no error: what is
+ * known is written when there is room.  ERR_IO, ERR_LIMIT  `d` says why */
 MUST_USE err alert_log_open(struct fs *fs, const char *dir, struct alert_log **out, struct diag *d);
 void alert_log_close(struct alert_log *l); /* NULL is allowed */
 
-/* Was there a whole log when it was opened? Then a rule without a record had no alerts. */
+/* Was there a log when it was opened, and nothing missing in it? Then a rule without a record had
+ * no alerts. */
 bool alert_log_was_whole(const struct alert_log *l);
 
 /* Keep the alerts of rule `key` as they are now; `sync`: durably. What fails is logged and tried

@@ -306,6 +306,27 @@ static void test_restore__a_full_disk(void **state)
     fs_sim_free(sim);
 }
 
+/* It was full when the server began, too. */
+static void test_restore__a_start_on_a_full_disk(void **state)
+{
+    struct fs_sim *sim = fs_sim_new(1);
+    struct world w;
+    (void)state;
+    world_open(&w);
+    fs_sim_set_capacity(sim, 1);
+    start(&w, sim, FOR("0s"), 0);
+    fire(&w, 0, 60);
+    eval(&w, 0);
+    assert_told(&w, "firing A{} from 0 until 240; ");
+    fs_sim_set_capacity(sim, 0);
+    eval(&w, 90);
+    kill_process(&w);
+    start(&w, sim, FOR("0s"), 100);
+    assert_alerts(&w, 0, "firing {}=2 at 0 fired 0; ");
+    world_close(&w);
+    fs_sim_free(sim);
+}
+
 /* ---- ALERTS_FOR_STATE ---- */
 
 static void for_state(struct world *w, int64_t s, double value)
@@ -359,6 +380,34 @@ static void test_restore__from_alerts_for_state(void **state)
     restored_from(began, 300, 370, "9m", "pending {}=2 at 370 fired -1; ");
 }
 
+/* The record of a rule is lost: its samples say how long it waited. Nobody asks them where the log
+ * is whole. */
+static void test_restore__damage_is_made_up_for_by_samples(void **state)
+{
+    (void)state;
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct fs_sim *sim = fs_sim_new(1);
+        struct world w;
+        world_open(&w);
+        open_log(&w, sim);
+        alert_log_put(w.env.log, (hash128){1, 1}, &(struct alert_set){0}, true);
+        alert_log_put(w.env.log, (hash128){2, 1}, &(struct alert_set){0}, true);
+        alert_log_close(w.env.log);
+        if (damaged)
+            fs_sim_flip(sim, "/data/alerts", (16 + 8) * 8);
+        for_state(&w, 300, (double)(T0 / 1000));
+        give(&w, "x", NULL, NULL, 370, 2);
+        start(&w, sim, FOR("20m"), 370);
+        assert_int_equal(alert_log_was_whole(w.env.log), !damaged);
+        eval(&w, 370);
+        eval(&w, 400);
+        assert_alerts(
+            &w, 0, damaged ? "pending {}=2 at 100 fired -1; " : "pending {}=2 at 370 fired -1; ");
+        world_close(&w);
+        fs_sim_free(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,8 +421,10 @@ int main(void)
         cmocka_unit_test(test_restore__a_torn_log),
         cmocka_unit_test(test_restore__power_loss),
         cmocka_unit_test(test_restore__a_full_disk),
+        cmocka_unit_test(test_restore__a_start_on_a_full_disk),
         cmocka_unit_test(test_restore__the_log_does_not_grow_for_ever),
         cmocka_unit_test(test_restore__from_alerts_for_state),
+        cmocka_unit_test(test_restore__damage_is_made_up_for_by_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
