@@ -334,10 +334,9 @@ static void take_count(atomic_uint_least64_t *to, atomic_uint_least64_t *from)
     (void)atomic_fetch_add_explicit(to, n, memory_order_relaxed);
 }
 
-void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
+/* What is known of the group as a whole. Holding the locks of both. */
+static void take_group(struct group *g, struct group *from)
 {
-    struct keyed *keys = by_key(g), *others = by_key(from);
-    size_t k = 0;
     g->eval_ns = from->eval_ns;
     g->last_eval_ms = from->last_eval_ms;
     g->last_ts_ms = from->last_ts_ms;
@@ -348,19 +347,43 @@ void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
     take_count(&g->counters.iterations, &from->counters.iterations);
     take_count(&g->counters.missed, &from->counters.missed);
     rule_series_move(&g->orphans, &from->orphans);
+}
+
+/* For each rule of `from` the one that takes its place, or NULL; to be freed. */
+static struct rule **heirs_of(struct group *g, struct group *from)
+{
+    struct rule **heirs = mem_zalloc(from->rule_count + 1, sizeof(struct rule *));
+    struct keyed *keys = by_key(g), *others = by_key(from);
+    size_t k = 0;
     for (size_t i = 0; i < from->rule_count; i++) {
-        struct rule *r = &from->rules[others[i].index];
         while (k < g->rule_count && compare_keys(keys[k].key, others[i].key) < 0)
             k++;
-        if (k < g->rule_count && compare_keys(keys[k].key, others[i].key) == 0) {
-            take_rule(&g->rules[keys[k].index], r);
-        } else {
-            end_rule(from, r, ts_ms);
-            rule_series_move(&g->orphans, &r->written);
-        }
+        if (k < g->rule_count && compare_keys(keys[k].key, others[i].key) == 0)
+            heirs[others[i].index] = &g->rules[keys[k].index];
     }
     mem_free(keys);
     mem_free(others);
+    return heirs;
+}
+
+void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
+{
+    struct rule **heirs = heirs_of(g, from);
+    for (size_t i = 0; i < from->rule_count; i++)
+        if (heirs[i] == NULL)
+            end_rule(from, &from->rules[i], ts_ms);
+    group_lock(from); /* others look at it still, and may at the new one */
+    group_lock(g);
+    take_group(g, from);
+    for (size_t i = 0; i < from->rule_count; i++) {
+        if (heirs[i] != NULL)
+            take_rule(heirs[i], &from->rules[i]);
+        else
+            rule_series_move(&g->orphans, &from->rules[i].written);
+    }
+    group_unlock(g);
+    group_unlock(from);
+    mem_free(heirs);
 }
 
 void group_end(struct group *g, int64_t ts_ms)

@@ -241,13 +241,15 @@ static void replace(struct rules *m, struct managed *it, struct group *fresh)
     }
     it = halt(m, it);
     struct group *old = it->group;
-    bool same_interval = old->interval_ms == fresh->interval_ms;
-    it->group = fresh;
-    if (!same_interval)
-        it->slot_ns = group_slot_ns(fresh, now_ns());
-    it->running = true; /* until it has its state nobody evaluates it */
+    it->running = true; /* until the new one has its state nobody evaluates it */
     mutex_unlock(&m->lock);
     group_copy_state(fresh, old, clock_wall_ms());
+    mutex_lock(&m->lock);
+    it = find(m, fresh->key);
+    it->group = fresh; /* others see it with all its alerts */
+    if (old->interval_ms != fresh->interval_ms)
+        it->slot_ns = group_slot_ns(fresh, now_ns());
+    mutex_unlock(&m->lock);
     if (m->started)
         group_restore(fresh, clock_wall_ms());
     group_close(old);

@@ -43,6 +43,8 @@ struct world {
     bool overlaps;            /* two of one group were */
     unsigned slow_us;         /* how long a query of a group "slow..." takes */
     struct buf told;          /* "firing A; removed B; " */
+    atomic_bool looked_enough;
+    uint64_t seen_evals; /* of who looks */
 };
 
 /* ---- Queries that are watched ---- */
@@ -419,7 +421,33 @@ static void test_manager__alerts_of_groups_that_go_end(void **state)
     close_world(&w);
 }
 
-/* Reloads all the time, while evaluations run. */
+/* Looks at everything, as /api/v1/rules does, until told to stop. */
+static void *look(void *arg)
+{
+    struct world *w = arg;
+    struct buf b = {0};
+    while (!atomic_load(&w->looked_enough)) {
+        struct rules_view v = rules_view(w->rules);
+        buf_reset(&b);
+        for (size_t i = 0; i < v.count; i++) {
+            struct group *g = v.groups[i];
+            group_lock(g);
+            for (size_t k = 0; k < g->rule_count; k++) {
+                buf_put_str(&b, buf_str(&g->rules[k].last_error));
+                for (size_t n = 0; n < g->rules[k].alerts.count; n++)
+                    buf_put_str(&b,
+                                labels_get(g->rules[k].alerts.items[n]->labels, STR("alertname")));
+            }
+            w->seen_evals += g->evals;
+            group_unlock(g);
+        }
+        rules_view_fini(&v);
+    }
+    buf_fini(&b);
+    return NULL;
+}
+
+/* Reloads all the time, while evaluations run and somebody looks. */
 static void test_manager__reloads_meet_evaluations(void **state)
 {
     static const char *const FILES[] = {
@@ -433,12 +461,17 @@ static void test_manager__reloads_meet_evaluations(void **state)
     open_world(&w, 3);
     w.slow_us = 5000;
     load_and_start(&w, FILES[0]);
+    pthread_t looker;
+    assert_int_equal(thread_start(&looker, "look", look, &w), OK);
     for (int i = 1; i <= 60; i++) {
         load(&w, FILES[i % 4]);
         wait_ms(i % 7 * 5);
     }
     load(&w, FILES[0]);
     (void)evaluations(&w, "slow", 2);
+    atomic_store(&w.looked_enough, true);
+    thread_join(looker);
+    assert_true(w.seen_evals > 0);
     rules_stop(w.rules);
     assert_false(w.overlaps);
     close_world(&w);
