@@ -29,6 +29,7 @@ struct group {      /* of one route, with equal values of group_by */
     struct alert_table *alerts;
     bool has_flushed;
     struct flush *running; /* NULL: none */
+    int64_t late_ms;       /* when the next flush would have been, which waits for it; 0: none */
     struct group *next;    /* of the bucket */
 };
 
@@ -51,6 +52,7 @@ struct flush {                   /* one group going through the pipeline */
     struct delivery **last;
     struct live_alert **resolved;   /* at its beginning */
     size_t resolved_count, waiting; /* waiting: deliveries not done */
+    int64_t deadline_ms;            /* of its deliveries */
     bool failed;
 };
 

@@ -213,8 +213,9 @@ static void free_flush(struct flush *f)
     mem_free(f);
 }
 
-/* All is sent: alerts that had ended and did not change meanwhile leave the group. */
-static void finish(struct flush *f)
+/* All is sent: alerts that had ended and did not change meanwhile leave the group. A flush that
+ * waited for this one is due. */
+static void finish(struct engine *e, struct flush *f)
 {
     struct group *g = f->group;
     if (f->waiting > 0)
@@ -224,6 +225,9 @@ static void finish(struct flush *f)
         for (size_t i = 0; !f->failed && i < f->resolved_count; i++)
             if (alert_table_get(g->alerts, f->resolved[i]->fingerprint) == f->resolved[i])
                 alert_table_forget(g->alerts, f->resolved[i]->fingerprint);
+        if (g->late_ms > 0)
+            due_heap_set(&e->due_groups, &g->due, g->late_ms);
+        g->late_ms = 0;
     }
     free_flush(f);
 }
@@ -244,7 +248,7 @@ void flush_abandon(struct engine *e, struct flush *f)
         free_delivery(d);
     }
     f->waiting--;
-    finish(f);
+    finish(e, f);
 }
 
 static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
@@ -254,6 +258,7 @@ static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
     const struct receiver_config *receiver = alertmanager_receiver(e->file, g->route->receiver);
     f->group = g;
     f->last = &f->deliveries;
+    f->deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN);
     g->running = f;
     take_snapshot(g, now_ms, &b, f);
     drop_inhibited(e, &b, now_ms);
@@ -262,15 +267,21 @@ static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
     for (size_t i = 0; b.count > 0 && i < receiver->integration_count; i++)
         notify_one(e, f, &receiver->integrations[i], &b, now_ms);
     mem_free(b.alerts);
-    finish(f);
+    finish(e, f);
 }
 
 void flush_due_groups(struct engine *e, int64_t now_ms)
 {
     struct group *g;
     while ((g = (struct group *)due_heap_first(&e->due_groups)) != NULL && g->due.ms <= now_ms) {
+        if (g->running != NULL && now_ms < g->running->deadline_ms) {
+            g->late_ms = g->due.ms; /* short intervals: what is under way has its time */
+            due_heap_set(&e->due_groups, &g->due, g->running->deadline_ms);
+            continue;
+        }
         if (g->running != NULL)
             flush_abandon(e, g->running); /* its time is over */
+        g->late_ms = 0;
         g->has_flushed = true;
         due_heap_set(&e->due_groups, &g->due, now_ms + MAX(g->route->group_interval_ms, 1));
         if (alert_table_count(g->alerts) > 0)
@@ -333,5 +344,5 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
     }
     unlink_delivery(e, d);
     free_delivery(d);
-    finish(f);
+    finish(e, f);
 }

@@ -404,6 +404,37 @@ static void test_engine__refuses_what_does_not_fit(void **state)
     sim_close(&s);
 }
 
+/* A flush may take ten seconds, also when the next one would be due before: it waits. */
+static void test_engine__gives_deliveries_their_time(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, "route: {receiver: r, group_by: [g], group_wait: 0s, group_interval: 2s}\n" HOOK);
+    fire(&s, "n=a g=1");
+    struct delivery *d = engine_take(s.e, s.now_ms);
+    assert_non_null(d);
+    s.now_ms += 3 * SECOND;
+    fire(&s, "n=b g=1");
+    assert_null(engine_take(s.e, s.now_ms)); /* the first is under way */
+    s.now_ms += SECOND;
+    engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
+    run_until(&s,
+              s.now_ms); /* what waited is due at once, and a is not told again for being late */
+    assert_told(&s, "+4s r/webhook/0 new alerts added: a b\n");
+    fire(&s, "n=c g=1");
+    s.now_ms += 2 * SECOND;
+    d = engine_take(s.e, s.now_ms);
+    assert_non_null(d);
+    s.now_ms += 9 * SECOND;
+    assert_null(engine_take(s.e, s.now_ms));
+    s.now_ms += SECOND; /* its time is over */
+    struct delivery *next = engine_take(s.e, s.now_ms);
+    assert_non_null(next);
+    engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
+    engine_done(s.e, next, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_engine__leaves_out_resolved_where_told_so),
         cmocka_unit_test(test_engine__mutes),
         cmocka_unit_test(test_engine__reloads_while_it_sends),
+        cmocka_unit_test(test_engine__gives_deliveries_their_time),
         cmocka_unit_test(test_engine__retries_until_the_next_flush),
         cmocka_unit_test(test_engine__waits_as_long_as_a_provider_asks),
         cmocka_unit_test(test_engine__remembers_through_a_crash),
