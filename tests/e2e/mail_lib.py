@@ -78,6 +78,8 @@ class MailServer:
                         self.say("354 go on")
                         lines = []
                         while (text := self.file.readline()) != b".\r\n":
+                            if not text:
+                                return  # the client is gone
                             lines.append(text[1:] if text.startswith(b".") else text)
                         with outer.lock:
                             outer.mails.append((sender, to, b"".join(lines)))
