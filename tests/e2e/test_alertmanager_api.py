@@ -11,7 +11,7 @@ for program in ("prometheus", "prometheus-alertmanager", "amtool"):
     if not shutil.which(program):
         skip(f"this needs {program}")
 
-CONFIG = """global: {resolve_timeout: 3m}
+CONFIG = """global: {resolve_timeout: 30m}
 route:
   receiver: all
   group_wait: 1s
