@@ -1,4 +1,4 @@
-/* cmd_serve.c -- varve serve: flags, start in order (listen, open the store, be ready), signals,
+/* cmd_serve.c -- varve serve: start in order (listen, open the store, be ready), signals,
  * and an orderly end (stop taking requests, drain, cut the head, unlock). */
 #include <malloc.h>
 #include <poll.h>
@@ -15,9 +15,9 @@
 #include "base/mem.h"
 #include "base/regex.h"
 #include "cli/commands.h"
-#include "cli/flags.h"
 #include "cli/serve_alerting.h"
 #include "cli/serve_config.h"
+#include "cli/serve_flags.h"
 #include "cli/serve_health.h"
 #include "cli/serve_notify.h"
 #include "cli/serve_retention.h"
@@ -29,259 +29,20 @@
 #include "rules/rules_health.h"
 
 enum {
-    HTTP_CONNECTIONS_MAX = 512,
     QUEUE_PER_WORKER = 64, /* queries waiting for each that runs */
     DRAIN_MS = 20000,      /* running queries get this long at shutdown */
-    RETENTION_DAYS_DEFAULT = 15,
-    FLAGS_MAX = 128,
     BEAT_MS = 1000,
-};
-
-struct serve_flags {
-    const char *config_file, *data_path, *listen, *features, *log_level, *log_format, *wal_sync;
-    const char *external_url, *route_prefix, *page_title, *cors_origin;
-    int64_t slow_query_ms, auto_reload_ms;
-    bool auto_reload;
-    int64_t retention_ms, query_timeout_ms, lookback_ms, head_window_ms, sync_interval_ms,
-        future_ms, read_timeout_ms;
-    uint64_t retention_bytes, head_bytes, concurrency, samples_max, connections, query_bytes,
-        cache_bytes;
-    uint64_t search_limit, subscribers;
-    uint64_t exemplars, metadata_metrics, metadata_bytes;
-    uint64_t read_samples_max, read_active_max, read_frame_bytes;
-    bool lifecycle, admin, remote_write;
-    struct web_flags web;
-    struct health_flags health;
-    struct slo_serve_flags slo;
-    struct rules_flags rules;
-    struct alerting_flags alerting;
-    struct notify_flags notify;
 };
 
 static struct api api;
 static struct serve_flags options;
+static struct serve_features features;
 static struct regex *cors_origin;
 static struct web_guard guard;
-static bool scrape_starts, scrape_extra; /* features of scraping */
 
 const char *varve_version(void)
 {
     return VARVE_VERSION;
-}
-
-static struct serve_flags defaults(void)
-{
-    struct db_options db = db_options_default();
-    return (struct serve_flags){
-        .config_file = "",
-        .auto_reload_ms = 30000,
-        .data_path = "data/",
-        .listen = "0.0.0.0:9090",
-        .features = "",
-        .external_url = "",
-        .route_prefix = "",
-        .page_title = "Varve",
-        .cors_origin = ".*",
-        .log_level = "info",
-        .log_format = "logfmt",
-        .wal_sync = "ack",
-        .retention_ms = INT64_C(86400000) * RETENTION_DAYS_DEFAULT,
-        .query_timeout_ms = 120000,
-        .lookback_ms = 300000,
-        .head_window_ms = db.head_window_ms,
-        .sync_interval_ms = db.sync_interval_ms,
-        .future_ms = db.future_ms_max,
-        .concurrency = 20,
-        .samples_max = 50000000,
-        .cache_bytes = 64 << 20,
-        .connections = HTTP_CONNECTIONS_MAX,
-        .read_timeout_ms = 300000,
-        .search_limit = 10000,
-        .exemplars = db.exemplars_max,
-        .metadata_metrics = db.metadata_families_max,
-        .metadata_bytes = db.metadata_text_bytes_max,
-        .subscribers = 16,
-        .remote_write = true,
-        .read_samples_max = 50000000,
-        .read_active_max = 10,
-        .read_frame_bytes = 1 << 20,
-        .web = web_flags_defaults(),
-        .health = health_flags_defaults(),
-        .slo = slo_serve_defaults(),
-        .rules = rules_flags_defaults(),
-        .alerting = alerting_flags_defaults(),
-        .notify = notify_flags_defaults(),
-    };
-}
-
-static size_t flag_table(struct serve_flags *f, struct flag *out)
-{
-    const struct flag FLAGS[] = {
-        {"config.file", "path", "Configuration file; optional.", FLAG_TEXT, &f->config_file, false},
-        {"config.auto-reload", "", "Reload the configuration when its files change.", FLAG_BOOL,
-         &f->auto_reload, false},
-        {"config.auto-reload-interval", "duration", "How often to look whether they did.",
-         FLAG_DURATION, &f->auto_reload_ms, false},
-        {"storage.tsdb.path", "path", "Data directory.", FLAG_TEXT, &f->data_path, false},
-        {"storage.tsdb.retention.time", "duration", "How long to keep samples; 0s: for ever.",
-         FLAG_DURATION, &f->retention_ms, false},
-        {"storage.tsdb.retention.size", "bytes",
-         "Size of log and blocks at which the oldest go; 0: no limit.", FLAG_BYTES,
-         &f->retention_bytes, false},
-        {"storage.head.window", "duration", "How long samples stay in memory before they are cut.",
-         FLAG_DURATION, &f->head_window_ms, false},
-        {"storage.head.memory", "bytes",
-         "Memory budget of the head: cut early, then refuse; 0: from the machine.", FLAG_BYTES,
-         &f->head_bytes, false},
-        {"storage.wal.sync", "mode",
-         "When the log is synced: ack (before every answer), interval or off.", FLAG_TEXT,
-         &f->wal_sync, false},
-        {"storage.wal.sync-interval", "duration", "For --storage.wal.sync=interval.", FLAG_DURATION,
-         &f->sync_interval_ms, false},
-        {"storage.future-limit", "duration", "Samples further ahead of the clock are refused.",
-         FLAG_DURATION, &f->future_ms, false},
-        {"storage.exemplars.max", "count",
-         "Exemplars kept, the newest; 0: none. max_exemplars of the configuration comes first.",
-         FLAG_COUNT, &f->exemplars, false},
-        {"storage.metadata.max-metrics", "count", "Metrics whose type, help and unit are kept.",
-         FLAG_COUNT, &f->metadata_metrics, false},
-        {"storage.metadata.max-bytes", "bytes",
-         "Name, help and unit of one metric; longer ones are not kept.", FLAG_BYTES,
-         &f->metadata_bytes, false},
-        {"web.listen-address", "host:port", "Address to listen on.", FLAG_TEXT, &f->listen, false},
-        {"web.external-url", "url",
-         "URL under which the server is reached, or only its path; for links and redirects.",
-         FLAG_TEXT, &f->external_url, false},
-        {"web.route-prefix", "path", "Path all routes stand under; that of --web.external-url.",
-         FLAG_TEXT, &f->route_prefix, false},
-        {"web.page-title", "text", "Title of the pages.", FLAG_TEXT, &f->page_title, false},
-        {"web.cors.origin", "regex", "Origins that may read API answers; anchored.", FLAG_TEXT,
-         &f->cors_origin, false},
-        {"web.max-notifications-subscribers", "count", "Listeners to live notifications.",
-         FLAG_COUNT, &f->subscribers, false},
-        {"web.search.max-limit", "count", "Largest limit of a search; 0: any.", FLAG_COUNT,
-         &f->search_limit, false},
-        {"web.read-timeout", "duration",
-         "Longest a request may take to arrive, and a connection may be idle.", FLAG_DURATION,
-         &f->read_timeout_ms, false},
-        {"web.max-connections", "count", "Simultaneous connections.", FLAG_COUNT, &f->connections,
-         false},
-        {"web.enable-lifecycle", "", "Allow shutdown and reload by HTTP.", FLAG_BOOL, &f->lifecycle,
-         false},
-        {"web.enable-admin-api", "", "Allow deletion and snapshots by HTTP.", FLAG_BOOL, &f->admin,
-         false},
-        {"web.enable-remote-write-receiver", "", "Accept remote write.", FLAG_BOOL,
-         &f->remote_write, false},
-        {"storage.remote.read-sample-limit", "count",
-         "Samples of one remote read that is answered in one message; 0: no limit.", FLAG_COUNT,
-         &f->read_samples_max, false},
-        {"storage.remote.read-concurrent-limit", "count", "Remote reads at once; 0: no limit.",
-         FLAG_COUNT, &f->read_active_max, false},
-        {"storage.remote.read-max-bytes-in-frame", "bytes",
-         "Size at which a frame of a streamed remote read ends.", FLAG_BYTES, &f->read_frame_bytes,
-         false},
-        {"query.timeout", "duration", "Longest a query may take, waiting included.", FLAG_DURATION,
-         &f->query_timeout_ms, false},
-        {"query.max-concurrency", "count", "Queries that run at once.", FLAG_COUNT, &f->concurrency,
-         false},
-        {"query.max-samples", "count", "Samples one query may hold in memory.", FLAG_COUNT,
-         &f->samples_max, false},
-        {"query.max-memory", "bytes", "Memory of one query; 0: derived from query.max-samples.",
-         FLAG_BYTES, &f->query_bytes, false},
-        {"query.cache-size", "bytes", "Memory for answers of range queries used again; 0: none.",
-         FLAG_BYTES, &f->cache_bytes, false},
-        {"query.lookback-delta", "duration", "How old a sample may be to count as current.",
-         FLAG_DURATION, &f->lookback_ms, false},
-        {"query.log-slow-queries", "duration", "Log queries that take longer; 0s: none.",
-         FLAG_DURATION, &f->slow_query_ms, false},
-        {"enable-feature", "names", "Comma-separated features to switch on.", FLAG_TEXT,
-         &f->features, false},
-        {"log.level", "level", "debug, info, warn or error.", FLAG_TEXT, &f->log_level, false},
-        {"log.format", "format", "logfmt or json.", FLAG_TEXT, &f->log_format, false},
-    };
-    if (out != NULL)
-        memcpy(out, FLAGS, sizeof(FLAGS));
-    size_t n = COUNT_OF(FLAGS);
-    n += web_flag_table(&f->web, out != NULL ? out + n : NULL);
-    n += rules_flag_table(&f->rules, out != NULL ? out + n : NULL);
-    n += slo_serve_flag_table(&f->slo, out != NULL ? out + n : NULL);
-    n += alerting_flag_table(&f->alerting, out != NULL ? out + n : NULL);
-    n += notify_flag_table(&f->notify, out != NULL ? out + n : NULL);
-    return n + health_flag_table(&f->health, out != NULL ? out + n : NULL);
-}
-
-static bool is_one_of(const char *s, const char *const *names, size_t count, unsigned *which)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(s, names[i]) == 0) {
-            *which = (unsigned)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static err configure_log(const struct serve_flags *f, struct diag *d)
-{
-    static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
-    static const char *const FORMATS[] = {"logfmt", "json"};
-    unsigned level, format;
-    if (!is_one_of(f->log_level, LEVELS, COUNT_OF(LEVELS), &level))
-        return diag_set(d, ERR_INVALID,
-                        "flag --log.level: \"%s\" is not one of debug, info, warn, error",
-                        f->log_level);
-    if (!is_one_of(f->log_format, FORMATS, COUNT_OF(FORMATS), &format))
-        return diag_set(d, ERR_INVALID, "flag --log.format: \"%s\" is not one of logfmt, json",
-                        f->log_format);
-    log_configure((enum log_level)level, (enum log_format)format);
-    return OK;
-}
-
-/* Features with a meaning here; the others of Prometheus are accepted in silence, unknown ones are
- * warned about, as upstream does. Experimental functions are on without being asked for. */
-static void enable_features(const char *list, struct query_options *o, bool *type_and_unit)
-{
-    const struct {
-        const char *name;
-        bool *on;
-    } FEATURES[] = {
-        {"promql-experimental-functions", &o->experimental_functions},
-        {"promql-binop-fill-modifiers", &o->fill_modifiers},
-        {"promql-extended-range-selectors", &o->extended_range_selectors},
-        {"promql-delayed-name-removal", &o->delayed_name_removal},
-        {"promql-per-step-stats", &api.per_step_stats},
-        {"auto-reload-config", &options.auto_reload},
-        {"search-api", &api.search},
-        {"created-timestamp-zero-ingestion", &scrape_starts},
-        {"st-storage", &scrape_starts},
-        {"extra-scrape-metrics", &scrape_extra},
-        {"type-and-unit-labels", type_and_unit},
-        {"use-start-timestamps", &o->use_start_timestamps},
-    };
-    static const char *const ACCEPTED[] = {
-        "concurrent-rule-eval",  "delayed-compaction",     "exemplar-storage",
-        "fast-startup",          "histograms-st-encoding", "memory-snapshot-on-shutdown",
-        "metadata-wal-records",  "native-histograms",      "old-ui",
-        "ooo-native-histograms", "otlp-deltatocumulative", "otlp-native-delta-ingestion",
-        "promql-duration-expr",  "st-synthesis",           "use-uncached-io",
-        "xor2-encoding",
-    };
-    o->experimental_functions = true;
-    for (const char *p = list; *p != '\0';) {
-        size_t n = strcspn(p, ",");
-        bool known = n == 0;
-        for (size_t i = 0; i < COUNT_OF(FEATURES); i++) {
-            if (str_eq((str){p, n}, str_from(FEATURES[i].name))) {
-                *FEATURES[i].on = known = true;
-            }
-        }
-        for (size_t i = 0; i < COUNT_OF(ACCEPTED); i++)
-            known |= str_eq((str){p, n}, str_from(ACCEPTED[i]));
-        if (!known)
-            log_warn("unknown option for --enable-feature", LOG_STR("option", ((str){p, n})));
-        p += n + (p[n] == ',');
-    }
-    o->type_and_unit_labels = *type_and_unit;
 }
 
 /* ---- Signals ---- */
@@ -359,20 +120,14 @@ static void wait_for_end(int fd)
 
 static err open_store(struct db **out, struct diag *d)
 {
-    static const char *const MODES[] = {"ack", "interval", "off"};
-    unsigned mode;
     struct db_options o = db_options_default();
-    if (!is_one_of(options.wal_sync, MODES, COUNT_OF(MODES), &mode))
-        return diag_set(d, ERR_INVALID,
-                        "flag --storage.wal.sync: \"%s\" is not one of ack, interval, off",
-                        options.wal_sync);
+    TRY(serve_flags_sync(&options, &o.sync, d));
     o.path = options.data_path;
     o.retention_ms = options.retention_ms;
     o.retention_bytes = options.retention_bytes;
     o.head_window_ms = options.head_window_ms;
     o.head_bytes_max = options.head_bytes;
     o.future_ms_max = options.future_ms;
-    o.sync = (enum db_sync)mode;
     o.sync_interval_ms = options.sync_interval_ms;
     struct config *c = config_in_force(serve_config_reloader());
     o.exemplars_max = c != NULL ? exemplars_max(c) : (size_t)options.exemplars;
@@ -432,7 +187,7 @@ static int compare_flags(const void *a, const void *b)
 
 static void describe(const struct flag *flags, size_t count)
 {
-    static struct api_flag texts[FLAGS_MAX];
+    static struct api_flag texts[SERVE_FLAGS_MAX];
     for (size_t i = 0; i < count && i < COUNT_OF(texts); i++) {
         texts[i].name = flags[i].name;
         flag_text(&flags[i], texts[i].value, sizeof(texts[i].value));
@@ -510,14 +265,14 @@ static void close_all(struct db *db, struct pool *exec_pool)
         regex_close(cors_origin);
 }
 
-static err open_scraper(struct db *db, bool type_and_unit, struct diag *d)
+static err open_scraper(struct db *db, struct diag *d)
 {
     struct scraper_options o = {.db = db,
                                 .user_agent = STR("Varve/" VARVE_VERSION),
                                 .hostname = str_from(api.hostname),
-                                .type_and_unit_labels = type_and_unit,
-                                .start_timestamps = scrape_starts,
-                                .extra_metrics = scrape_extra};
+                                .type_and_unit_labels = features.type_and_unit,
+                                .start_timestamps = features.scrape_starts,
+                                .extra_metrics = features.scrape_extra};
     TRY(scraper_open(&o, &api.scraper, d));
     TRY(scrape_feed_open(api.scraper, o.user_agent, &api.scrape_feed));
     struct config *c = config_in_force(serve_config_reloader());
@@ -526,7 +281,7 @@ static err open_scraper(struct db *db, bool type_and_unit, struct diag *d)
     return e;
 }
 
-static int run(sigset_t *signals, bool type_and_unit)
+static int run(sigset_t *signals)
 {
     struct diag d = {.text = ""};
     struct db *db = NULL;
@@ -568,12 +323,12 @@ static int run(sigset_t *signals, bool type_and_unit)
     serve_health_phase(&api, HEALTH_PHASE_INDEX);
     if (e == OK) {
         struct receiver_options o = receiver_options_default(db);
-        o.type_and_unit_labels = type_and_unit;
+        o.type_and_unit_labels = features.type_and_unit;
         o.accept_v1 = o.accept_v2 = options.remote_write;
         e = receiver_open(&o, &api.receiver);
     }
     if (e == OK)
-        e = open_scraper(db, type_and_unit, &d);
+        e = open_scraper(db, &d);
     serve_health_phase(&api, HEALTH_PHASE_ALERT_STATE);
     if (e == OK)
         e = serve_notify_start(options.data_path, &d);
@@ -598,7 +353,8 @@ static int run(sigset_t *signals, bool type_and_unit)
     log_info("server is ready to receive web requests", LOG_CSTR("address", options.listen),
              LOG_INT("port", http_server_port(api.server)),
              LOG_INT("start_ms", clock_wall_ms() - api.start_ms));
-    if (options.auto_reload && serve_config_watch(MAX(options.auto_reload_ms, 1000)) != OK)
+    if ((options.auto_reload || features.auto_reload) &&
+        serve_config_watch(MAX(options.auto_reload_ms, 1000)) != OK)
         log_error("the configuration is not watched for changes");
     int fd = signalfd(-1, signals, SFD_CLOEXEC);
     wait_for_end(fd);
@@ -612,13 +368,12 @@ static int run(sigset_t *signals, bool type_and_unit)
 
 int cmd_serve(int argc, char **argv)
 {
-    struct flag flags[FLAGS_MAX];
+    struct flag flags[SERVE_FLAGS_MAX];
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
     int rest_count;
     struct diag d = {.text = ""};
-    bool type_and_unit = false;
-    options = defaults();
-    size_t count = flag_table(&options, flags);
+    options = serve_flags_defaults();
+    size_t count = serve_flag_table(&options, flags);
     err e = flags_parse(flags, count, argc, argv, rest, &rest_count, &d);
     if (e == OK && rest_count > 0)
         e = diag_set(&d, ERR_INVALID, "unexpected %s", rest[0]);
@@ -629,7 +384,7 @@ int cmd_serve(int argc, char **argv)
         return 0;
     }
     if (e == OK)
-        e = configure_log(&options, &d);
+        e = serve_flags_log(&options, &d);
     if (e != OK) {
         (void)fprintf(stderr, "varve serve: error: %s\n", d.text);
         return 2;
@@ -637,6 +392,8 @@ int cmd_serve(int argc, char **argv)
     raise_limits();
     sigset_t signals = block_signals();
     describe(flags, count);
-    enable_features(options.features, &api.features, &type_and_unit);
-    return run(&signals, type_and_unit);
+    features = serve_features_of(options.features);
+    api.features = features.query;
+    api.per_step_stats = features.per_step_stats;
+    return run(&signals);
 }
