@@ -218,12 +218,6 @@ err record_log_open(struct fs *fs, const char *dir, const char *name,
     fs_join(&l->path, dir, name);
     *whole = false;
     err e = read_old(l, whole);
-    if (e == OK)
-        e = rewrite(l);
-    if (e == ERR_NOSPACE) {
-        say_failed(l, e);
-        e = OK;
-    }
     if (e != OK) {
         if (e == ERR_LIMIT)
             (void)diag_set(d, e, "%s: larger than %llu bytes", buf_cstr(&l->path),
@@ -232,6 +226,9 @@ err record_log_open(struct fs *fs, const char *dir, const char *name,
         record_log_close(l);
         return e;
     }
+    e = rewrite(l);
+    if (e != OK)
+        say_failed(l, e);
     *out = l;
     return OK;
 }

@@ -32,8 +32,9 @@ struct record_log_owner {
 
 /* Open or create DIR/NAME; the directory is made when missing. Strings of `o` are borrowed for the
  * life of the log. *whole: the file was there, and no record that was synced is missing; set also
- * on errors. On a full disk the log opens, and is written as soon as a flush finds room.
- *   ERR_IO, ERR_LIMIT  `d` says why */
+ * on errors. Where nothing can be written, on a full or read-only disk, the log opens, says so, and
+ * is written as soon as a flush can.
+ *   ERR_IO, ERR_LIMIT  the file that is there cannot be read; `d` says why */
 MUST_USE err record_log_open(struct fs *fs, const char *dir, const char *name,
                              const struct record_log_owner *o, struct record_log **out, bool *whole,
                              struct diag *d);

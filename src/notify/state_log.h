@@ -24,8 +24,8 @@ enum state_kind { /* of what a key is; on disk */
 
 struct state_log;
 
-/* Open or create DIR/state; the directory is made when missing. A full disk is no error: what is
- * known is written when there is room.  ERR_IO, ERR_LIMIT  `d` says why */
+/* Open or create DIR/state; the directory is made when missing. A disk that cannot be written
+ * is no error: what is known is written when it can be.  ERR_IO, ERR_LIMIT  `d` says why */
 MUST_USE err state_log_open(struct fs *fs, const char *dir, struct state_log **out, struct diag *d);
 void state_log_close(struct state_log *l); /* NULL is allowed */
 

@@ -16,8 +16,8 @@ enum {
 
 struct alert_log;
 
-/* Open or create DIR/alerts; the directory is made when missing. A full disk is no error: what is
- * known is written when there is room.  ERR_IO, ERR_LIMIT  `d` says why */
+/* Open or create DIR/alerts; the directory is made when missing. A disk that cannot be written
+ * is no error: what is known is written when it can be.  ERR_IO, ERR_LIMIT  `d` says why */
 MUST_USE err alert_log_open(struct fs *fs, const char *dir, struct alert_log **out, struct diag *d);
 void alert_log_close(struct alert_log *l); /* NULL is allowed */
 

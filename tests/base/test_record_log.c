@@ -441,19 +441,39 @@ static void test_record_log__a_full_disk_costs_nothing(void **state)
     }
 }
 
-static void test_record_log__other_failures_are_told_when_it_opens(void **state)
+/* Queries go on: what is there is known, and is written when it can be. */
+static void test_record_log__opens_on_a_read_only_disk(void **state)
 {
-    static const unsigned OPS[] = {SIM_READ, SIM_WRITE, SIM_SYNC, SIM_SYNC_DIR};
+    struct fs_sim *disk = written_disk(0);
+    struct owner o = {0};
+    unsigned want[KEYS];
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(OPS); i++) {
-        struct fs_sim *disk = written_disk(0);
-        struct owner o = {0};
-        struct diag d = {.text = ""};
-        fs_sim_fail(disk, OPS[i], 1, SIM_EIO, false);
-        assert_int_equal(open_limited(&o, disk, 1 << 24, &d), ERR_IO);
-        assert_string_equal(d.text, "/log/values: io");
-        fs_sim_free(disk);
-    }
+    fs_sim_set_read_only(disk, true);
+    assert_int_equal(open_owner(&o, disk), OK);
+    assert_true(o.whole);
+    expect(want, WRITES);
+    assert_memory_equal(o.values, want, sizeof(want));
+    set(&o, 1, 5);
+    assert_int_equal(record_log_flush(o.log, true), ERR_IO);
+    fs_sim_set_read_only(disk, false);
+    assert_int_equal(record_log_flush(o.log, true), OK);
+    record_log_close(o.log);
+    assert_int_equal(open_owner(&o, disk), OK);
+    assert_int_equal(o.values[1], 5);
+    record_log_close(o.log);
+    fs_sim_free(disk);
+}
+
+static void test_record_log__says_when_it_cannot_be_read(void **state)
+{
+    struct fs_sim *disk = written_disk(0);
+    struct owner o = {0};
+    struct diag d = {.text = ""};
+    (void)state;
+    fs_sim_fail(disk, SIM_READ, 1, SIM_EIO, false);
+    assert_int_equal(open_limited(&o, disk, 1 << 24, &d), ERR_IO);
+    assert_string_equal(d.text, "/log/values: io");
+    fs_sim_free(disk);
 }
 
 static void test_record_log__never_writes_what_it_could_not_read(void **state)
@@ -519,7 +539,8 @@ int main(void)
         cmocka_unit_test(test_record_log__reads_the_documented_bytes),
         cmocka_unit_test(test_record_log__opens_on_a_full_disk),
         cmocka_unit_test(test_record_log__a_full_disk_costs_nothing),
-        cmocka_unit_test(test_record_log__other_failures_are_told_when_it_opens),
+        cmocka_unit_test(test_record_log__opens_on_a_read_only_disk),
+        cmocka_unit_test(test_record_log__says_when_it_cannot_be_read),
         cmocka_unit_test(test_record_log__never_writes_what_it_could_not_read),
         cmocka_unit_test(test_record_log__is_rewritten_when_it_has_grown),
     };
