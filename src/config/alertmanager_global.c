@@ -98,29 +98,22 @@ err global_check(struct decode *c, const struct yaml *n, const struct alertmanag
 {
     const struct {
         str value, file;
-        const char *what;
+        const char *name;
     } PAIRS[] = {
-        {g->slack_app_token, g->slack_app_token_file, "slack_app_token & slack_app_token_file"},
-        {g->slack_api_url, g->slack_api_url_file, "slack_api_url & slack_api_url_file"},
-        {g->opsgenie_api_key, g->opsgenie_api_key_file, "opsgenie_api_key & opsgenie_api_key_file"},
-        {g->victorops_api_key, g->victorops_api_key_file,
-         "victorops_api_key & victorops_api_key_file"},
-        {g->telegram_bot_token, g->telegram_bot_token_file,
-         "telegram_bot_token & telegram_bot_token_file"},
-        {g->smtp_auth_password, g->smtp_auth_password_file,
-         "smtp_auth_password & smtp_auth_password_file"},
-        {g->rocketchat_token, g->rocketchat_token_file, "rocketchat_token & rocketchat_token_file"},
-        {g->rocketchat_token_id, g->rocketchat_token_id_file,
-         "rocketchat_token_id & rocketchat_token_id_file"},
-        {g->smtp_auth_secret, g->smtp_auth_secret_file, "smtp_auth_secret & smtp_auth_secret_file"},
-        {g->wechat_api_secret, g->wechat_api_secret_file,
-         "wechat_api_secret & wechat_api_secret_file"},
-        {g->mattermost_webhook_url, g->mattermost_webhook_url_file,
-         "mattermost_webhook_url & mattermost_webhook_url_file"},
+        {g->slack_app_token, g->slack_app_token_file, "slack_app_token"},
+        {g->slack_api_url, g->slack_api_url_file, "slack_api_url"},
+        {g->opsgenie_api_key, g->opsgenie_api_key_file, "opsgenie_api_key"},
+        {g->victorops_api_key, g->victorops_api_key_file, "victorops_api_key"},
+        {g->telegram_bot_token, g->telegram_bot_token_file, "telegram_bot_token"},
+        {g->smtp_auth_password, g->smtp_auth_password_file, "smtp_auth_password"},
+        {g->rocketchat_token, g->rocketchat_token_file, "rocketchat_token"},
+        {g->rocketchat_token_id, g->rocketchat_token_id_file, "rocketchat_token_id"},
+        {g->smtp_auth_secret, g->smtp_auth_secret_file, "smtp_auth_secret"},
+        {g->wechat_api_secret, g->wechat_api_secret_file, "wechat_api_secret"},
+        {g->mattermost_webhook_url, g->mattermost_webhook_url_file, "mattermost_webhook_url"},
     };
     for (size_t i = 0; i < COUNT_OF(PAIRS); i++)
-        if (PAIRS[i].value.len > 0 && PAIRS[i].file.len > 0)
-            return decode_fail(c, n, "at most one of %s must be configured", PAIRS[i].what);
+        TRY(check_not_both(c, n, PAIRS[i].value, PAIRS[i].file, PAIRS[i].name));
     str app_url = g->slack_app_url.len > 0 ? g->slack_app_url : STR(SLACK_APP_URL);
     bool token = g->slack_app_token.len > 0 || g->slack_app_token_file.len > 0;
     bool url = g->slack_api_url.len > 0 || g->slack_api_url_file.len > 0;

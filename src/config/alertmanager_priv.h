@@ -44,58 +44,41 @@ bool print_value(const void *place, struct yaml_out *out);
 /* Fields whose key is the member's name. */
 #define AM_FIELD(type, name, kind_)                                                                \
     .key = #name, .kind = (kind_), .offset = offsetof(struct type, name)
-#define AM_TEXT(type, name)                                                                        \
+#define AM_ROW(...)                                                                                \
     {                                                                                              \
-        AM_FIELD(type, name, DECODE_TEXT)                                                          \
+        __VA_ARGS__                                                                                \
     }
-#define AM_SECRET(type, name)                                                                      \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_SECRET)                                                        \
-    }
-#define AM_PATH(type, name)                                                                        \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_PATH)                                                          \
-    }
-#define AM_BOOL(type, name)                                                                        \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_BOOL)                                                          \
-    }
-#define AM_PAIRS(type, name)                                                                       \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_PAIRS)                                                         \
-    }
-#define AM_TEXTS(type, name)                                                                       \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_TEXTS)                                                         \
-    }
-#define AM_TRISTATE(type, name)                                                                    \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_TRISTATE)                                                      \
-    }
-#define AM_INT(type, name)                                                                         \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_INT)                                                           \
-    }
-#define AM_U64(type, name)                                                                         \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_U64), .shown_when_zero = true                                  \
-    }
+#define AM_TEXT(type, name)     AM_ROW(AM_FIELD(type, name, DECODE_TEXT))
+#define AM_SECRET(type, name)   AM_ROW(AM_FIELD(type, name, DECODE_SECRET))
+#define AM_PATH(type, name)     AM_ROW(AM_FIELD(type, name, DECODE_PATH))
+#define AM_BOOL(type, name)     AM_ROW(AM_FIELD(type, name, DECODE_BOOL))
+#define AM_PAIRS(type, name)    AM_ROW(AM_FIELD(type, name, DECODE_PAIRS))
+#define AM_TEXTS(type, name)    AM_ROW(AM_FIELD(type, name, DECODE_TEXTS))
+#define AM_TRISTATE(type, name) AM_ROW(AM_FIELD(type, name, DECODE_TRISTATE))
+#define AM_INT(type, name)      AM_ROW(AM_FIELD(type, name, DECODE_INT))
+#define AM_U64(type, name)      AM_ROW(AM_FIELD(type, name, DECODE_U64), .shown_when_zero = true)
+#define AM_LIST(type, name, of) AM_ROW(AM_FIELD(type, name, DECODE_STRUCTS), .schema = &(of))
 #define AM_CUSTOM(type, name, read, show)                                                          \
-    {                                                                                              \
-        AM_FIELD(type, name, DECODE_CUSTOM), .custom = (read), .print = (show)                     \
-    }
+    AM_ROW(AM_FIELD(type, name, DECODE_CUSTOM), .custom = (read), .print = (show))
 #define AM_URL(type, name)        AM_CUSTOM(type, name, read_url, print_url)
 #define AM_SECRET_URL(type, name) AM_CUSTOM(type, name, read_secret_url, print_secret_url)
 #define AM_VALUE(type, name)      AM_CUSTOM(type, name, read_value, print_value)
 #define AM_TIMEOUT(type, member)                                                                   \
+    AM_ROW(.key = "timeout", .kind = DECODE_CUSTOM, .offset = offsetof(struct type, member),       \
+           .custom = read_go_duration, .print = print_go_duration)
+#define AM_COMMON(type) AM_ROW(.kind = DECODE_INLINE, .offset = 0, .schema = &INTEGRATION_SCHEMA)
+
+/* A section of `struct type` with these fields; what follows are its hooks. */
+#define AM_SCHEMA(type_, fields_, ...)                                                             \
     {                                                                                              \
-        .key = "timeout", .kind = DECODE_CUSTOM, .offset = offsetof(struct type, member),          \
-        .custom = read_go_duration, .print = print_go_duration                                     \
+        .fields = (fields_), .field_count = COUNT_OF(fields_), .size = sizeof(struct type_),       \
+        .type = "config.plain", __VA_ARGS__                                                        \
     }
-#define AM_COMMON(type)                                                                            \
-    {                                                                                              \
-        .kind = DECODE_INLINE, .offset = 0, .schema = &INTEGRATION_SCHEMA                          \
-    }
+
+/* A value is said under NAME, or the file that has it under NAME_file: not both... */
+err check_not_both(struct decode *c, const struct yaml *n, str value, str file, const char *name);
+/* ... and one of them. */
+err check_one(struct decode *c, const struct yaml *n, str value, str file, const char *name);
 
 /* ---- Sections ---- */
 

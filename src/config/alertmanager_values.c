@@ -7,6 +7,20 @@ err config_over_budget(struct decode *c)
     return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
 }
 
+err check_not_both(struct decode *c, const struct yaml *n, str value, str file, const char *name)
+{
+    return value.len > 0 && file.len > 0
+               ? decode_fail(c, n, "at most one of %s & %s_file must be configured", name, name)
+               : OK;
+}
+
+err check_one(struct decode *c, const struct yaml *n, str value, str file, const char *name)
+{
+    return value.len == 0 && file.len == 0
+               ? decode_fail(c, n, "one of %s or %s_file must be configured", name, name)
+               : check_not_both(c, n, value, file, name);
+}
+
 /* ---- URLs ---- */
 
 static err check_url(struct decode *c, const struct yaml *n, str url)

@@ -1,18 +1,6 @@
 /* receivers_chats.c -- integrations that write into chats. */
 #include "config/alertmanager_priv.h"
 
-#define LIST_OF(type, name, schema_)                                                               \
-    {                                                                                              \
-        .key = #name, .kind = DECODE_STRUCTS, .offset = offsetof(struct type, name),               \
-        .schema = &(schema_)                                                                       \
-    }
-
-static err both(struct decode *c, const struct yaml *n, str a, str b, const char *names)
-{
-    return a.len > 0 && b.len > 0 ? decode_fail(c, n, "at most one of %s must be configured", names)
-                                  : OK;
-}
-
 /* ---- Slack ---- */
 
 static const struct decode_field CONFIRM_FIELDS[] = {
@@ -26,13 +14,8 @@ static err confirm_check(struct decode *c, const struct yaml *n, const void *s)
                            : decode_fail(c, n, "missing text in Slack confirmation configuration");
 }
 
-static const struct decode_schema CONFIRM_SCHEMA = {
-    .fields = CONFIRM_FIELDS,
-    .field_count = COUNT_OF(CONFIRM_FIELDS),
-    .size = sizeof(struct slack_confirm),
-    .check = confirm_check,
-    .type = "config.plain",
-};
+static const struct decode_schema CONFIRM_SCHEMA =
+    AM_SCHEMA(slack_confirm, CONFIRM_FIELDS, .check = confirm_check);
 
 static const struct decode_field ACTION_FIELDS[] = {
     AM_TEXT(slack_action, type),
@@ -60,13 +43,8 @@ static err action_finish(struct decode *c, const struct yaml *n, void *s)
     return OK;
 }
 
-static const struct decode_schema ACTION_SCHEMA = {
-    .fields = ACTION_FIELDS,
-    .field_count = COUNT_OF(ACTION_FIELDS),
-    .size = sizeof(struct slack_action),
-    .finish = action_finish,
-    .type = "config.plain",
-};
+static const struct decode_schema ACTION_SCHEMA =
+    AM_SCHEMA(slack_action, ACTION_FIELDS, .finish = action_finish);
 
 static const struct decode_field FIELD_FIELDS[] = {
     AM_TEXT(slack_field, title),
@@ -87,14 +65,8 @@ static err field_check(struct decode *c, const struct yaml *n, const void *s)
     return f->value.len > 0 ? OK : decode_fail(c, n, "missing value in Slack field configuration");
 }
 
-static const struct decode_schema FIELD_SCHEMA = {
-    .fields = FIELD_FIELDS,
-    .field_count = COUNT_OF(FIELD_FIELDS),
-    .size = sizeof(struct slack_field),
-    .defaults = field_defaults,
-    .check = field_check,
-    .type = "config.plain",
-};
+static const struct decode_schema FIELD_SCHEMA =
+    AM_SCHEMA(slack_field, FIELD_FIELDS, .defaults = field_defaults, .check = field_check);
 
 static const struct decode_field SLACK_FIELDS[] = {
     AM_COMMON(slack_config),
@@ -111,7 +83,7 @@ static const struct decode_field SLACK_FIELDS[] = {
     AM_TEXT(slack_config, pretext),
     AM_TEXT(slack_config, text),
     AM_TEXT(slack_config, message_text),
-    LIST_OF(slack_config, fields, FIELD_SCHEMA),
+    AM_LIST(slack_config, fields, FIELD_SCHEMA),
     {AM_FIELD(slack_config, short_fields, DECODE_BOOL), .shown_when_zero = true},
     AM_TEXT(slack_config, footer),
     AM_TEXT(slack_config, fallback),
@@ -122,7 +94,7 @@ static const struct decode_field SLACK_FIELDS[] = {
     AM_TEXT(slack_config, thumb_url),
     {AM_FIELD(slack_config, link_names, DECODE_BOOL), .shown_when_zero = true},
     AM_TEXTS(slack_config, mrkdwn_in),
-    LIST_OF(slack_config, actions, ACTION_SCHEMA),
+    AM_LIST(slack_config, actions, ACTION_SCHEMA),
     AM_BOOL(slack_config, update_message),
     AM_TIMEOUT(slack_config, timeout_ms),
 };
@@ -148,8 +120,8 @@ static err slack_check(struct decode *c, const struct yaml *n, const void *s)
     const struct slack_config *k = s;
     bool token = k->app_token.len > 0 || k->app_token_file.len > 0;
     bool url = k->api_url.len > 0 || k->api_url_file.len > 0;
-    TRY(both(c, n, k->api_url, k->api_url_file, "api_url & api_url_file"));
-    TRY(both(c, n, k->app_token, k->app_token_file, "app_token & app_token_file"));
+    TRY(check_not_both(c, n, k->api_url, k->api_url_file, "api_url"));
+    TRY(check_not_both(c, n, k->app_token, k->app_token_file, "app_token"));
     if (token && url)
         return decode_fail(c, n,
                            "at most one of api_url/api_url_file & app_token/app_token_file must be "
@@ -171,15 +143,9 @@ static err slack_finish(struct decode *c, const struct yaml *n, void *s)
     return OK;
 }
 
-const struct decode_schema SLACK_SCHEMA = {
-    .fields = SLACK_FIELDS,
-    .field_count = COUNT_OF(SLACK_FIELDS),
-    .size = sizeof(struct slack_config),
-    .defaults = slack_defaults,
-    .check = slack_check,
-    .finish = slack_finish,
-    .type = "config.plain",
-};
+const struct decode_schema SLACK_SCHEMA =
+    AM_SCHEMA(slack_config, SLACK_FIELDS, .defaults = slack_defaults, .check = slack_check,
+              .finish = slack_finish);
 
 /* ---- Telegram ---- */
 
@@ -208,7 +174,7 @@ static err telegram_check(struct decode *c, const struct yaml *n, const void *s)
 {
     static const char *const MODES[] = {"", "Markdown", "MarkdownV2", "HTML"};
     const struct telegram_config *t = s;
-    TRY(both(c, n, t->bot_token, t->bot_token_file, "bot_token & bot_token_file"));
+    TRY(check_not_both(c, n, t->bot_token, t->bot_token_file, "bot_token"));
     if (t->chat_id == 0 && t->chat_id_file.len == 0)
         return decode_fail(c, n, "missing chat_id or chat_id_file on telegram_config");
     if (t->chat_id != 0 && t->chat_id_file.len > 0)
@@ -221,23 +187,10 @@ static err telegram_check(struct decode *c, const struct yaml *n, const void *s)
                        "or empty string");
 }
 
-const struct decode_schema TELEGRAM_SCHEMA = {
-    .fields = TELEGRAM_FIELDS,
-    .field_count = COUNT_OF(TELEGRAM_FIELDS),
-    .size = sizeof(struct telegram_config),
-    .defaults = telegram_defaults,
-    .check = telegram_check,
-    .type = "config.plain",
-};
+const struct decode_schema TELEGRAM_SCHEMA = AM_SCHEMA(
+    telegram_config, TELEGRAM_FIELDS, .defaults = telegram_defaults, .check = telegram_check);
 
 /* ---- Discord, Teams ---- */
-
-static err one_webhook(struct decode *c, const struct yaml *n, str url, str file)
-{
-    if (url.len == 0 && file.len == 0)
-        return decode_fail(c, n, "one of webhook_url or webhook_url_file must be configured");
-    return both(c, n, url, file, "webhook_url & webhook_url_file");
-}
 
 static const struct decode_field DISCORD_FIELDS[] = {
     AM_COMMON(discord_config),
@@ -261,17 +214,11 @@ static void discord_defaults(void *s)
 static err discord_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct discord_config *d = s;
-    return one_webhook(c, n, d->webhook_url, d->webhook_url_file);
+    return check_one(c, n, d->webhook_url, d->webhook_url_file, "webhook_url");
 }
 
-const struct decode_schema DISCORD_SCHEMA = {
-    .fields = DISCORD_FIELDS,
-    .field_count = COUNT_OF(DISCORD_FIELDS),
-    .size = sizeof(struct discord_config),
-    .defaults = discord_defaults,
-    .check = discord_check,
-    .type = "config.plain",
-};
+const struct decode_schema DISCORD_SCHEMA =
+    AM_SCHEMA(discord_config, DISCORD_FIELDS, .defaults = discord_defaults, .check = discord_check);
 
 static const struct decode_field MSTEAMS_FIELDS[] = {
     AM_COMMON(msteams_config),
@@ -302,17 +249,11 @@ static void msteamsv2_defaults(void *s)
 static err msteams_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct msteams_config *m = s;
-    return one_webhook(c, n, m->webhook_url, m->webhook_url_file);
+    return check_one(c, n, m->webhook_url, m->webhook_url_file, "webhook_url");
 }
 
-const struct decode_schema MSTEAMS_SCHEMA = {
-    .fields = MSTEAMS_FIELDS,
-    .field_count = COUNT_OF(MSTEAMS_FIELDS),
-    .size = sizeof(struct msteams_config),
-    .defaults = msteams_defaults,
-    .check = msteams_check,
-    .type = "config.plain",
-};
+const struct decode_schema MSTEAMS_SCHEMA =
+    AM_SCHEMA(msteams_config, MSTEAMS_FIELDS, .defaults = msteams_defaults, .check = msteams_check);
 
 const struct decode_schema MSTEAMSV2_SCHEMA = {
     .fields = MSTEAMS_FIELDS,
@@ -352,7 +293,7 @@ static void wechat_defaults(void *s)
 static err wechat_finish(struct decode *c, const struct yaml *n, void *s)
 {
     struct wechat_config *w = s;
-    TRY(both(c, n, w->api_secret, w->api_secret_file, "api_secret & api_secret_file"));
+    TRY(check_not_both(c, n, w->api_secret, w->api_secret_file, "api_secret"));
     if (w->message_type.len == 0)
         w->message_type = STR("text");
     if (!str_eq(w->message_type, STR("text")) && !str_eq(w->message_type, STR("markdown")))
@@ -363,14 +304,8 @@ static err wechat_finish(struct decode *c, const struct yaml *n, void *s)
     return OK;
 }
 
-const struct decode_schema WECHAT_SCHEMA = {
-    .fields = WECHAT_FIELDS,
-    .field_count = COUNT_OF(WECHAT_FIELDS),
-    .size = sizeof(struct wechat_config),
-    .defaults = wechat_defaults,
-    .finish = wechat_finish,
-    .type = "config.plain",
-};
+const struct decode_schema WECHAT_SCHEMA =
+    AM_SCHEMA(wechat_config, WECHAT_FIELDS, .defaults = wechat_defaults, .finish = wechat_finish);
 
 static const struct decode_field WEBEX_FIELDS[] = {
     AM_COMMON(webex_config),
@@ -396,14 +331,8 @@ static err webex_check(struct decode *c, const struct yaml *n, const void *s)
                : decode_fail(c, n, "missing webex_configs.http_config.authorization");
 }
 
-const struct decode_schema WEBEX_SCHEMA = {
-    .fields = WEBEX_FIELDS,
-    .field_count = COUNT_OF(WEBEX_FIELDS),
-    .size = sizeof(struct webex_config),
-    .defaults = webex_defaults,
-    .check = webex_check,
-    .type = "config.plain",
-};
+const struct decode_schema WEBEX_SCHEMA =
+    AM_SCHEMA(webex_config, WEBEX_FIELDS, .defaults = webex_defaults, .check = webex_check);
 
 /* ---- Rocket.Chat, Mattermost ---- */
 
@@ -443,18 +372,13 @@ static void rocketchat_defaults(void *s)
 static err rocketchat_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct rocketchat_config *r = s;
-    TRY(both(c, n, r->token, r->token_file, "token & token_file"));
-    return both(c, n, r->token_id, r->token_id_file, "token_id & token_id_file");
+    TRY(check_not_both(c, n, r->token, r->token_file, "token"));
+    return check_not_both(c, n, r->token_id, r->token_id_file, "token_id");
 }
 
-const struct decode_schema ROCKETCHAT_SCHEMA = {
-    .fields = ROCKETCHAT_FIELDS,
-    .field_count = COUNT_OF(ROCKETCHAT_FIELDS),
-    .size = sizeof(struct rocketchat_config),
-    .defaults = rocketchat_defaults,
-    .check = rocketchat_check,
-    .type = "config.plain",
-};
+const struct decode_schema ROCKETCHAT_SCHEMA =
+    AM_SCHEMA(rocketchat_config, ROCKETCHAT_FIELDS, .defaults = rocketchat_defaults,
+              .check = rocketchat_check);
 
 static const struct decode_field MATTERMOST_FIELDS[] = {
     AM_COMMON(mattermost_config),
@@ -482,14 +406,9 @@ static void mattermost_defaults(void *s)
 static err mattermost_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct mattermost_config *m = s;
-    return both(c, n, m->webhook_url, m->webhook_url_file, "webhook_url & webhook_url_file");
+    return check_not_both(c, n, m->webhook_url, m->webhook_url_file, "webhook_url");
 }
 
-const struct decode_schema MATTERMOST_SCHEMA = {
-    .fields = MATTERMOST_FIELDS,
-    .field_count = COUNT_OF(MATTERMOST_FIELDS),
-    .size = sizeof(struct mattermost_config),
-    .defaults = mattermost_defaults,
-    .check = mattermost_check,
-    .type = "config.plain",
-};
+const struct decode_schema MATTERMOST_SCHEMA =
+    AM_SCHEMA(mattermost_config, MATTERMOST_FIELDS, .defaults = mattermost_defaults,
+              .check = mattermost_check);

@@ -126,25 +126,10 @@ static err email_finish(struct decode *c, const struct yaml *n, void *s)
     return e->to.len > 0 ? OK : decode_fail(c, n, "missing to address in email config");
 }
 
-const struct decode_schema EMAIL_SCHEMA = {
-    .fields = EMAIL_FIELDS,
-    .field_count = COUNT_OF(EMAIL_FIELDS),
-    .size = sizeof(struct email_config),
-    .defaults = email_defaults,
-    .finish = email_finish,
-    .type = "config.plain",
-};
+const struct decode_schema EMAIL_SCHEMA =
+    AM_SCHEMA(email_config, EMAIL_FIELDS, .defaults = email_defaults, .finish = email_finish);
 
 /* ---- Webhooks ---- */
-
-static err one_url(struct decode *c, const struct yaml *n, str url, str file)
-{
-    if (url.len == 0 && file.len == 0)
-        return decode_fail(c, n, "one of url or url_file must be configured");
-    return url.len > 0 && file.len > 0
-               ? decode_fail(c, n, "at most one of url & url_file must be configured")
-               : OK;
-}
 
 static const struct decode_field WEBHOOK_FIELDS[] = {
     AM_COMMON(webhook_config),
@@ -163,17 +148,11 @@ static void webhook_defaults(void *s)
 static err webhook_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct webhook_config *w = s;
-    return one_url(c, n, w->url, w->url_file);
+    return check_one(c, n, w->url, w->url_file, "url");
 }
 
-const struct decode_schema WEBHOOK_SCHEMA = {
-    .fields = WEBHOOK_FIELDS,
-    .field_count = COUNT_OF(WEBHOOK_FIELDS),
-    .size = sizeof(struct webhook_config),
-    .defaults = webhook_defaults,
-    .check = webhook_check,
-    .type = "config.plain",
-};
+const struct decode_schema WEBHOOK_SCHEMA =
+    AM_SCHEMA(webhook_config, WEBHOOK_FIELDS, .defaults = webhook_defaults, .check = webhook_check);
 
 struct incidentio_config {
     struct integration_config common;
@@ -202,11 +181,9 @@ static err incidentio_check(struct decode *c, const struct yaml *n, const void *
     const struct incidentio_config *i = s;
     bool token = i->alert_source_token.len > 0, file = i->alert_source_token_file.len > 0;
     bool auth = i->common.http != NULL && i->common.http->authorization != NULL;
-    TRY(one_url(c, n, i->url, i->url_file));
-    if (token && file)
-        return decode_fail(c, n,
-                           "at most one of alert_source_token & alert_source_token_file must be "
-                           "configured");
+    TRY(check_one(c, n, i->url, i->url_file, "url"));
+    TRY(check_not_both(c, n, i->alert_source_token, i->alert_source_token_file,
+                       "alert_source_token"));
     if (auth && (token || file))
         return decode_fail(c, n,
                            "cannot specify alert_source_token or alert_source_token_file when "
@@ -218,14 +195,9 @@ static err incidentio_check(struct decode *c, const struct yaml *n, const void *
                              "http_config.authorization must be configured");
 }
 
-const struct decode_schema INCIDENTIO_SCHEMA = {
-    .fields = INCIDENTIO_FIELDS,
-    .field_count = COUNT_OF(INCIDENTIO_FIELDS),
-    .size = sizeof(struct incidentio_config),
-    .defaults = incidentio_defaults,
-    .check = incidentio_check,
-    .type = "config.plain",
-};
+const struct decode_schema INCIDENTIO_SCHEMA =
+    AM_SCHEMA(incidentio_config, INCIDENTIO_FIELDS, .defaults = incidentio_defaults,
+              .check = incidentio_check);
 
 /* ---- SNS ---- */
 
@@ -267,14 +239,8 @@ static err sns_check(struct decode *c, const struct yaml *n, const void *s)
                                   "for SNS config");
 }
 
-const struct decode_schema SNS_SCHEMA = {
-    .fields = SNS_FIELDS,
-    .field_count = COUNT_OF(SNS_FIELDS),
-    .size = sizeof(struct sns_config),
-    .defaults = sns_defaults,
-    .check = sns_check,
-    .type = "config.plain",
-};
+const struct decode_schema SNS_SCHEMA =
+    AM_SCHEMA(sns_config, SNS_FIELDS, .defaults = sns_defaults, .check = sns_check);
 
 /* ---- Jira ---- */
 
@@ -319,11 +285,5 @@ static err jira_check(struct decode *c, const struct yaml *n, const void *s)
                              "unknown api_type on jira_config, must be cloud, datacenter or auto");
 }
 
-const struct decode_schema JIRA_SCHEMA = {
-    .fields = JIRA_FIELDS,
-    .field_count = COUNT_OF(JIRA_FIELDS),
-    .size = sizeof(struct jira_config),
-    .defaults = jira_defaults,
-    .check = jira_check,
-    .type = "config.plain",
-};
+const struct decode_schema JIRA_SCHEMA =
+    AM_SCHEMA(jira_config, JIRA_FIELDS, .defaults = jira_defaults, .check = jira_check);

@@ -3,18 +3,6 @@
 
 #include "config/alertmanager_priv.h"
 
-#define LIST_OF(type, name, schema_)                                                               \
-    {                                                                                              \
-        .key = #name, .kind = DECODE_STRUCTS, .offset = offsetof(struct type, name),               \
-        .schema = &(schema_)                                                                       \
-    }
-
-static err both(struct decode *c, const struct yaml *n, str a, str b, const char *names)
-{
-    return a.len > 0 && b.len > 0 ? decode_fail(c, n, "at most one of %s must be configured", names)
-                                  : OK;
-}
-
 /* ---- PagerDuty ---- */
 
 static const struct decode_field LINK_FIELDS[] = {AM_TEXT(pagerduty_link, href),
@@ -41,8 +29,8 @@ static const struct decode_field PAGERDUTY_FIELDS[] = {
     AM_TEXT(pagerduty_config, client_url),
     AM_TEXT(pagerduty_config, description),
     AM_CUSTOM(pagerduty_config, details, read_value_map, print_value),
-    LIST_OF(pagerduty_config, images, IMAGE_SCHEMA),
-    LIST_OF(pagerduty_config, links, LINK_SCHEMA),
+    AM_LIST(pagerduty_config, images, IMAGE_SCHEMA),
+    AM_LIST(pagerduty_config, links, LINK_SCHEMA),
     AM_TEXT(pagerduty_config, source),
     AM_TEXT(pagerduty_config, severity),
     {.key = "class", .kind = DECODE_TEXT, .offset = offsetof(struct pagerduty_config, class_)},
@@ -68,8 +56,8 @@ static err pagerduty_finish(struct decode *c, const struct yaml *n, void *s)
             p->service_key_file.len ==
         0)
         return decode_fail(c, n, "missing service or routing key in PagerDuty config");
-    TRY(both(c, n, p->routing_key, p->routing_key_file, "routing_key & routing_key_file"));
-    TRY(both(c, n, p->service_key, p->service_key_file, "service_key & service_key_file"));
+    TRY(check_not_both(c, n, p->routing_key, p->routing_key_file, "routing_key"));
+    TRY(check_not_both(c, n, p->service_key, p->service_key_file, "service_key"));
     if (p->source.len == 0)
         p->source = p->client;
     bool constant =
@@ -86,14 +74,8 @@ static err pagerduty_finish(struct decode *c, const struct yaml *n, void *s)
     return OK;
 }
 
-const struct decode_schema PAGERDUTY_SCHEMA = {
-    .fields = PAGERDUTY_FIELDS,
-    .field_count = COUNT_OF(PAGERDUTY_FIELDS),
-    .size = sizeof(struct pagerduty_config),
-    .defaults = pagerduty_defaults,
-    .finish = pagerduty_finish,
-    .type = "config.plain",
-};
+const struct decode_schema PAGERDUTY_SCHEMA = AM_SCHEMA(
+    pagerduty_config, PAGERDUTY_FIELDS, .defaults = pagerduty_defaults, .finish = pagerduty_finish);
 
 /* ---- OpsGenie ---- */
 
@@ -142,7 +124,7 @@ static const struct decode_field OPSGENIE_FIELDS[] = {
     AM_TEXT(opsgenie_config, source),
     AM_PAIRS(opsgenie_config, details),
     AM_TEXT(opsgenie_config, entity),
-    LIST_OF(opsgenie_config, responders, RESPONDER_SCHEMA),
+    AM_LIST(opsgenie_config, responders, RESPONDER_SCHEMA),
     AM_TEXT(opsgenie_config, actions),
     AM_TEXT(opsgenie_config, tags),
     AM_TEXT(opsgenie_config, note),
@@ -162,17 +144,11 @@ static void opsgenie_defaults(void *s)
 static err opsgenie_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct opsgenie_config *o = s;
-    return both(c, n, o->api_key, o->api_key_file, "api_key & api_key_file");
+    return check_not_both(c, n, o->api_key, o->api_key_file, "api_key");
 }
 
-const struct decode_schema OPSGENIE_SCHEMA = {
-    .fields = OPSGENIE_FIELDS,
-    .field_count = COUNT_OF(OPSGENIE_FIELDS),
-    .size = sizeof(struct opsgenie_config),
-    .defaults = opsgenie_defaults,
-    .check = opsgenie_check,
-    .type = "config.plain",
-};
+const struct decode_schema OPSGENIE_SCHEMA = AM_SCHEMA(
+    opsgenie_config, OPSGENIE_FIELDS, .defaults = opsgenie_defaults, .check = opsgenie_check);
 
 /* ---- VictorOps ---- */
 
@@ -207,7 +183,7 @@ static err victorops_check(struct decode *c, const struct yaml *n, const void *s
     const struct victorops_config *v = s;
     if (v->routing_key.len == 0)
         return decode_fail(c, n, "missing Routing key in VictorOps config");
-    TRY(both(c, n, v->api_key, v->api_key_file, "api_key & api_key_file"));
+    TRY(check_not_both(c, n, v->api_key, v->api_key_file, "api_key"));
     for (size_t i = 0; i < v->custom_fields.count; i++)
         for (size_t k = 0; k < COUNT_OF(RESERVED); k++)
             if (str_eq(v->custom_fields.items[i].name, str_from(RESERVED[k])))
@@ -218,14 +194,8 @@ static err victorops_check(struct decode *c, const struct yaml *n, const void *s
     return OK;
 }
 
-const struct decode_schema VICTOROPS_SCHEMA = {
-    .fields = VICTOROPS_FIELDS,
-    .field_count = COUNT_OF(VICTOROPS_FIELDS),
-    .size = sizeof(struct victorops_config),
-    .defaults = victorops_defaults,
-    .check = victorops_check,
-    .type = "config.plain",
-};
+const struct decode_schema VICTOROPS_SCHEMA = AM_SCHEMA(
+    victorops_config, VICTOROPS_FIELDS, .defaults = victorops_defaults, .check = victorops_check);
 
 /* ---- Pushover ---- */
 
@@ -274,22 +244,12 @@ static void pushover_defaults(void *s)
 static err pushover_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct pushover_config *p = s;
-    if (p->user_key.len == 0 && p->user_key_file.len == 0)
-        return decode_fail(c, n, "one of user_key or user_key_file must be configured");
-    TRY(both(c, n, p->user_key, p->user_key_file, "user_key & user_key_file"));
-    if (p->token.len == 0 && p->token_file.len == 0)
-        return decode_fail(c, n, "one of token or token_file must be configured");
-    TRY(both(c, n, p->token, p->token_file, "token & token_file"));
+    TRY(check_one(c, n, p->user_key, p->user_key_file, "user_key"));
+    TRY(check_one(c, n, p->token, p->token_file, "token"));
     return p->html && p->monospace
                ? decode_fail(c, n, "at most one of monospace & html must be configured")
                : OK;
 }
 
-const struct decode_schema PUSHOVER_SCHEMA = {
-    .fields = PUSHOVER_FIELDS,
-    .field_count = COUNT_OF(PUSHOVER_FIELDS),
-    .size = sizeof(struct pushover_config),
-    .defaults = pushover_defaults,
-    .check = pushover_check,
-    .type = "config.plain",
-};
+const struct decode_schema PUSHOVER_SCHEMA = AM_SCHEMA(
+    pushover_config, PUSHOVER_FIELDS, .defaults = pushover_defaults, .check = pushover_check);
