@@ -1,8 +1,8 @@
 /* ingest.c -- the way of a known series' sample through remote write 1.0, without HTTP: requests
  * are built first, then taken in by the real receiver and store, whole and stage by stage.
  *
- *   bench_ingest DIR [--series=10000] [--rounds=10] [--per-request=2000] [--bodies=FOLDER
- * [--warm=8]]
+ *   bench_ingest DIR [--series=10000] [--rounds=10] [--per-request=2000]
+ * [--recall=BYTES] [--bodies=FOLDER [--warm=8]]
  *
  * DIR is made and removed. --bodies replays captured requests (one compressed body a file, in the
  * order of their names; the first --warm of them make the series). Prints nanoseconds of CPU a
@@ -28,7 +28,7 @@
 #include "workload.h"
 
 static struct workload load = {.rounds = 10, .interval_ms = 15000};
-static uint64_t series_count = 10000, per_request = 2000, warm = 8;
+static uint64_t series_count = 10000, per_request = 2000, warm = 8, recall = RECALL_BYTES_MAX;
 static const char *bodies_dir = NULL;
 
 struct part { /* one request on its way */
@@ -250,6 +250,7 @@ int main(int argc, char **argv)
         {"series", "count", "Active series.", FLAG_COUNT, &series_count, false},
         {"rounds", "count", "Samples per series.", FLAG_COUNT, &load.rounds, false},
         {"per-request", "count", "Series a request.", FLAG_COUNT, &per_request, false},
+        {"recall", "bytes", "Memory for labels that are repeated.", FLAG_COUNT, &recall, false},
         {"bodies", "folder", "Captured requests.", FLAG_TEXT, &bodies_dir, false},
         {"warm", "count", "Captured requests that make series.", FLAG_COUNT, &warm, false},
     };
@@ -270,6 +271,7 @@ int main(int argc, char **argv)
     o.sync = DB_SYNC_OFF; /* the time of the processor is asked for, not the disk's */
     must(db_open(&o, &b.db, &d), &d);
     struct receiver_options ro = receiver_options_default(b.db);
+    ro.recall_bytes_max = recall;
     must(receiver_open(&ro, &b.receiver), NULL);
     if (bodies_dir != NULL)
         read_bodies(&b);

@@ -305,7 +305,7 @@ void rw_learn(struct remote_write *w, uint32_t epoch)
     if (recall == NULL || count < RECALL_RUN_MIN)
         return;
     size_t bytes = (size_t)(w->items[count - 1].body.ptr - w->items[0].body.ptr);
-    if (!recall_has_room(recall, bytes / count * RECALL_RUN_MIN, now_ms))
+    if (!recall_has_room(recall, MIN(bytes, (size_t)RECALL_RUN_BYTES_MAX), now_ms))
         return;
     struct recall_series *run = mem_alloc(MIN(count, (size_t)RECALL_RUN_MAX) * sizeof(*run));
     for (size_t i = 0, n; i < count; i += MAX(n, (size_t)1)) {

@@ -9,11 +9,10 @@
 void rw_walk_begin(struct remote_write *w);
 void rw_walk_end(struct remote_write *w);
 
-/* Is it known what may come behind the last item? */
-static inline bool rw_may_follow(const struct remote_write *w)
+/* May it be known what comes behind the last item, whose labels have this hash? */
+static inline bool rw_may_follow(const struct remote_write *w, hash128 hash)
 {
-    return recall_is_anchor(w->aliases[w->item_count - 1]) || w->walk.ended ||
-           w->walk.stretch != NULL;
+    return recall_is_anchor(hash) || w->walk.ended || w->walk.stretch != NULL;
 }
 
 /* Make rows of the series at `p` as long as they are what came the last time behind the series of

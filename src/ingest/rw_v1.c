@@ -201,7 +201,8 @@ static err add_any(struct remote_write *w, slice message, struct rw_item *it, st
     return OK;
 }
 
-static inline err add_series(struct remote_write *w, slice message, struct diag *d)
+/* `p` is behind the message, and moves on over the series that are known to follow. */
+static inline err add_series(struct remote_write *w, struct pb *p, slice message, struct diag *d)
 {
     struct rw_item *it = rw_add_item(w);
     if (UNLIKELY(it == NULL))
@@ -209,10 +210,17 @@ static inline err add_series(struct remote_write *w, slice message, struct diag 
                         DB_BATCH_ROWS_MAX);
     uint32_t index = (uint32_t)w->item_count - 1, row = (uint32_t)w->row_count;
     slice labels;
-    if (UNLIKELY(!read_plain(w, message, &labels, index)))
-        return add_any(w, message, it, d);
+    if (UNLIKELY(!read_plain(w, message, &labels, index))) {
+        TRY(add_any(w, message, it, d));
+        if (w->walk.stretch != NULL && w->item_count > index)
+            rw_follow(w, p);
+        return OK;
+    }
     *it = (struct rw_item){labels, message, row, 1};
-    w->aliases[index] = keyed_hash_of(&w->receiver->label_hash, labels);
+    hash128 alias = keyed_hash_of(&w->receiver->label_hash, labels);
+    w->aliases[index] = alias;
+    if (UNLIKELY(rw_may_follow(w, alias)))
+        rw_follow(w, p);
     return OK;
 }
 
@@ -248,15 +256,6 @@ static err add_metadata(struct remote_write *w, slice message, struct diag *d)
     return OK;
 }
 
-static inline err add_field(struct remote_write *w, struct pb *p, slice message, struct diag *d)
-{
-    size_t items = w->item_count;
-    TRY(add_series(w, message, d));
-    if (LIKELY(w->item_count > items) && rw_may_follow(w))
-        rw_follow(w, p);
-    return OK;
-}
-
 static err decode_all(struct remote_write *w, struct diag *d)
 {
     struct pb p = pb_of(buf_slice(&w->decoded));
@@ -269,12 +268,12 @@ static err decode_all(struct remote_write *w, struct diag *d)
             if (UNLIKELY(message.ptr == NULL))
                 break;
             p.pos = message.ptr + message.len;
-            TRY(add_field(w, &p, message, d));
+            TRY(add_series(w, &p, message, d));
         }
         if (!pb_next(&p))
             break;
         if (LIKELY(p.field == 1))
-            TRY(add_field(w, &p, pb_bytes(&p), d));
+            TRY(add_series(w, &p, pb_bytes(&p), d));
         else if (p.field == 3)
             TRY(add_metadata(w, pb_bytes(&p), d));
         else
