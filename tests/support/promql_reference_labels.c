@@ -232,10 +232,12 @@ struct ref_vector ref_sort_call(struct ref_query *q, const struct expr *e, int64
         if (!by_value || v.items[i].hist == NULL)
             v.items[n++] = v.items[i];
     v.count = n;
-    if (steps.start_ms < steps.end_ms)
+    if (steps.start_ms < steps.end_ms) { /* in what order the rows are is anyone's */
         ref_warn(q, e->start,
                  "sort is ineffective for range queries since results are always ordered by "
                  "labels");
+        return v;
+    }
     for (size_t i = 1; i < n; i++) {
         struct ref_sample s = v.items[i];
         size_t at = i;
