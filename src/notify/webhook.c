@@ -3,6 +3,7 @@
 
 #include "base/duration.h"
 #include "base/json_text.h"
+#include "model/labels_json.h"
 #include "notify/sending.h"
 
 /* ---- The body ---- */
@@ -29,26 +30,13 @@ static void put_time(int64_t ms, struct buf *out)
         json_html(out, (str){text, timestamp_format_rfc3339(ms, text)});
 }
 
-static void put_labels(struct labels ls, struct buf *out)
-{
-    buf_put_u8(out, '{');
-    for (size_t i = 0; i < ls.count; i++) {
-        if (i > 0)
-            buf_put_u8(out, ',');
-        json_html(out, ls.items[i].name);
-        buf_put_u8(out, ':');
-        json_html(out, ls.items[i].value);
-    }
-    buf_put_u8(out, '}');
-}
-
 static void put_alert(const struct notified_alert *a, struct buf *out)
 {
     buf_printf(out, "{\"status\":\"%s\"", a->resolved ? "resolved" : "firing");
     put_key("labels", out);
-    put_labels(a->alert->labels, out);
+    labels_json_html(out, a->alert->labels);
     put_key("annotations", out);
-    put_labels(a->alert->annotations, out);
+    labels_json_html(out, a->alert->annotations);
     put_key("startsAt", out);
     put_time(a->alert->starts_at_ms, out);
     put_key("endsAt", out);
@@ -124,7 +112,7 @@ void webhook_json(const struct notification *n, const struct notify_data *data, 
     }
     buf_put_u8(out, ']');
     put_key("groupLabels", out);
-    put_labels(n->group_labels, out);
+    labels_json_html(out, n->group_labels);
     put_key("commonLabels", out);
     put_common(n, count, false, out);
     put_key("commonAnnotations", out);

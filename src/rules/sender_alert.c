@@ -4,6 +4,7 @@
 
 #include "base/duration.h"
 #include "base/json_text.h"
+#include "model/labels_json.h"
 
 err sender_relabel(struct relabel_labels *work, struct labels from, struct labels external,
                    const struct relabel_configs *rules, bool *keep, struct labels *out)
@@ -16,19 +17,6 @@ err sender_relabel(struct relabel_labels *work, struct labels from, struct label
     TRY(relabel_run(rules, work, keep));
     *out = relabel_labels_done(work);
     return arena_exceeded(work->arena) ? ERR_LIMIT : OK;
-}
-
-static void put_labels(struct buf *b, struct labels ls)
-{
-    buf_put_u8(b, '{');
-    for (size_t i = 0; i < ls.count; i++) {
-        if (i > 0)
-            buf_put_u8(b, ',');
-        json_html(b, ls.items[i].name);
-        buf_put_u8(b, ':');
-        json_html(b, ls.items[i].value);
-    }
-    buf_put_u8(b, '}');
 }
 
 /* Always three decimals. */
@@ -45,7 +33,7 @@ void sender_alert_json(const struct alert *a, struct labels ls, struct buf *b)
     buf_put_u8(b, '{');
     if (a->annotations.count > 0) {
         buf_put_str(b, STR("\"annotations\":"));
-        put_labels(b, a->annotations);
+        labels_json_html(b, a->annotations);
         buf_put_u8(b, ',');
     }
     buf_put_str(b, STR("\"endsAt\":"));
@@ -57,6 +45,6 @@ void sender_alert_json(const struct alert *a, struct labels ls, struct buf *b)
         json_html(b, a->generator_url);
     }
     buf_put_str(b, STR(",\"labels\":"));
-    put_labels(b, ls);
+    labels_json_html(b, ls);
     buf_put_u8(b, '}');
 }
