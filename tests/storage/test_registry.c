@@ -17,7 +17,7 @@
 #include "storage/registry.h"
 #include "support/codec_classes.h"
 
-enum { NAMES = 6, VALUES = 9, MODEL_MAX = 4000, ALIASES = 3, TEXT = 24 };
+enum { NAMES = 6, POD = 4, VALUES = 9, MODEL_MAX = 4000, ALIASES = 3, TEXT = 24 };
 
 static const char *const NAME_TEXTS[NAMES] = {"__name__", "a", "instance", "job", "pod", "zone"};
 static const char *const VALUE_TEXTS[VALUES] = {"",      "x",     "xy",    "yes", "no",
@@ -64,7 +64,7 @@ static void labels_make(const struct entry *e, struct text_labels *out)
     size_t n = 0;
     for (unsigned i = 0; i < NAMES; i++) {
         str value = cstr(VALUE_TEXTS[e->value[i]]);
-        if (i == 4 && e->serial > 0) {
+        if (i == POD && e->serial > 0) {
             snprintf(out->pod, sizeof(out->pod), "pod-%u", e->serial);
             value = cstr(out->pod);
         }
@@ -108,7 +108,9 @@ static void step_create(struct model *m)
     e.value[0] = (uint8_t)(1 + rnd(m, 3));
     for (unsigned i = 1; i < NAMES; i++)
         e.value[i] = (uint8_t)rnd(m, VALUES);
-    e.serial = rnd(m, 2) != 0 ? (uint32_t)rnd(m, 500) : 0;
+    e.serial = rnd(m, 2) != 0 ? 3 + (uint32_t)rnd(m, 500) : 0; /* "pod-1", "pod-2" are values */
+    if (e.serial > 0)
+        e.value[POD] = 0; /* the serial stands in its place: else two would be one */
     labels_make(&e, &t);
     hash128 alias = new_alias(m);
     bool with_alias = rnd(m, 4) != 0, created = false;
