@@ -18,6 +18,9 @@ struct alertmanager_loader {   /* decode.user of an alertmanager.yml */
 /* Keep their regular expressions until the configuration is closed. */
 void alertmanager_keep_matchers(struct decode *c, const struct alert_matchers *ms);
 
+/* struct alert_matchers, sorted: a list of texts, all of which must match. */
+err alertmanager_read_matchers(struct decode *c, const struct yaml *n, void *place);
+
 /* Add a warning about a place. */
 void alertmanager_warn(struct decode *c, struct config_place p, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -8,7 +8,7 @@
 
 /* ---- Matchers ---- */
 
-static err read_matchers(struct decode *c, const struct yaml *n, void *place)
+err alertmanager_read_matchers(struct decode *c, const struct yaml *n, void *place)
 {
     struct alert_matchers *out = place;
     struct texts lines = {0};
@@ -193,7 +193,7 @@ static const struct decode_field ROUTE_FIELDS[] = {
     {.key = "matchers",
      .kind = DECODE_CUSTOM,
      .offset = ROUTE(written),
-     .custom = read_matchers,
+     .custom = alertmanager_read_matchers,
      .print = print_matchers},
     AM_TEXTS(route_config, mute_time_intervals),
     AM_TEXTS(route_config, active_time_intervals),
@@ -273,14 +273,14 @@ static const struct decode_field INHIBIT_FIELDS[] = {
     {.key = "source_matchers",
      .kind = DECODE_CUSTOM,
      .offset = INHIBIT(written_source),
-     .custom = read_matchers,
+     .custom = alertmanager_read_matchers,
      .print = print_matchers},
     AM_CUSTOM(inhibit_config, target_match, read_match, print_match),
     AM_CUSTOM(inhibit_config, target_match_re, read_match_re, print_match),
     {.key = "target_matchers",
      .kind = DECODE_CUSTOM,
      .offset = INHIBIT(written_target),
-     .custom = read_matchers,
+     .custom = alertmanager_read_matchers,
      .print = print_matchers},
     AM_CUSTOM(inhibit_config, equal, read_equal, print_list),
 };

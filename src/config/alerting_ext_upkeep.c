@@ -1,0 +1,459 @@
+/* alerting_ext_upkeep.c -- maintenance windows, delivery, heartbeats, digests, history. */
+#include "base/duration.h"
+#include "config/alerting_ext_priv.h"
+
+/* ---- Maintenance ---- */
+
+static err read_time(struct decode *c, const struct yaml *n, void *place)
+{
+    struct diag why = {.text = ""};
+    str text;
+    TRY(decode_text(c, n, &text));
+    if (n->type == YAML_NULL)
+        return OK;
+    bool dashes = text.len > 10 && text.ptr[4] == '-'; /* no seconds since the epoch */
+    if (!dashes || timestamp_parse(text, place, &why) != OK)
+        return decode_fail(c, n, "\"" STR_FMT "\" must be a time such as 2026-11-23T02:00:00Z",
+                           STR_ARG(text));
+    return OK;
+}
+
+static const struct decode_field TOLD_FIELDS[] = {
+    {AM_FIELD(maintenance_notify, receivers, DECODE_TEXTS), .required = true},
+    EXT_DURATION(maintenance_notify, before_ms, "before"),
+    AM_BOOL(maintenance_notify, on_start),
+    AM_BOOL(maintenance_notify, on_end),
+};
+
+static err told_check(struct decode *c, const struct yaml *n, const void *s)
+{
+    const struct maintenance_notify *t = s;
+    return t->receivers.count > 0 ? OK : decode_fail(c, n, "at least one receiver is needed");
+}
+
+static const struct decode_schema TOLD_SCHEMA = {
+    .fields = TOLD_FIELDS,
+    .field_count = COUNT_OF(TOLD_FIELDS),
+    .size = sizeof(struct maintenance_notify),
+    .check = told_check,
+};
+
+static const struct decode_field WINDOW_FIELDS[] = {
+    {AM_FIELD(maintenance_window, name, DECODE_TEXT), .required = true},
+    EXT_MATCHERS(maintenance_window, matchers, "matchers"),
+    EXT_MATCHER_SETS(maintenance_window, matchers, "matcher_sets"),
+    AM_TEXTS(maintenance_window, time_intervals),
+    {EXT_FIELD(maintenance_window, starts_at_ms, "starts_at", DECODE_CUSTOM), .custom = read_time},
+    {EXT_FIELD(maintenance_window, ends_at_ms, "ends_at", DECODE_CUSTOM), .custom = read_time},
+    AM_TEXT(maintenance_window, comment),
+    AM_TEXT(maintenance_window, created_by),
+    EXT_MATCHERS(maintenance_window, override_matchers, "override_matchers"),
+    {AM_FIELD(maintenance_window, notify, DECODE_POINTER), .schema = &TOLD_SCHEMA},
+    AM_BOOL(maintenance_window, resend_on_end),
+    AM_BOOL(maintenance_window, resolve_notifications),
+};
+
+static void window_defaults(void *s)
+{
+    struct maintenance_window *w = s;
+    w->resend_on_end = w->resolve_notifications = true;
+}
+
+static err window_finish(struct decode *c, const struct yaml *n, void *s)
+{
+    struct maintenance_window *w = s;
+    bool once = w->starts_at_ms != 0 || w->ends_at_ms != 0;
+    w->place = config_place_of(c, n);
+    if (w->name.len == 0)
+        return decode_fail(c, n, "a maintenance window needs a name");
+    if (w->matchers.count == 0)
+        return decode_fail(c, n, "matchers are missing");
+    if (once == (w->time_intervals.count > 0))
+        return decode_fail(c, n, "either time_intervals or starts_at and ends_at must be given");
+    if (once && (w->starts_at_ms == 0 || w->ends_at_ms <= w->starts_at_ms))
+        return decode_fail(c, n, "starts_at must be given, and ends_at must be after it");
+    return OK;
+}
+
+const struct decode_schema MAINTENANCE_SCHEMA = {
+    .fields = WINDOW_FIELDS,
+    .field_count = COUNT_OF(WINDOW_FIELDS),
+    .size = sizeof(struct maintenance_window),
+    .defaults = window_defaults,
+    .finish = window_finish,
+};
+
+static err check_windows(struct decode *c, const struct alerting_ext *f)
+{
+    for (size_t i = 0; i < f->maintenance_windows.count; i++) {
+        const struct maintenance_window *w = &f->maintenance_windows.items[i];
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(f->maintenance_windows.items[k].name, w->name))
+                return config_fail_at(c, w->place,
+                                      "there are two maintenance windows \"" STR_FMT "\"",
+                                      STR_ARG(w->name));
+        TRY(ext_check_intervals(c, w->place, w->time_intervals));
+        if (w->notify != NULL)
+            TRY(ext_check_receivers(c, w->place, w->notify->receivers));
+    }
+    return OK;
+}
+
+/* ---- Delivery ---- */
+
+static const struct decode_field RETRY_FIELDS[] = {
+    AM_INT(delivery_retry, max_attempts),
+    EXT_DURATION(delivery_retry, initial_ms, "initial"),
+    {AM_FIELD(delivery_retry, multiplier, DECODE_FLOAT)},
+    {AM_FIELD(delivery_retry, jitter, DECODE_FLOAT)},
+    EXT_DURATION(delivery_retry, max_backoff_ms, "max_backoff"),
+    AM_BOOL(delivery_retry, honor_retry_after),
+    EXT_DURATION(delivery_retry, max_retry_after_ms, "max_retry_after"),
+};
+
+static void retry_defaults(void *s)
+{
+    *(struct delivery_retry *)s = (struct delivery_retry){.initial_ms = 500,
+                                                          .multiplier = 1.5,
+                                                          .jitter = 0.5,
+                                                          .max_backoff_ms = 60000,
+                                                          .honor_retry_after = true,
+                                                          .max_retry_after_ms = 300000};
+}
+
+static err retry_check(struct decode *c, const struct yaml *n, const void *s)
+{
+    const struct delivery_retry *r = s;
+    if (r->max_attempts < 0)
+        return decode_fail(c, n, "max_attempts must not be negative");
+    if (r->initial_ms == 0 || r->max_backoff_ms < r->initial_ms)
+        return decode_fail(c, n, "initial must be longer than 0s, max_backoff not shorter than it");
+    if (!(r->multiplier >= 1 && r->multiplier <= 1000))
+        return decode_fail(c, n, "multiplier must be between 1 and 1000");
+    if (!(r->jitter >= 0 && r->jitter <= 1))
+        return decode_fail(c, n, "jitter must be between 0 and 1");
+    return OK;
+}
+
+static const struct decode_schema RETRY_SCHEMA = {
+    .fields = RETRY_FIELDS,
+    .field_count = COUNT_OF(RETRY_FIELDS),
+    .size = sizeof(struct delivery_retry),
+    .defaults = retry_defaults,
+    .check = retry_check,
+};
+
+static const struct decode_field FALLBACK_FIELDS[] = {
+    {AM_FIELD(delivery_fallback, receiver, DECODE_TEXT), .required = true},
+    {AM_FIELD(delivery_fallback, to, DECODE_TEXT), .required = true},
+    {AM_FIELD(delivery_fallback, after_failures, DECODE_INT), .min = 1, .max = 1000000},
+};
+
+static void fallback_defaults(void *s)
+{
+    struct delivery_fallback *f = s;
+    f->after_failures = 3;
+}
+
+static err fallback_finish(struct decode *c, const struct yaml *n, void *s)
+{
+    struct delivery_fallback *f = s;
+    f->place = config_place_of(c, n);
+    return str_eq(f->receiver, f->to) ? decode_fail(c, n, "a receiver cannot stand in for itself")
+                                      : OK;
+}
+
+static const struct decode_schema FALLBACK_SCHEMA = {
+    .fields = FALLBACK_FIELDS,
+    .field_count = COUNT_OF(FALLBACK_FIELDS),
+    .size = sizeof(struct delivery_fallback),
+    .defaults = fallback_defaults,
+    .finish = fallback_finish,
+};
+
+static const struct decode_field RATE_FIELDS[] = {
+    {AM_FIELD(delivery_rate, receiver, DECODE_TEXT), .required = true},
+    {EXT_FIELD(delivery_rate, per_ms, "per", DECODE_DURATION), .required = true},
+    {AM_FIELD(delivery_rate, burst, DECODE_INT), .min = 1, .max = 1000000},
+};
+
+static void rate_defaults(void *s)
+{
+    struct delivery_rate *r = s;
+    r->burst = 1;
+}
+
+static err rate_finish(struct decode *c, const struct yaml *n, void *s)
+{
+    struct delivery_rate *r = s;
+    r->place = config_place_of(c, n);
+    return r->per_ms > 0 ? OK : decode_fail(c, n, "per must be longer than 0s");
+}
+
+static const struct decode_schema RATE_SCHEMA = {
+    .fields = RATE_FIELDS,
+    .field_count = COUNT_OF(RATE_FIELDS),
+    .size = sizeof(struct delivery_rate),
+    .defaults = rate_defaults,
+    .finish = rate_finish,
+};
+
+struct severity_maps {
+    struct pairs pagerduty, opsgenie;
+};
+
+static err check_values(struct decode *c, const struct yaml *n, const struct pairs *map,
+                        const char *const *values)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        bool good = false;
+        for (size_t k = 0; !good && values[k] != NULL; k++)
+            good = str_eq(map->items[i].value, str_from(values[k]));
+        if (!good)
+            return decode_fail(c, n, "\"" STR_FMT "\" is no severity of that provider",
+                               STR_ARG(map->items[i].value));
+    }
+    return OK;
+}
+
+static err maps_check(struct decode *c, const struct yaml *n, const void *s)
+{
+    static const char *const PAGERDUTY[] = {"critical", "error", "warning", "info", NULL};
+    static const char *const OPSGENIE[] = {"P1", "P2", "P3", "P4", "P5", NULL};
+    const struct severity_maps *m = s;
+    TRY(check_values(c, n, &m->pagerduty, PAGERDUTY));
+    return check_values(c, n, &m->opsgenie, OPSGENIE);
+}
+
+static const struct decode_field MAPS_FIELDS[] = {
+    AM_PAIRS(severity_maps, pagerduty),
+    AM_PAIRS(severity_maps, opsgenie),
+};
+
+static const struct decode_schema MAPS_SCHEMA = {
+    .fields = MAPS_FIELDS,
+    .field_count = COUNT_OF(MAPS_FIELDS),
+    .size = sizeof(struct severity_maps),
+    .check = maps_check,
+};
+static_assert(sizeof(struct severity_maps) == sizeof(((struct delivery_config *)0)->severity_maps),
+              "MAPS_SCHEMA fills it");
+
+static const struct decode_field DELIVERY_FIELDS[] = {
+    {AM_FIELD(delivery_config, retry, DECODE_STRUCT), .schema = &RETRY_SCHEMA},
+    EXT_DURATION(delivery_config, request_timeout_ms, "request_timeout"),
+    {AM_FIELD(delivery_config, fallbacks, DECODE_STRUCTS), .schema = &FALLBACK_SCHEMA},
+    {AM_FIELD(delivery_config, severity_maps, DECODE_STRUCT), .schema = &MAPS_SCHEMA},
+    {AM_FIELD(delivery_config, rate_limits, DECODE_STRUCTS), .schema = &RATE_SCHEMA},
+};
+
+static void delivery_defaults(void *s)
+{
+    struct delivery_config *d = s;
+    retry_defaults(&d->retry);
+}
+
+const struct decode_schema DELIVERY_SCHEMA = {
+    .fields = DELIVERY_FIELDS,
+    .field_count = COUNT_OF(DELIVERY_FIELDS),
+    .size = sizeof(struct delivery_config),
+    .defaults = delivery_defaults,
+};
+
+static err check_delivery(struct decode *c, const struct delivery_config *d)
+{
+    for (size_t i = 0; i < d->fallbacks.count; i++) {
+        const struct delivery_fallback *f = &d->fallbacks.items[i];
+        TRY(ext_check_receiver(c, f->place, f->receiver));
+        TRY(ext_check_receiver(c, f->place, f->to));
+    }
+    for (size_t i = 0; i < d->rate_limits.count; i++)
+        TRY(ext_check_receiver(c, d->rate_limits.items[i].place, d->rate_limits.items[i].receiver));
+    return OK;
+}
+
+/* ---- Heartbeats ---- */
+
+static const struct decode_field OPSGENIE_FIELDS[] = {
+    AM_PATH(heartbeat_opsgenie, api_key_file),
+    AM_SECRET(heartbeat_opsgenie, api_key),
+    {AM_FIELD(heartbeat_opsgenie, api_url, DECODE_CUSTOM), .custom = read_url},
+};
+
+static err opsgenie_check(struct decode *c, const struct yaml *n, const void *s)
+{
+    const struct heartbeat_opsgenie *o = s;
+    return o->api_key.len > 0 && o->api_key_file.len > 0
+               ? decode_fail(c, n, "at most one of api_key and api_key_file must be given")
+               : OK;
+}
+
+static const struct decode_schema HEARTBEAT_OPSGENIE_SCHEMA = {
+    .fields = OPSGENIE_FIELDS,
+    .field_count = COUNT_OF(OPSGENIE_FIELDS),
+    .size = sizeof(struct heartbeat_opsgenie),
+    .check = opsgenie_check,
+};
+
+static const struct decode_field HEARTBEAT_FIELDS[] = {
+    {AM_FIELD(heartbeat_config, name, DECODE_TEXT), .required = true},
+    {AM_FIELD(heartbeat_config, opsgenie, DECODE_POINTER), .schema = &HEARTBEAT_OPSGENIE_SCHEMA},
+    EXT_DURATION(heartbeat_config, interval_ms, "interval"),
+    AM_TEXT(heartbeat_config, only_if),
+};
+
+static void heartbeat_defaults(void *s)
+{
+    struct heartbeat_config *h = s;
+    h->interval_ms = 60000;
+}
+
+static err heartbeat_finish(struct decode *c, const struct yaml *n, void *s)
+{
+    struct heartbeat_config *h = s;
+    h->place = config_place_of(c, n);
+    if (h->opsgenie == NULL)
+        return decode_fail(c, n, "\"opsgenie\" is missing: a heartbeat goes somewhere");
+    return h->interval_ms >= 1000 ? OK : decode_fail(c, n, "interval must be at least 1s");
+}
+
+const struct decode_schema HEARTBEAT_SCHEMA = {
+    .fields = HEARTBEAT_FIELDS,
+    .field_count = COUNT_OF(HEARTBEAT_FIELDS),
+    .size = sizeof(struct heartbeat_config),
+    .defaults = heartbeat_defaults,
+    .finish = heartbeat_finish,
+};
+
+static err check_heartbeats(struct decode *c, const struct alerting_ext *f)
+{
+    for (size_t i = 0; i < f->heartbeats.count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(f->heartbeats.items[k].name, f->heartbeats.items[i].name))
+                return config_fail_at(c, f->heartbeats.items[i].place,
+                                      "there are two heartbeats \"" STR_FMT "\"",
+                                      STR_ARG(f->heartbeats.items[i].name));
+    return OK;
+}
+
+/* ---- Digests ---- */
+
+static bool minute_of(str s, int32_t *out)
+{
+    bool good = s.len == 5 && s.ptr[2] == ':';
+    for (size_t i = 0; good && i < 5; i++)
+        good = i == 2 || (s.ptr[i] >= '0' && s.ptr[i] <= '9');
+    if (!good)
+        return false;
+    *out = ((s.ptr[0] - '0') * 10 + s.ptr[1] - '0') * 60 + (s.ptr[3] - '0') * 10 + s.ptr[4] - '0';
+    return s.ptr[3] < '6' && *out < 24 * 60;
+}
+
+static err schedule_finish(struct decode *c, const struct yaml *n, void *s)
+{
+    struct digest_schedule *t = s;
+    struct diag why = {.text = ""};
+    if (t->times.count == 0)
+        return decode_fail(c, n, "at least one time is needed");
+    t->minutes = ARENA_ARRAY(c->arena, int32_t, t->times.count);
+    if (t->minutes == NULL)
+        return config_over_budget(c);
+    for (size_t i = 0; i < t->times.count; i++)
+        if (!minute_of(t->times.items[i], &t->minutes[i]))
+            return decode_fail(c, n, "\"" STR_FMT "\" must be a time of the day such as 08:00",
+                               STR_ARG(t->times.items[i]));
+    if (t->location.len > 0 && zone_find(t->location, &t->zone, &why) != OK)
+        return decode_fail(c, n, "%s", why.text);
+    return OK;
+}
+
+static const struct decode_field SCHEDULE_FIELDS[] = {
+    {AM_FIELD(digest_schedule, times, DECODE_TEXTS), .required = true},
+    AM_TEXT(digest_schedule, location),
+};
+
+static const struct decode_schema SCHEDULE_SCHEMA = {
+    .fields = SCHEDULE_FIELDS,
+    .field_count = COUNT_OF(SCHEDULE_FIELDS),
+    .size = sizeof(struct digest_schedule),
+    .finish = schedule_finish,
+};
+
+static const struct decode_field DIGEST_FIELDS[] = {
+    {AM_FIELD(digest_config, receiver, DECODE_TEXT), .required = true},
+    EXT_MATCHERS(digest_config, matchers, "matchers"),
+    EXT_MATCHER_SETS(digest_config, matchers, "matcher_sets"),
+    {AM_FIELD(digest_config, schedule, DECODE_STRUCT), .schema = &SCHEDULE_SCHEMA,
+     .required = true},
+    {EXT_FIELD(digest_config, include_names, "include", DECODE_TEXTS)},
+};
+
+static err digest_finish(struct decode *c, const struct yaml *n, void *s)
+{
+    static const char *const PARTS[] = {"fired", "resolved", "open", "silences", "slo"};
+    struct digest_config *d = s;
+    d->place = config_place_of(c, n);
+    for (size_t i = 0; i < d->include_names.count; i++) {
+        size_t k = 0;
+        while (k < COUNT_OF(PARTS) && !str_eq(d->include_names.items[i], str_from(PARTS[k])))
+            k++;
+        if (k == COUNT_OF(PARTS))
+            return decode_fail(c, n, "\"" STR_FMT "\" is nothing a digest can include",
+                               STR_ARG(d->include_names.items[i]));
+        d->include |= 1u << k;
+    }
+    if (d->include_names.count == 0)
+        d->include = (1u << COUNT_OF(PARTS)) - 1;
+    return OK;
+}
+
+const struct decode_schema DIGEST_SCHEMA = {
+    .fields = DIGEST_FIELDS,
+    .field_count = COUNT_OF(DIGEST_FIELDS),
+    .size = sizeof(struct digest_config),
+    .finish = digest_finish,
+};
+
+/* ---- History ---- */
+
+static const struct decode_field HISTORY_FIELDS[] = {
+    EXT_DURATION(history_config, retention_ms, "retention"),
+    {AM_FIELD(history_config, max_bytes, DECODE_BYTES)},
+    {AM_FIELD(history_config, webhook_url, DECODE_TEXT)},
+};
+
+static void history_defaults(void *s)
+{
+    struct history_config *h = s;
+    h->retention_ms = INT64_C(90) * 24 * 3600 * 1000;
+    h->max_bytes = UINT64_C(256) << 20;
+}
+
+static err history_check(struct decode *c, const struct yaml *n, const void *s)
+{
+    const struct history_config *h = s;
+    const struct yaml *url = n->type == YAML_MAP ? yaml_get(n, STR("webhook_url")) : NULL;
+    str checked;
+    if (h->retention_ms == 0 || h->max_bytes < 1 << 20)
+        return decode_fail(c, n, "retention must be longer than 0s, max_bytes at least 1MB");
+    return h->webhook_url.len > 0 ? read_url(c, url, &checked) : OK;
+}
+
+const struct decode_schema HISTORY_SCHEMA = {
+    .fields = HISTORY_FIELDS,
+    .field_count = COUNT_OF(HISTORY_FIELDS),
+    .size = sizeof(struct history_config),
+    .defaults = history_defaults,
+    .check = history_check,
+};
+
+err upkeep_check(struct decode *c, const struct alerting_ext *f)
+{
+    TRY(check_windows(c, f));
+    if (f->delivery != NULL)
+        TRY(check_delivery(c, f->delivery));
+    TRY(check_heartbeats(c, f));
+    for (size_t i = 0; i < f->digests.count; i++)
+        TRY(ext_check_receiver(c, f->digests.items[i].place, f->digests.items[i].receiver));
+    return OK;
+}
