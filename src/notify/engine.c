@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "notify/engine_priv.h"
+#include "notify/incident_priv.h"
 
 /* ---- Alerts on disk ---- */
 
@@ -78,6 +79,7 @@ static void regroup(struct engine *e, int64_t now_ms)
     for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
         if (!groups_put(e, a, now_ms))
             e->counts.refused_groups++;
+    incidents_settle(e, now_ms);
 }
 
 struct routing *routing_ref(struct routing *r)
@@ -93,6 +95,7 @@ void routing_unref(struct routing *r)
     if (r->companion.drop != NULL)
         r->companion.drop(r->companion.arg);
     arena_fini(&r->arena);
+    alerting_ext_unref(r->companion.ext);
     alertmanager_config_unref(r->file);
     mem_free(r);
 }
@@ -120,6 +123,8 @@ err engine_reload(struct engine *e, struct alertmanager_file *f, struct engine_c
         return ERR_LIMIT;
     }
     r->companion = companion;
+    if (companion.ext != NULL)
+        (void)alerting_ext_ref(companion.ext);
     drop_config(e);
     e->routing = r;
     e->file = r->file;
@@ -139,11 +144,14 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f,
     e->gc_ms = now_ms + ENGINE_GC_MS;
     e->random = o->seed != 0 ? o->seed : hash_random_seed();
     e->alerts = alert_table_open();
+    e->incidents = mem_zalloc(1, sizeof(*e->incidents));
+    e->incidents->start_delay_ms = o->start_delay_ms;
     err failed = state_log_open(o->fs, o->dir, &e->state, d);
     if (failed == OK) {
         e->silences = silences_open(e->state, o->retention_ms, o->seed);
         e->sent = sent_log_open(e->state);
         state_log_each(e->state, STATE_ALERT, restore_alert, e);
+        incidents_restore(e);
         failed = engine_reload(e, f, companion, now_ms);
         if (failed != OK)
             (void)diag_set(d, failed, "too many routes");
@@ -163,6 +171,7 @@ void engine_close(struct engine *e)
     drop_config(e);
     if (e->state != NULL && state_log_sync(e->state) != OK)
         log_error("what was told last may be told again after a restart");
+    incidents_close(e);
     mem_free(e->buckets);
     due_heap_fini(&e->due_groups);
     due_heap_fini(&e->due_deliveries);
@@ -244,6 +253,9 @@ int64_t engine_next_ms(const struct engine *e)
     int64_t next_ms = alert_table_count(e->alerts) + e->group_count > 0 ? e->gc_ms : INT64_MAX;
     const struct due *group = due_heap_first(&e->due_groups);
     const struct due *delivery = due_heap_first(&e->due_deliveries);
+    const struct due *incident = due_heap_first(&e->incidents->due);
+    if (incident != NULL)
+        next_ms = MIN(next_ms, incident->ms);
     if (group != NULL)
         next_ms = MIN(next_ms, group->ms);
     return delivery != NULL ? MIN(next_ms, delivery->ms) : next_ms;
@@ -252,8 +264,14 @@ int64_t engine_next_ms(const struct engine *e)
 struct delivery *engine_take(struct engine *e, int64_t now_ms)
 {
     flush_due_groups(e, now_ms);
+    incidents_run(e, now_ms);
     if (now_ms >= e->gc_ms)
         engine_gc(e, now_ms);
+    if (e->incidents->unsynced) { /* a full disk keeps nobody from being told */
+        e->incidents->unsynced = false;
+        if (state_log_sync(e->state) != OK)
+            log_error("incidents are not on disk: a restart may tell a level again");
+    }
     return flush_take(e, now_ms);
 }
 
@@ -279,6 +297,7 @@ void engine_gc(struct engine *e, int64_t now_ms)
     groups_gc(e);
     silences_gc(e->silences, now_ms);
     sent_log_gc(e->sent, now_ms);
+    incidents_gc(e, now_ms);
     e->gc_ms = now_ms + ENGINE_GC_MS;
     if (state_log_sync(e->state) != OK)
         e->gc_ms = now_ms + ENGINE_GC_MS; /* said already; tried again then */

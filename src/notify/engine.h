@@ -8,6 +8,7 @@
 #ifndef NOTIFY_ENGINE_H
 #define NOTIFY_ENGINE_H
 
+#include "config/alerting_ext.h"
 #include "config/alertmanager_config.h"
 #include "notify/notification.h"
 #include "notify/silences.h"
@@ -24,9 +25,10 @@ enum {
 
 struct engine_options {
     struct fs *fs;
-    const char *dir;      /* of what must survive; made when missing */
-    int64_t retention_ms; /* of silences and the notification log */
-    uint64_t seed;        /* of ids and jitter; 0: random */
+    const char *dir;        /* of what must survive; made when missing */
+    int64_t retention_ms;   /* of silences and the notification log */
+    uint64_t seed;          /* of ids and jitter; 0: random */
+    int64_t start_delay_ms; /* before incidents found in `dir` go on: alerts are said anew first */
 };
 
 struct engine_counts {
@@ -40,7 +42,8 @@ struct engine_counts {
 /* What the caller keeps beside a configuration, as long as deliveries of it are under way. */
 struct engine_companion {
     void *arg;
-    void (*drop)(void *arg); /* NULL: nothing to do; called in a call of the engine's */
+    void (*drop)(void *arg);  /* NULL: nothing to do; called in a call of the engine's */
+    struct alerting_ext *ext; /* loaded with that configuration; held; NULL: none */
 };
 
 struct engine;

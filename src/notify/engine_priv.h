@@ -8,6 +8,8 @@
 #include "notify/route.h"
 
 struct flush;
+struct incident;
+struct incidents;
 
 struct routing { /* of one configuration; lives as long as groups and deliveries of it do */
     unsigned refs;
@@ -30,7 +32,8 @@ struct group {      /* of one route, with equal values of group_by */
     bool has_flushed;
     struct flush *running; /* NULL: none */
     int64_t late_ms;       /* when the next flush would have been, which waits for it; 0: none */
-    struct group *next;    /* of the bucket */
+    struct incident *incident; /* NULL: none */
+    struct group *next;        /* of the bucket */
 };
 
 struct delivery {
@@ -48,6 +51,7 @@ struct delivery {
 
 struct flush {                   /* one group going through the pipeline */
     struct group *group;         /* NULL: it was abandoned */
+    struct flush **slot;         /* the group's, or, when a level is told, the incident's */
     struct delivery *deliveries; /* that are not done, oldest first */
     struct delivery **last;
     struct live_alert **resolved;   /* at its beginning */
@@ -66,6 +70,7 @@ struct engine {
     struct state_log *state;
     struct silences *silences;
     struct sent_log *sent;
+    struct incidents *incidents;
     struct group **buckets;
     size_t bucket_count, group_count;
     struct due_heap due_groups, due_deliveries;

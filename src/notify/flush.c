@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "notify/alert_order.h"
 #include "notify/engine_priv.h"
+#include "notify/incident_priv.h"
 #include "notify/time_interval.h"
 
 static int compare_alerts(const void *pa, const void *pb)
@@ -151,23 +152,33 @@ static void remember(struct engine *e, const struct delivery *d, int64_t now_ms)
     sent_log_put(e->sent, buf_str(&d->sent_key), &s);
 }
 
-static struct delivery *make_delivery(struct group *g, const struct integration *i,
-                                      const struct batch *b, int64_t now_ms)
+struct telling { /* a receiver that is to be told of a batch */
+    const struct receiver_config *receiver;
+    struct incident *incident; /* NULL: none */
+    int64_t fired_ms;          /* when the incident last reached a level with it */
+};
+
+static struct delivery *make_delivery(struct group *g, const struct telling *t,
+                                      const struct integration *i, const struct batch *b,
+                                      int64_t now_ms)
 {
+    str receiver = t->receiver->name;
     struct delivery *d = mem_zalloc(1, sizeof(*d));
     d->n = (struct notification){
         .group_key = g->key,
         .group_labels = g->labels,
         .route_labels = g->route->labels,
-        .receiver = g->route->receiver,
+        .receiver = receiver,
         .kind = i->kind,
         .index = i->index,
         .config = i->config,
         .flushed_ms = now_ms,
         .deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN),
     };
-    buf_printf(&d->sent_key, STR_FMT ":" STR_FMT "/%s/%zu", STR_ARG(g->key),
-               STR_ARG(g->route->receiver), integration_name(i->kind), i->index);
+    buf_printf(&d->sent_key, STR_FMT ":" STR_FMT "/%s/%zu", STR_ARG(g->key), STR_ARG(receiver),
+               integration_name(i->kind), i->index);
+    if (t->incident != NULL)
+        buf_printf(&d->sent_key, ":%s", t->incident->id);
     g->refs++;
     d->group = g;
     d->repeat_interval_ms = g->route->repeat_interval_ms;
@@ -176,31 +187,157 @@ static struct delivery *make_delivery(struct group *g, const struct integration 
     return d;
 }
 
-/* Decide for one integration; a delivery is queued when there is something to send. */
-static void notify_one(struct engine *e, struct flush *f, const struct integration *i,
-                       const struct batch *b, int64_t now_ms)
+/* Nothing is said for now, but what was said last is not to be forgotten over it. */
+static void keep_sent(struct engine *e, const struct delivery *d, const struct sent *last,
+                      int64_t now_ms)
 {
-    struct delivery *d = make_delivery(f->group, i, b, now_ms);
-    bool send_resolved = i->config->send_resolved;
-    struct sent last;
-    bool known = sent_log_get(e->sent, buf_str(&d->sent_key), now_ms, &last);
-    d->n.reason = sent_decide(known ? &last : NULL, d->fingerprints, d->n.firing_count,
-                              d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
-                              d->repeat_interval_ms, now_ms);
-    if (d->n.reason != REASON_NONE)
-        choose_alerts(d, b, send_resolved);
-    if (d->n.reason != REASON_NONE && d->n.alert_count == 0)
-        remember(e, d, now_ms); /* nothing to say, but the log is told */
-    if (d->n.alert_count == 0) {
-        free_delivery(d);
+    if (last->expires_at_ms - now_ms > d->repeat_interval_ms)
         return;
-    }
+    size_t count = last->firing_count + last->resolved_count;
+    uint64_t *copy = mem_zalloc(count + 1, sizeof(*copy)); /* a put lets go of the lists */
+    if (last->firing_count > 0)
+        memcpy(copy, last->firing, last->firing_count * sizeof(*copy));
+    if (last->resolved_count > 0)
+        memcpy(copy + last->firing_count, last->resolved, last->resolved_count * sizeof(*copy));
+    struct sent s = *last;
+    s.firing = copy;
+    s.resolved = copy + last->firing_count;
+    s.expires_at_ms = now_ms + MIN(2 * d->repeat_interval_ms, e->retention_ms);
+    sent_log_put(e->sent, buf_str(&d->sent_key), &s);
+    mem_free(copy);
+}
+
+/* What an incident has to say to a reason: a level that was just reached is told even of what it
+ * knows; while it is acknowledged nothing is repeated. */
+static enum notify_reason incident_reason(struct engine *e, const struct telling *t,
+                                          const struct delivery *d, const struct sent *last,
+                                          int64_t now_ms)
+{
+    struct incident *i = t->incident;
+    const struct alerting_ext *x = e->routing->companion.ext;
+    enum notify_reason reason = d->n.reason;
+    if (reason == REASON_NONE && last != NULL && last->at_ms < t->fired_ms && d->n.firing_count > 0)
+        return REASON_REPEAT;
+    if (!incident_is_acked(i) || last == NULL || last->at_ms < t->fired_ms)
+        return reason;
+    bool quiet = x == NULL || x->acknowledgements.suppress_repeats;
+    bool ignored = i->policy.on_new_alerts == ACK_NEW_IGNORE;
+    if (reason == REASON_NEW_ALERTS && i->policy.on_new_alerts == ACK_NEW_UNACK)
+        incident_new_alerts(e, i, now_ms);
+    else if ((reason == REASON_REPEAT && quiet) || (reason == REASON_NEW_ALERTS && ignored))
+        reason = REASON_NONE;
+    if (reason == REASON_NONE)
+        keep_sent(e, d, last, now_ms);
+    return reason;
+}
+
+static void queue(struct engine *e, struct flush *f, struct delivery *d, int64_t now_ms)
+{
     d->flush = f;
     f->waiting++;
     d->place = f->last;
     *f->last = d;
     f->last = &d->next;
     due_heap_set(&e->due_deliveries, &d->due, now_ms);
+}
+
+/* Decide for one integration; a delivery is queued when there is something to send. */
+static void notify_one(struct engine *e, struct flush *f, const struct telling *t,
+                       const struct integration *i, const struct batch *b, int64_t now_ms)
+{
+    struct delivery *d = make_delivery(f->group, t, i, b, now_ms);
+    bool send_resolved = i->config->send_resolved;
+    struct sent last;
+    bool known = sent_log_get(e->sent, buf_str(&d->sent_key), now_ms, &last);
+    d->n.reason = sent_decide(known ? &last : NULL, d->fingerprints, d->n.firing_count,
+                              d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
+                              d->repeat_interval_ms, now_ms);
+    if (t->incident != NULL)
+        d->n.reason = incident_reason(e, t, d, known ? &last : NULL, now_ms);
+    if (d->n.reason != REASON_NONE)
+        choose_alerts(d, b, send_resolved);
+    if (d->n.reason != REASON_NONE && d->n.alert_count == 0)
+        remember(e, d, now_ms); /* nothing to say, but the log is told */
+    if (d->n.alert_count == 0)
+        free_delivery(d);
+    else
+        queue(e, f, d, now_ms);
+}
+
+/* ---- Levels of incidents ---- */
+
+/* Intervals that a reload took away hold nobody back. */
+static bool level_is_active(const struct engine *e, const struct escalation_level *l,
+                            int64_t now_ms)
+{
+    bool known = false;
+    for (size_t i = 0; i < l->active_time_intervals.count; i++)
+        known = known ||
+                alertmanager_time_intervals(e->file, l->active_time_intervals.items[i]) != NULL;
+    return !known || in_any(e, l->active_time_intervals, now_ms);
+}
+
+static const struct receiver_config *
+level_receiver(const struct engine *e, const struct incident *i, size_t level, size_t at)
+{
+    struct texts names = i->policy.levels.items[level].receivers;
+    const struct receiver_config *r =
+        at < names.count ? alertmanager_receiver(e->file, names.items[at]) : NULL;
+    return r != NULL ? r : alertmanager_receiver(e->file, i->group->route->receiver);
+}
+
+static size_t level_receiver_count(const struct incident *i, size_t level)
+{
+    return MAX(i->policy.levels.items[level].receivers.count, (size_t)1);
+}
+
+struct tellings { /* each receiver once */
+    struct telling *items;
+    size_t count;
+};
+
+static void add_level(const struct engine *e, struct incident *i, size_t level, int64_t now_ms,
+                      struct tellings *to)
+{
+    size_t more = level_receiver_count(i, level);
+    if (i->fired_ms[level] == 0 || !level_is_active(e, &i->policy.levels.items[level], now_ms))
+        return;
+    to->items = mem_resize(to->items, to->count + more, sizeof(*to->items));
+    for (size_t r = 0; r < more; r++) {
+        const struct receiver_config *receiver = level_receiver(e, i, level, r);
+        size_t k = 0;
+        while (k < to->count && to->items[k].receiver != receiver)
+            k++;
+        if (k == to->count)
+            to->items[to->count++] = (struct telling){receiver, i, 0};
+        to->items[k].fired_ms = MAX(to->items[k].fired_ms, i->fired_ms[level]);
+    }
+}
+
+/* Is another flush of the group still at it: the level's, or the group's own? */
+static bool is_under_way(const struct flush *f, const struct telling *t,
+                         const struct integration *i)
+{
+    const struct group *g = f->group;
+    const struct flush *level = g->incident != NULL ? g->incident->running : NULL;
+    const struct flush *other = f->slot == &g->running ? level : g->running;
+    const struct delivery *d = other != NULL ? other->deliveries : NULL;
+    while (d != NULL && (!str_eq(d->n.receiver, t->receiver->name) || d->n.kind != i->kind ||
+                         d->n.index != i->index))
+        d = d->next;
+    return d != NULL;
+}
+
+static void tell(struct engine *e, struct flush *f, const struct telling *t, const struct batch *b,
+                 int64_t now_ms)
+{
+    for (size_t k = 0; b->count > 0 && k < t->receiver->integration_count; k++) {
+        const struct integration *i = &t->receiver->integrations[k];
+        if (is_under_way(f, t, i))
+            f->failed = true; /* the next flush tells it what it does not know then */
+        else
+            notify_one(e, f, t, i, b, now_ms);
+    }
 }
 
 /* ---- Flushes ---- */
@@ -221,13 +358,17 @@ static void finish(struct engine *e, struct flush *f)
     if (f->waiting > 0)
         return;
     if (g != NULL) {
-        g->running = NULL;
+        *f->slot = NULL;
         for (size_t i = 0; !f->failed && i < f->resolved_count; i++)
             if (alert_table_get(g->alerts, f->resolved[i]->fingerprint) == f->resolved[i])
                 alert_table_forget(g->alerts, f->resolved[i]->fingerprint);
-        if (g->late_ms > 0)
-            due_heap_set(&e->due_groups, &g->due, g->late_ms);
-        g->late_ms = 0;
+        if (f->slot == &g->running) {
+            if (g->late_ms > 0)
+                due_heap_set(&e->due_groups, &g->due, g->late_ms);
+            g->late_ms = 0;
+        }
+        if (alert_table_count(g->alerts) == 0)
+            incident_end(e, g);
     }
     free_flush(f);
 }
@@ -235,7 +376,7 @@ static void finish(struct engine *e, struct flush *f)
 void flush_abandon(struct engine *e, struct flush *f)
 {
     struct delivery *next;
-    f->group->running = NULL;
+    *f->slot = NULL;
     f->group = NULL;
     f->failed = true;
     f->waiting++; /* it lives through the loop */
@@ -251,23 +392,80 @@ void flush_abandon(struct engine *e, struct flush *f)
     finish(e, f);
 }
 
+static struct flush *begin(struct group *g, struct flush **slot, int64_t now_ms)
+{
+    struct flush *f = mem_zalloc(1, sizeof(*f));
+    f->group = g;
+    f->last = &f->deliveries;
+    f->slot = slot;
+    f->deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN);
+    *slot = f;
+    return f;
+}
+
+static void drop_suppressed(struct engine *e, const struct group *g, struct batch *b,
+                            int64_t now_ms)
+{
+    drop_inhibited(e, b, now_ms);
+    drop_by_time(e, g->route, b, now_ms);
+    drop_silenced(e, b, now_ms);
+}
+
 static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
 {
     struct batch b = {0};
-    struct flush *f = mem_zalloc(1, sizeof(*f));
-    const struct receiver_config *receiver = alertmanager_receiver(e->file, g->route->receiver);
-    f->group = g;
-    f->last = &f->deliveries;
-    f->deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN);
-    g->running = f;
+    struct flush *f = begin(g, &g->running, now_ms);
+    struct tellings to = {0};
     take_snapshot(g, now_ms, &b, f);
-    drop_inhibited(e, &b, now_ms);
-    drop_by_time(e, g->route, &b, now_ms);
-    drop_silenced(e, &b, now_ms);
-    for (size_t i = 0; b.count > 0 && i < receiver->integration_count; i++)
-        notify_one(e, f, &receiver->integrations[i], &b, now_ms);
+    bool all_resolved = f->resolved_count == b.count;
+    drop_suppressed(e, g, &b, now_ms);
+    struct incident *i = incident_of_flush(e, g, b.alerts, b.count, all_resolved, now_ms);
+    const struct telling plain = {alertmanager_receiver(e->file, g->route->receiver), NULL, 0};
+    if (i == NULL)
+        tell(e, f, &plain, &b, now_ms);
+    for (size_t l = 0; i != NULL && l < i->policy.levels.count; l++)
+        add_level(e, i, l, now_ms, &to);
+    for (size_t t = 0; t < to.count; t++)
+        tell(e, f, &to.items[t], &b, now_ms);
+    mem_free(to.items);
     mem_free(b.alerts);
     finish(e, f);
+}
+
+/* Outside of the group's own time: a level was reached. */
+void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now_ms)
+{
+    struct batch b = {0};
+    struct tellings to = {0};
+    if (i->running != NULL)
+        flush_abandon(e, i->running);
+    struct flush *f = begin(i->group, &i->running, now_ms);
+    take_snapshot(i->group, now_ms, &b, f);
+    while (f->resolved_count > 0) /* they stay in the group: not everybody is told */
+        live_alert_unref(f->resolved[--f->resolved_count]);
+    drop_suppressed(e, i->group, &b, now_ms);
+    add_level(e, i, level, now_ms, &to);
+    for (size_t t = 0; t < to.count; t++)
+        tell(e, f, &to.items[t], &b, now_ms);
+    mem_free(to.items);
+    mem_free(b.alerts);
+    finish(e, f);
+}
+
+bool flush_has_active(struct engine *e, const struct group *g, int64_t now_ms)
+{
+    const struct route_config *r = g->route->config;
+    size_t at = 0;
+    uint64_t by;
+    if ((r->active_time_intervals.count > 0 && !in_any(e, r->active_time_intervals, now_ms)) ||
+        in_any(e, r->mute_time_intervals, now_ms))
+        return false;
+    for (struct live_alert *a; (a = alert_table_next(g->alerts, &at)) != NULL;)
+        if (!live_alert_is_resolved(a, now_ms) &&
+            !inhibitor_mutes(e->inhibitor, a->labels, now_ms, &by) &&
+            silences_mute(e->silences, a->labels, now_ms, NULL, 0) == 0)
+            return true;
+    return false;
 }
 
 void flush_due_groups(struct engine *e, int64_t now_ms)

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "notify/engine_priv.h"
+#include "notify/incident_priv.h"
 
 enum { BUCKETS_MIN = 64 };
 
@@ -74,6 +75,7 @@ static struct group *make(struct engine *e, const struct route *r, struct labels
     g->next = e->buckets[h & (e->bucket_count - 1)];
     e->buckets[h & (e->bucket_count - 1)] = g;
     e->group_count++;
+    incidents_attach(e, g, now_ms);
     return g;
 }
 
@@ -92,6 +94,7 @@ static void drop_group(struct engine *e, struct group *g)
 {
     if (g->running != NULL)
         flush_abandon(e, g->running);
+    incidents_detach(e, g);
     due_heap_remove(&e->due_groups, &g->due);
     group_unref(g);
     e->group_count--;

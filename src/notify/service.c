@@ -363,7 +363,7 @@ err notify_service_prepare(struct notify_service *s, void **prepared, struct dia
 void notify_service_commit(struct notify_service *s, void *prepared)
 {
     struct loaded *l = prepared;
-    const struct engine_companion companion = {l->notifiers, drop_notifiers};
+    const struct engine_companion companion = {.arg = l->notifiers, .drop = drop_notifiers};
     mutex_lock(&s->lock);
     if (engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK) {
         note_loaded(s, l);
@@ -423,7 +423,7 @@ static err open_engine(struct notify_service *s, const struct notify_options *o,
     const struct engine_options eo = {
         .fs = o->fs, .dir = buf_cstr(&s->dir), .retention_ms = o->retention_ms};
     TRY(load(s, &l, d));
-    const struct engine_companion companion = {l->notifiers, drop_notifiers};
+    const struct engine_companion companion = {.arg = l->notifiers, .drop = drop_notifiers};
     err e = engine_open(&eo, l->file, companion, clock_wall_ms(), &s->engine, d);
     if (e == OK)
         note_loaded(s, l);

@@ -20,6 +20,7 @@ enum state_kind { /* of what a key is; on disk */
                   STATE_SILENCE = 1,
                   STATE_SENT = 2, /* the notification log */
                   STATE_ALERT = 3,
+                  STATE_INCIDENT = 4,
 };
 
 struct state_log;

@@ -37,7 +37,7 @@ static void open_fixture(struct fixture *x)
         fail_msg("%s", d.text);
     struct engine_options o = {
         .fs = fs_sim_fs(x->disk), .dir = "/notify", .retention_ms = 3600000, .seed = 1};
-    if (engine_open(&o, x->f, (struct engine_companion){NULL, NULL}, NOW, &x->e, &d) != OK)
+    if (engine_open(&o, x->f, (struct engine_companion){0}, NOW, &x->e, &d) != OK)
         fail_msg("%s", d.text);
 }
 

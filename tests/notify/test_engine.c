@@ -352,14 +352,18 @@ static void test_engine__reloads_while_it_sends(void **state)
     (void)state;
     sim_open(&s, PLAIN HOOK);
     assert_int_equal(
-        engine_reload(s.e, s.f, (struct engine_companion){&dropped[0], count_drop}, s.now_ms), OK);
+        engine_reload(s.e, s.f, (struct engine_companion){.arg = &dropped[0], .drop = count_drop},
+                      s.now_ms),
+        OK);
     fire(&s, "n=a g=1");
     s.now_ms += MINUTE;
     struct delivery *d = engine_take(s.e, s.now_ms);
     assert_non_null(d);
     struct alertmanager_file *f = testing_config(PLAIN HOOK);
     assert_int_equal(
-        engine_reload(s.e, f, (struct engine_companion){&dropped[1], count_drop}, s.now_ms), OK);
+        engine_reload(s.e, f, (struct engine_companion){.arg = &dropped[1], .drop = count_drop},
+                      s.now_ms),
+        OK);
     alertmanager_config_unref(f);
     assert_int_equal(dropped[0], 0);
     assert_ptr_equal(delivery_companion(d), &dropped[0]);

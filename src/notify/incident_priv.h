@@ -1,0 +1,69 @@
+/* incident_priv.h -- what the files of incidents share with the engine. */
+#ifndef NOTIFY_INCIDENT_PRIV_H
+#define NOTIFY_INCIDENT_PRIV_H
+
+#include "notify/engine_priv.h"
+#include "notify/incident.h"
+
+struct incident {
+    struct due due; /* first: when it is looked at next; in no heap when nothing will come */
+    struct arena arena;
+    char id[INCIDENT_ID_SIZE + 1];
+    str group_key, receiver; /* of the route */
+    struct labels labels;
+    struct escalation_policy policy; /* as it was */
+    int64_t *fired_ms;               /* of each level; 0: not reached */
+    int64_t started_ms, resolved_ms;
+    /* The ladder: steps are levels, once for each time it runs. It is `now - clock_ms` old. */
+    int64_t clock_ms, paused_ms; /* paused: since then it does not grow older; 0: it does */
+    int64_t resume_ms;           /* 0: it has not been stopped; else when it goes on */
+    size_t next_step;
+    struct buf by, comment;
+    int64_t acked_ms, ack_expires_ms; /* acked 0: not acknowledged */
+    struct group *group;              /* NULL: none */
+    struct flush *running;            /* of a level; NULL: none */
+    struct incident *next;            /* of the bucket */
+};
+
+struct incidents {
+    struct incident **buckets; /* by the group's key */
+    size_t bucket_count, count, resolved_count;
+    struct due_heap due;
+    struct escalation_count *escalations;
+    size_t escalation_count;
+    uint64_t acknowledgements;
+    int64_t start_delay_ms;
+    bool unsynced; /* something must be on disk before anything is sent */
+};
+
+/* incident_state.c */
+void incident_encode(const struct incident *i, struct buf *out);
+/* NULL: it does not read back. */
+struct incident *incident_decode(slice value);
+void incident_free(struct incident *i);
+void incident_keep(struct engine *e, const struct incident *i);
+
+/* incident.c: for engine.c and group.c */
+void incidents_restore(struct engine *e); /* from the state */
+void incidents_close(struct engine *e);
+void incidents_attach(struct engine *e, struct group *g, int64_t now_ms); /* a group was made */
+void incidents_detach(struct engine *e, struct group *g);                 /* it goes */
+void incidents_settle(struct engine *e, int64_t now_ms); /* after all groups were made */
+void incidents_run(struct engine *e, int64_t now_ms);
+void incidents_gc(struct engine *e, int64_t now_ms);
+
+/* incident.c: for flush.c */
+/* A group is about to be told of `alerts`: its incident, opened when there is reason to; NULL. */
+struct incident *incident_of_flush(struct engine *e, struct group *g,
+                                   const struct notified_alert *alerts, size_t count,
+                                   bool all_resolved, int64_t now_ms);
+void incident_end(struct engine *e, struct group *g); /* its group has no alerts any more */
+bool incident_is_acked(const struct incident *i);
+/* A new alert came while it was acknowledged. */
+void incident_new_alerts(struct engine *e, struct incident *i, int64_t now_ms);
+
+/* flush.c: for incident.c */
+bool flush_has_active(struct engine *e, const struct group *g, int64_t now_ms);
+void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now_ms);
+
+#endif
