@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "config/alerting_ext.h"
 #include "notify/notify_template.h"
 #include "notify/route.h"
 
@@ -102,9 +103,8 @@ static void put_found(const struct alertmanager_file *f)
     printf(" - %zu templates\n", f->templates.count);
 }
 
-static void put_warnings(const struct alertmanager_file *f)
+static void put_warnings(struct texts warnings)
 {
-    struct texts warnings = alertmanager_config_warnings(f);
     (void)fflush(stdout); /* both streams in the order of what they tell */
     for (size_t i = 0; i < warnings.count; i++)
         (void)fprintf(stderr, "WARNING: " STR_FMT "\n", STR_ARG(warnings.items[i]));
@@ -148,8 +148,26 @@ static bool check_templates(const struct alertmanager_file *f)
     return good;
 }
 
+static bool check_extensions(struct alertmanager_file *f, const char *path)
+{
+    struct alerting_ext *x = NULL;
+    struct diag d = {.text = ""};
+    err e = alerting_ext_load(path, f, &x, &d);
+    if (e == OK)
+        e = alerting_ext_supported(x, &d);
+    if (e != OK) {
+        printf("  FAILED: %s\n", d.text);
+        alerting_ext_unref(x);
+        return false;
+    }
+    printf(" - %zu escalation policies\n", x->escalation_policies.count);
+    put_warnings(alerting_ext_warnings(x));
+    alerting_ext_unref(x);
+    return true;
+}
+
 /* `path` NULL: the standard input. */
-static bool check_file(const char *path, bool routes)
+static bool check_file(const char *path, bool routes, const char *extensions)
 {
     struct alertmanager_file *f;
     struct diag d = {.text = ""};
@@ -163,23 +181,25 @@ static bool check_file(const char *path, bool routes)
     printf("  SUCCESS\n");
     put_found(f);
     bool good = check_templates(f);
+    if (extensions[0] != '\0')
+        good = check_extensions(f, extensions) && good;
     if (routes && show_routes(f) != OK) {
         printf("  FAILED: too many routes\n");
         good = false;
     }
     printf("\n");
-    put_warnings(f);
+    put_warnings(alertmanager_config_warnings(f));
     alertmanager_config_unref(f);
     return good;
 }
 
-int check_alertmanager_files(char *const *paths, int count, bool routes)
+int check_alertmanager_files(char *const *paths, int count, bool routes, const char *extensions)
 {
     int failed = 0;
     if (count == 0)
-        failed += !check_file(NULL, routes);
+        failed += !check_file(NULL, routes, extensions);
     for (int i = 0; i < count; i++)
-        failed += !check_file(paths[i], routes);
+        failed += !check_file(paths[i], routes, extensions);
     (void)fflush(stdout);
     if (failed > 0)
         (void)fprintf(stderr, "varve check alertmanager: error: failed to validate %d file(s)\n",

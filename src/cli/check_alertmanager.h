@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 /* Check files, or the standard input when there are none; with `routes` show the routing tree of
- * each. Returns the exit status: 0 all are valid, 1 not. */
-int check_alertmanager_files(char *const *paths, int count, bool routes);
+ * each, with `extensions` (not "") check that file against each. Returns the exit status: 0 all are
+ * valid, 1 not. */
+int check_alertmanager_files(char *const *paths, int count, bool routes, const char *extensions);
 
 /* The routing tree of one file. */
 int alert_routes_show(const char *path);

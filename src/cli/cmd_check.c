@@ -155,8 +155,11 @@ static int check_rules(int argc, char **argv)
 static int check_alertmanager(int argc, char **argv)
 {
     bool routes = false;
+    const char *extensions = "";
     struct flag flags[] = {
-        {"routes", "", "Show the routing tree of each file.", FLAG_BOOL, &routes, false}};
+        {"routes", "", "Show the routing tree of each file.", FLAG_BOOL, &routes, false},
+        {"extensions-file", "path", "Check this file of extensions against each.", FLAG_TEXT,
+         &extensions, false}};
     struct diag d = {.text = ""};
     char **paths = mem_zalloc((size_t)argc + 1, sizeof(*paths));
     int count = 0, code = 1;
@@ -171,7 +174,7 @@ static int check_alertmanager(int argc, char **argv)
     if (e == OK && count > 0)
         e = check_paths(paths, count, &d);
     if (e == OK)
-        code = check_alertmanager_files(paths, count, routes);
+        code = check_alertmanager_files(paths, count, routes, extensions);
     else
         (void)fprintf(stderr, "varve check alertmanager: error: %s\n", d.text);
     mem_free(paths);

@@ -7,18 +7,23 @@
 #include "cli/serve_alerting.h"
 #include "notify/notify_health.h"
 
+enum { START_DELAY_MS = 60000 }; /* rules say alerts anew that often */
+
 static struct {
     struct api *api;
     struct config_reloader *reloader;
     struct notify_flags flags;
     struct notify_service *service; /* NULL: not started, or not wanted */
     struct notify_health health;
-    struct buf dir, url;
+    struct buf dir, url, files;
 } own;
 
 struct notify_flags notify_flags_defaults(void)
 {
-    return (struct notify_flags){.config_file = "", .retention_ms = ALERTMANAGER_RETENTION_MS};
+    return (struct notify_flags){.config_file = "",
+                                 .extensions_file = "",
+                                 .retention_ms = ALERTMANAGER_RETENTION_MS,
+                                 .start_delay_ms = START_DELAY_MS};
 }
 
 size_t notify_flag_table(struct notify_flags *f, struct flag *out)
@@ -27,6 +32,12 @@ size_t notify_flag_table(struct notify_flags *f, struct flag *out)
         {"alertmanager.config-file", "path",
          "Alertmanager's configuration, to tell people from here; none: nobody is told.", FLAG_TEXT,
          &f->config_file, false},
+        {"alertmanager.extensions-file", "path",
+         "Escalation policies and what else alertmanager.yml has no place for.", FLAG_TEXT,
+         &f->extensions_file, false},
+        {"alertmanager.start-delay", "duration",
+         "How long escalation waits after a start for alerts to be said anew.", FLAG_DURATION,
+         &f->start_delay_ms, false},
         {"alertmanager.data-retention", "duration", "How long silences and what was told are kept.",
          FLAG_DURATION, &f->retention_ms, false},
     };
@@ -34,6 +45,15 @@ size_t notify_flag_table(struct notify_flags *f, struct flag *out)
     if (out != NULL)
         memcpy(out, FLAGS, sizeof(FLAGS));
     return COUNT_OF(FLAGS);
+}
+
+static err look_at_extensions(struct alertmanager_file *f, struct diag *d)
+{
+    struct alerting_ext *x;
+    TRY(alerting_ext_load(own.flags.extensions_file, f, &x, d));
+    err e = alerting_ext_supported(x, d);
+    alerting_ext_unref(x);
+    return e;
 }
 
 /* Before the start a file is only looked at: what is wrong with it ends the program. */
@@ -45,8 +65,9 @@ static err prepare(void *arg, struct config *fresh, void **prepared, struct diag
     if (own.service != NULL)
         return notify_service_prepare(own.service, prepared, d);
     TRY(alertmanager_config_load(own.flags.config_file, &f, d));
+    err e = own.flags.extensions_file[0] != '\0' ? look_at_extensions(f, d) : OK;
     alertmanager_config_unref(f);
-    return OK;
+    return e;
 }
 
 static void commit(void *arg, struct config *fresh, void *prepared)
@@ -67,8 +88,10 @@ static void discard(void *arg, void *prepared)
 
 void serve_notify_open(struct config_reloader *r, struct api *api, const struct notify_flags *f)
 {
+    buf_printf(&own.files, "%s%s%s", f->config_file, f->extensions_file[0] != '\0' ? "," : "",
+               f->extensions_file);
     const struct config_subscriber part = {.name = "notify",
-                                           .files = f->config_file,
+                                           .files = buf_cstr(&own.files),
                                            .prepare = prepare,
                                            .commit = commit,
                                            .discard = discard};
@@ -82,7 +105,10 @@ void serve_notify_open(struct config_reloader *r, struct api *api, const struct 
 err serve_notify_start(const char *data_path, struct diag *d)
 {
     if (own.flags.config_file[0] == '\0')
-        return OK;
+        return own.flags.extensions_file[0] == '\0'
+                   ? OK
+                   : diag_set(d, ERR_INVALID,
+                              "--alertmanager.extensions-file needs --alertmanager.config-file");
     str external = str_from(own.api->urls.external);
     external.len -= str_ends(external, STR("/"));
     buf_printf(&own.dir, "%s/notify", data_path);
@@ -91,6 +117,8 @@ err serve_notify_start(const char *data_path, struct diag *d)
                                      .dir = buf_cstr(&own.dir),
                                      .retention_ms = own.flags.retention_ms,
                                      .config_path = own.flags.config_file,
+                                     .extensions_path = own.flags.extensions_file,
+                                     .start_delay_ms = own.flags.start_delay_ms,
                                      .external_url = buf_str(&own.url),
                                      .version = STR(VARVE_VERSION)};
     TRY(notify_service_open(&o, &own.service, d));
@@ -115,4 +143,5 @@ void serve_notify_close(void)
     own.service = NULL;
     buf_fini(&own.dir);
     buf_fini(&own.url);
+    buf_fini(&own.files);
 }

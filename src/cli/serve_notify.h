@@ -10,8 +10,9 @@
 enum { NOTIFY_FLAGS_MAX = 4 };
 
 struct notify_flags {
-    const char *config_file; /* "": nobody is told from here */
-    int64_t retention_ms;
+    const char *config_file;     /* "": nobody is told from here */
+    const char *extensions_file; /* "": none */
+    int64_t retention_ms, start_delay_ms;
 };
 
 struct notify_flags notify_flags_defaults(void);

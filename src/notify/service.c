@@ -45,7 +45,7 @@ struct labelling {      /* what happens to the labels of rules' alerts */
 };
 
 struct notify_service {
-    struct buf path, url, version, dir;
+    struct buf path, extensions, url, version, dir;
     struct mutex lock; /* guards the engine and what follows; before inbox.lock */
     struct engine *engine;
     uint64_t config_hash;
@@ -304,12 +304,14 @@ static void *look_after(void *arg)
 
 struct loaded {
     struct alertmanager_file *file;
+    struct alerting_ext *ext; /* NULL: no file */
     struct notifiers *notifiers;
 };
 
 static void loaded_drop(struct loaded *l)
 {
     notifiers_close(l->notifiers);
+    alerting_ext_unref(l->ext);
     alertmanager_config_unref(l->file);
     mem_free(l);
 }
@@ -330,6 +332,10 @@ static err load(struct notify_service *s, struct loaded **out, struct diag *d)
     struct loaded *l = mem_zalloc(1, sizeof(*l));
     const struct notifiers_options o = {buf_str(&s->url), buf_str(&s->version), &s->stopping};
     err e = alertmanager_config_load(buf_cstr(&s->path), &l->file, d);
+    if (e == OK && s->extensions.len > 0)
+        e = alerting_ext_load(buf_cstr(&s->extensions), l->file, &l->ext, d);
+    if (e == OK && l->ext != NULL)
+        e = alerting_ext_supported(l->ext, d);
     if (e == OK)
         e = notifiers_open(&o, l->file, &l->notifiers, d);
     atomic_store(&s->config_ok, e == OK);
@@ -338,6 +344,8 @@ static err load(struct notify_service *s, struct loaded **out, struct diag *d)
         return e;
     }
     warn_of(alertmanager_config_warnings(l->file));
+    if (l->ext != NULL)
+        warn_of(alerting_ext_warnings(l->ext));
     warn_of(notifiers_problems(l->notifiers));
     *out = l;
     return OK;
@@ -363,7 +371,8 @@ err notify_service_prepare(struct notify_service *s, void **prepared, struct dia
 void notify_service_commit(struct notify_service *s, void *prepared)
 {
     struct loaded *l = prepared;
-    const struct engine_companion companion = {.arg = l->notifiers, .drop = drop_notifiers};
+    const struct engine_companion companion = {
+        .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
     mutex_lock(&s->lock);
     if (engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK) {
         note_loaded(s, l);
@@ -393,6 +402,8 @@ static void copy(struct buf *to, str from)
 static void init(struct notify_service *s, const struct notify_options *o)
 {
     copy(&s->path, str_from(o->config_path));
+    if (o->extensions_path != NULL)
+        copy(&s->extensions, str_from(o->extensions_path));
     copy(&s->dir, str_from(o->dir));
     copy(&s->url, o->external_url);
     copy(&s->version, o->version);
@@ -411,6 +422,7 @@ static void fini(struct notify_service *s)
     mutex_fini(&s->inbox.lock);
     mutex_fini(&s->lock);
     buf_fini(&s->path);
+    buf_fini(&s->extensions);
     buf_fini(&s->dir);
     buf_fini(&s->url);
     buf_fini(&s->version);
@@ -420,10 +432,13 @@ static void fini(struct notify_service *s)
 static err open_engine(struct notify_service *s, const struct notify_options *o, struct diag *d)
 {
     struct loaded *l;
-    const struct engine_options eo = {
-        .fs = o->fs, .dir = buf_cstr(&s->dir), .retention_ms = o->retention_ms};
+    const struct engine_options eo = {.fs = o->fs,
+                                      .dir = buf_cstr(&s->dir),
+                                      .retention_ms = o->retention_ms,
+                                      .start_delay_ms = o->start_delay_ms};
     TRY(load(s, &l, d));
-    const struct engine_companion companion = {.arg = l->notifiers, .drop = drop_notifiers};
+    const struct engine_companion companion = {
+        .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
     err e = engine_open(&eo, l->file, companion, clock_wall_ms(), &s->engine, d);
     if (e == OK)
         note_loaded(s, l);

@@ -20,11 +20,13 @@ enum {
 
 struct notify_options {
     struct fs *fs;
-    const char *dir;         /* of what must survive; made when missing */
-    int64_t retention_ms;    /* of silences and the notification log */
-    const char *config_path; /* alertmanager.yml */
-    str external_url;        /* for links, without a slash at the end */
-    str version;             /* told to providers */
+    const char *dir;             /* of what must survive; made when missing */
+    int64_t retention_ms;        /* of silences and the notification log */
+    const char *config_path;     /* alertmanager.yml */
+    const char *extensions_path; /* config/alerting_ext.h; "": none */
+    int64_t start_delay_ms;      /* before incidents of the last run go on */
+    str external_url;            /* for links, without a slash at the end */
+    str version;                 /* told to providers */
 };
 
 struct notify_service;
