@@ -2,8 +2,11 @@
  * that its mixin's alerts and dashboards work. */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "http/api.h"
+#include "http/json.h"
 #include "http/metrics_put.h"
+#include "notify/incident.h"
 
 enum { LABELS_SIZE = 96 };
 
@@ -92,6 +95,30 @@ static void put_alerts(struct buf *b, const struct notify_stats *s)
               SUPPRESSED, COUNT_OF(SUPPRESSED));
 }
 
+/* With the lock: names of policies are the engine's. */
+static void put_incidents(struct buf *b, const struct incident_counts *c)
+{
+    struct buf labels = {0};
+    const struct line STATES[] = {{"state=\"open\"", (double)c->states[INCIDENT_OPEN]},
+                                  {"state=\"acked\"", (double)c->states[INCIDENT_ACKED]},
+                                  {"state=\"resolved\"", (double)c->states[INCIDENT_RESOLVED]}};
+    put_lines(b, "varve_alert_incidents", "gauge",
+              "Incidents by state; resolved ones are known for a day.", STATES, COUNT_OF(STATES));
+    metric_family(b, "varve_alert_escalations_total", "counter",
+                  "Levels of escalation policies that were reached, but for the first.");
+    for (size_t i = 0; i < c->escalation_count; i++) {
+        buf_reset(&labels);
+        buf_printf(&labels, "level=\"%zu\",policy=", c->escalations[i].level);
+        json_str(&labels, str_from(c->escalations[i].policy));
+        metric_line(b, "varve_alert_escalations_total", buf_cstr(&labels),
+                    (double)c->escalations[i].count);
+    }
+    metric_family(b, "varve_alert_acknowledgements_total", "counter",
+                  "Acknowledgements of incidents.");
+    metric_line(b, "varve_alert_acknowledgements_total", "", (double)c->acknowledgements);
+    buf_fini(&labels);
+}
+
 void metrics_notify(struct api *api, struct buf *b)
 {
     struct notify_stats s;
@@ -136,4 +163,9 @@ void metrics_notify(struct api *api, struct buf *b)
     put_integrations(b, &s.engine);
     put_latency(b, api->notify);
     metric_put(b, METRICS, COUNT_OF(METRICS));
+    struct incident_counts incidents;
+    struct engine *e = notify_service_lock(api->notify);
+    incidents_count(e, clock_wall_ms(), &incidents);
+    put_incidents(b, &incidents);
+    notify_service_unlock(api->notify);
 }

@@ -1,0 +1,264 @@
+/* api_incidents.c -- /api/v1/alerting/incidents: what is going on, who has taken it on. Changes are
+ * on disk before they are answered. docs/operations/escalation.md explains it. */
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/jtree.h"
+#include "http/api.h"
+#include "http/api_v2.h"
+#include "http/json.h"
+#include "notify/incident.h"
+
+enum { LIST_BYTES_MAX = 256 << 20 };
+
+static const char BELOW[] = "/api/v1/alerting/incidents/";
+
+static struct engine *lock(struct http_request *r)
+{
+    struct notify_service *s = api_of(r)->notify;
+    if (s != NULL)
+        return notify_service_lock(s);
+    api_fail(r, API_NOT_FOUND,
+             "nobody is told from here: the server was started without --alertmanager.config-file");
+    return NULL;
+}
+
+static void unlock(struct http_request *r)
+{
+    notify_service_unlock(api_of(r)->notify);
+}
+
+/* ---- JSON ---- */
+
+static void put_text(struct buf *b, const char *key, str s)
+{
+    buf_printf(b, ",\"%s\":", key);
+    json_str(b, s);
+}
+
+/* null for 0. */
+static void put_time(struct buf *b, const char *key, int64_t ms)
+{
+    char text[64];
+    buf_printf(b, ",\"%s\":", key);
+    if (ms == 0) {
+        buf_put_str(b, STR("null"));
+        return;
+    }
+    size_t n = timestamp_format_rfc3339(ms, text);
+    json_str(b, (str){text, n});
+}
+
+static void put_level(struct buf *b, const struct incident_view *v, size_t l)
+{
+    const struct escalation_level *level = &v->policy->levels.items[l];
+    buf_printf(b, "%s{\"level\":%zu,\"afterSeconds\":", l > 0 ? "," : "", l + 1);
+    json_time_float(b, level->after_ms);
+    buf_put_str(b, STR(",\"receivers\":["));
+    for (size_t i = 0; i < level->receivers.count; i++) {
+        buf_put_str(b, i > 0 ? STR(",") : STR(""));
+        json_str(b, level->receivers.items[i]);
+    }
+    if (level->receivers.count == 0)
+        json_str(b, v->receiver);
+    buf_put_u8(b, ']');
+    put_time(b, "toldAt", v->fired_ms[l]);
+    buf_put_u8(b, '}');
+}
+
+static void put_incident(struct buf *b, const struct incident_view *v)
+{
+    buf_printf(b, "{\"id\":\"%s\",\"state\":\"%s\"", v->id, incident_state_name(v->state));
+    put_text(b, "groupKey", v->group_key);
+    put_text(b, "receiver", v->receiver);
+    put_text(b, "policy", v->policy->name);
+    buf_put_str(b, STR(",\"labels\":"));
+    json_labels(b, v->labels);
+    put_time(b, "startedAt", v->started_ms);
+    put_time(b, "resolvedAt", v->resolved_ms);
+    buf_printf(b, ",\"alerts\":%zu,\"firing\":%zu,\"level\":%zu,\"paused\":%s", v->alert_count,
+               v->firing_count, v->level, v->paused ? "true" : "false");
+    put_time(b, "nextLevelAt", v->next_ms);
+    buf_put_str(b, STR(",\"levels\":["));
+    for (size_t l = 0; l < v->policy->levels.count; l++)
+        put_level(b, v, l);
+    buf_put_str(b, STR("],\"acknowledgement\":"));
+    if (v->acked_ms == 0) {
+        buf_put_str(b, STR("null}"));
+        return;
+    }
+    buf_put_str(b, STR("{\"by\":"));
+    json_str(b, v->acked_by);
+    put_text(b, "comment", v->comment);
+    put_time(b, "at", v->acked_ms);
+    put_time(b, "expires", v->ack_expires_ms);
+    buf_put_str(b, STR("}}"));
+}
+
+/* ---- The list ---- */
+
+/* False, and answered: it is no state. -1: any. */
+static bool read_state(struct http_request *r, int *out)
+{
+    str text = http_param(r, STR("state"));
+    *out = -1;
+    for (int s = 0; s < INCIDENT_STATES; s++)
+        if (str_eq(text, str_from(incident_state_name((enum incident_state)s))))
+            *out = s;
+    if (text.len == 0 || *out >= 0)
+        return true;
+    api_fail_param(r, "state", "it must be open, acked or resolved");
+    return false;
+}
+
+static bool passes(const struct incident_view *v, int state, const struct api_v2_filters *f)
+{
+    bool good = state < 0 || (int)v->state == state;
+    for (size_t i = 0; good && i < f->count; i++)
+        good = alert_matchers_match(&f->items[i], v->labels);
+    return good;
+}
+
+void api_incidents(struct http_request *r)
+{
+    struct api_v2_filters f;
+    struct incident_view v;
+    size_t at = 0, shown = 0;
+    int state;
+    if (!read_state(r, &state) || !api_v2_filters(r, "matcher", &f))
+        return;
+    struct engine *e = lock(r);
+    if (e != NULL) {
+        int64_t now_ms = clock_wall_ms();
+        struct buf *b = api_begin(r);
+        buf_put_u8(b, '[');
+        while (b->len <= LIST_BYTES_MAX && incidents_next(e, now_ms, &at, &v)) {
+            if (!passes(&v, state, &f))
+                continue;
+            buf_put_str(b, shown++ > 0 ? STR(",") : STR(""));
+            put_incident(b, &v);
+        }
+        unlock(r);
+        buf_put_u8(b, ']');
+        api_end(b, NULL, 0, NULL, 0);
+        if (b->len > LIST_BYTES_MAX)
+            api_fail(r, API_EXECUTION,
+                     "incidents are longer than 256 MiB: ask for less with state= or matcher=");
+    }
+    api_v2_filters_fini(&f);
+}
+
+/* ---- Changes ---- */
+
+static void fail(struct http_request *r, err e, const struct diag *d)
+{
+    if (e == ERR_NOTFOUND) {
+        api_fail(r, API_NOT_FOUND, d->text);
+    } else if (e == ERR_ORDER) {
+        struct buf *b = http_out(r);
+        http_answer(r, 409, "application/json");
+        buf_reset(b);
+        buf_put_str(b, STR("{\"status\":\"error\",\"errorType\":\"conflict\",\"error\":"));
+        json_str(b, str_from(d->text));
+        buf_put_u8(b, '}');
+    } else {
+        api_fail(r, API_BAD_DATA, d->text);
+    }
+}
+
+/* How long, or until when. */
+static err read_expiry(str text, int64_t now_ms, int64_t *out, struct diag *d)
+{
+    int64_t v = 0;
+    if (text.len == 0)
+        return OK;
+    if (duration_parse(text, &v, NULL) == OK) {
+        *out = now_ms + v;
+        return OK;
+    }
+    return timestamp_parse(text, out, NULL) == OK
+               ? OK
+               : diag_set(d, ERR_INVALID,
+                          "\"expires\" must be a time such as 2026-11-23T17:00:00Z or a duration "
+                          "such as 2h");
+}
+
+static err read_ack(const struct jtree *body, int64_t now_ms, struct incident_ack *out,
+                    struct diag *d)
+{
+    struct jtree_member m = {0};
+    if (!jtree_is_object(body))
+        return diag_set(d, ERR_INVALID, "the body must be an object: {\"by\": \"...\"}");
+    while (jtree_next(body, &m)) {
+        str text = jtree_text(m.value);
+        if (!jtree_is_text(m.value))
+            return diag_set(d, ERR_INVALID, "\"" STR_FMT "\" must be text", STR_ARG(m.key));
+        if (str_eq(m.key, STR("by")))
+            out->by = text;
+        else if (str_eq(m.key, STR("comment")))
+            out->comment = text;
+        else if (str_eq(m.key, STR("expires")))
+            TRY(read_expiry(text, now_ms, &out->expires_ms, d));
+        else
+            return diag_set(d, ERR_INVALID, "\"" STR_FMT "\" is none of by, comment, expires",
+                            STR_ARG(m.key));
+    }
+    return OK;
+}
+
+static err change(struct engine *e, str id, str what, const struct incident_ack *ack,
+                  int64_t now_ms, struct diag *d)
+{
+    if (str_eq(what, STR("ack")))
+        return incident_ack(e, id, ack, now_ms, d);
+    if (str_eq(what, STR("unack")))
+        return incident_unack(e, id, now_ms, d);
+    return incident_escalate(e, id, now_ms, d);
+}
+
+/* The answer is the incident as it is now. */
+static void run(struct http_request *r, str id, str what, const struct incident_ack *ack)
+{
+    struct diag d = {.text = ""};
+    struct incident_view v;
+    int64_t now_ms = clock_wall_ms();
+    struct engine *e = lock(r);
+    if (e == NULL)
+        return;
+    err failed = change(e, id, what, ack, now_ms, &d);
+    err synced = failed == OK ? engine_sync(e) : OK;
+    if (failed == OK && synced == OK && incident_get(e, id, now_ms, &v) == OK) {
+        struct buf *b = api_begin(r);
+        put_incident(b, &v);
+        api_end(b, NULL, 0, NULL, 0);
+    }
+    unlock(r);
+    if (failed != OK)
+        fail(r, failed, &d);
+    else if (synced != OK)
+        api_fail(r, API_INTERNAL,
+                 "the change is in force, but could not be written to disk: after a restart it "
+                 "may be lost");
+}
+
+/* /api/v1/alerting/incidents/ID/ack, /unack, /escalate: there are no other routes. */
+void api_incident(struct http_request *r)
+{
+    struct diag d = {.text = ""};
+    struct incident_ack ack = {.by = STR("")};
+    struct jtree *body = NULL;
+    str path = http_path(r), rest = {path.ptr + sizeof(BELOW) - 1, path.len - sizeof(BELOW) + 1};
+    const char *slash = memchr(rest.ptr, '/', rest.len);
+    size_t id_size = slash != NULL ? (size_t)(slash - rest.ptr) : rest.len;
+    str what = slash != NULL ? (str){slash + 1, rest.len - id_size - 1} : STR("");
+    err failed = OK;
+    if (str_eq(what, STR("ack"))) {
+        failed = jtree_parse(http_body(r), &body, NULL) == OK ? OK : ERR_INVALID;
+        failed = failed == OK ? read_ack(body, clock_wall_ms(), &ack, &d)
+                              : diag_set(&d, failed, "the body must be JSON: {\"by\": \"...\"}");
+    }
+    if (failed != OK)
+        fail(r, failed, &d);
+    else
+        run(r, (str){rest.ptr, id_size}, what, &ack);
+    jtree_free(body);
+}
