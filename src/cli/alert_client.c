@@ -13,7 +13,7 @@ struct alert_client {
     struct arena arena; /* of the settings */
     struct http_client_config config;
     struct http_client *http;
-    struct buf base; /* "http://host:9090/api/v2" */
+    struct buf base; /* "http://host:9090" */
     int64_t timeout_ms;
 };
 
@@ -42,7 +42,6 @@ err alert_client_open(const struct alert_client_flags *f, struct alert_client **
     while (url.len > 0 && url.ptr[url.len - 1] == '/')
         url.len--;
     buf_put_str(&c->base, url);
-    buf_put_str(&c->base, STR("/api/v2"));
     if (f->http_config[0] != '\0')
         e = http_client_file_load(f->http_config, &c->arena, &c->config, d);
     if (e == OK)
@@ -123,6 +122,8 @@ err alert_client_send(struct alert_client *c, const char *method, str path, slic
     struct buf url = {0};
     struct http_reply reply = {0};
     buf_put_str(&url, buf_str(&c->base));
+    if (!str_starts(path, STR("/api/")))
+        buf_put_str(&url, STR("/api/v2"));
     buf_put_str(&url, path);
     const struct http_request_options o = {
         .method = method,

@@ -89,6 +89,18 @@ equal(len(incidents("?state=acked&matcher=alertname%3D%22a%22")), 1, "found by s
 equal(incidents("?state=open") + incidents("?matcher=alertname%3D%22b%22"), [], "not found")
 equal(s.request("GET", BELOW + "?state=x")[0], 400, "no such state")
 
+def alert_command(*args, status=0):
+    p = subprocess.run([VARVE, "alert", *args[:1], f"--url=http://127.0.0.1:{s.port}", *args[1:]], capture_output=True, text=True)
+    equal(p.returncode, status, p.stderr)
+    return p.stdout + p.stderr
+
+
+check(id_ in alert_command("incidents", "--state=acked") and "ann" in alert_command("incidents"), "listed")
+check(id_ not in alert_command("incidents", "--state=open"), "only open ones")
+alert_command("ack", "--by=eve", "--comment=on it", id_)
+equal(json.loads(alert_command("incidents", "--output=json"))["data"][0]["acknowledgement"]["by"], "eve", "said anew")
+check("404" in alert_command("ack", "--by=eve", "0" * 16, status=1), "unknown")
+
 step("kill -9 between levels")
 alert("b")
 until("the first level of another", lambda: told("one", "b"))

@@ -1,0 +1,137 @@
+/* alert_incident.c -- varve alert incidents and ack: who is told of what, and who has taken it on.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/json_text.h"
+#include "base/mem.h"
+#include "cli/alert_commands.h"
+#include "cli/text_table.h"
+
+struct incident_flags {
+    struct alert_client_flags client;
+    const char *output, *state, *by, *comment, *expires;
+};
+
+static size_t flag_table(struct incident_flags *f, bool ack, struct flag *out)
+{
+    const struct flag LIST[] = {
+        {"output", "format", "simple or json.", FLAG_TEXT, &f->output, false},
+        {"state", "name", "Only those that are open, acked or resolved.", FLAG_TEXT, &f->state,
+         false}};
+    const struct flag ACK[] = {
+        {"by", "name", "Who acknowledges; default: the user.", FLAG_TEXT, &f->by, false},
+        {"comment", "text", "Why.", FLAG_TEXT, &f->comment, false},
+        {"expires", "time", "A duration (2h), or RFC 3339.", FLAG_TEXT, &f->expires, false}};
+    const char *user = getenv("USER"); /* before any thread */
+    *f = (struct incident_flags){.output = "simple",
+                                 .state = "",
+                                 .by = user != NULL ? user : "",
+                                 .comment = "",
+                                 .expires = ""};
+    alert_client_flags(&f->client, out);
+    memcpy(out + ALERT_CLIENT_FLAGS, ack ? ACK : LIST, ack ? sizeof(ACK) : sizeof(LIST));
+    return ALERT_CLIENT_FLAGS + (ack ? COUNT_OF(ACK) : COUNT_OF(LIST));
+}
+
+static void put_row(struct text_table *t, const struct jtree *i)
+{
+    struct buf text = {0};
+    const struct jtree *acked = jtree_get(i, "acknowledgement");
+    text_table_put(t, jtree_text(jtree_get(i, "id")));
+    text_table_put(t, jtree_text(jtree_get(i, "state")));
+    text_table_put(t, jtree_text(jtree_get(i, "policy")));
+    buf_printf(&text, "%lld", (long long)jtree_int(jtree_get(i, "level"), 0));
+    text_table_put(t, buf_str(&text));
+    text_table_put(t, jtree_text(jtree_get(i, "groupKey")));
+    text_table_put(t, jtree_text(jtree_get(i, "startedAt")));
+    text_table_put(t, jtree_is_object(acked) ? jtree_text(jtree_get(acked, "by")) : STR(""));
+    buf_fini(&text);
+}
+
+static err list(struct alert_client *c, const struct incident_flags *f, struct diag *d)
+{
+    static const char *const HEAD[] = {"ID",    "State", "Policy",  "Level",
+                                       "Group", "Since", "Acked By"};
+    struct text_table t = {.columns = COUNT_OF(HEAD)};
+    struct buf path = {0}, text = {0};
+    struct jtree *root = NULL;
+    buf_put_str(&path, STR("/api/v1/alerting/incidents"));
+    if (f->state[0] != '\0')
+        alert_client_param(&path, "state", str_from(f->state));
+    err e = alert_client_get(c, buf_str(&path), &root, &text, d);
+    const struct jtree *data = e == OK ? jtree_get(root, "data") : NULL;
+    if (e == OK && strcmp(f->output, "json") == 0) {
+        (void)fwrite(text.ptr, 1, text.len, stdout);
+        printf("\n");
+    } else if (e == OK) {
+        for (size_t i = 0; i < COUNT_OF(HEAD); i++)
+            text_table_put(&t, str_from(HEAD[i]));
+        for (size_t i = 0; i < jtree_count(data); i++)
+            put_row(&t, jtree_at(data, i));
+        text_table_print(&t, stdout);
+    }
+    text_table_fini(&t);
+    jtree_free(root);
+    buf_fini(&path);
+    buf_fini(&text);
+    return e;
+}
+
+static err acknowledge(struct alert_client *c, const struct incident_flags *f, const char *id,
+                       struct diag *d)
+{
+    struct buf path = {0}, body = {0};
+    for (const char *p = id; *p != '\0'; p++)
+        if (strchr("0123456789abcdef", *p) == NULL)
+            return diag_set(d, ERR_INVALID, "\"%s\" is no id of an incident", id);
+    buf_printf(&path, "/api/v1/alerting/incidents/%s/ack", id);
+    buf_put_str(&body, STR("{\"by\":"));
+    json_str(&body, str_from(f->by));
+    buf_put_str(&body, STR(",\"comment\":"));
+    json_str(&body, str_from(f->comment));
+    buf_put_str(&body, STR(",\"expires\":"));
+    json_str(&body, str_from(f->expires));
+    buf_put_u8(&body, '}');
+    err e = alert_client_send(c, "POST", buf_str(&path), buf_slice(&body), NULL, d);
+    buf_fini(&path);
+    buf_fini(&body);
+    return e;
+}
+
+int alert_incident(bool ack, int argc, char **argv)
+{
+    struct flag flags[ALERT_COMMAND_FLAGS_MAX];
+    struct incident_flags f;
+    struct diag d = {.text = ""};
+    struct alert_client *c = NULL;
+    char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
+    int count = 0, code = 0;
+    size_t flag_count = flag_table(&f, ack, flags);
+    err e = flags_parse(flags, flag_count, argc, argv, rest, &count, &d);
+    if (e == ERR_NOTFOUND) {
+        printf("usage: varve alert %s\n\n%s\n\nFlags:\n",
+               ack ? "ack [<flags>] <id>..." : "incidents [<flags>]",
+               ack ? "Acknowledge incidents: no further level is told." : "Show incidents.");
+        flags_help(flags, flag_count, stdout);
+        mem_free(rest);
+        return 0;
+    }
+    if (e == OK && ack != (count > 0))
+        e = diag_set(&d, ERR_INVALID, "%s", ack ? "an id is missing" : "no arguments are expected");
+    if (e == OK && !ack && strcmp(f.output, "simple") != 0 && strcmp(f.output, "json") != 0)
+        e = diag_set(&d, ERR_INVALID, "flag --output: it must be simple or json");
+    if (e == OK)
+        e = alert_client_open(&f.client, &c, &d);
+    if (e == OK && !ack)
+        e = list(c, &f, &d);
+    for (int i = 0; e == OK && ack && i < count; i++)
+        e = acknowledge(c, &f, rest[i], &d);
+    if (e != OK)
+        code = alert_failed(ack ? "ack" : "incidents", &d);
+    alert_client_close(c);
+    mem_free(rest);
+    return code;
+}
