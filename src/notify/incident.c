@@ -197,13 +197,13 @@ static void clear_ack(struct incident *i)
     buf_reset(&i->comment);
 }
 
+/* On disk it is open until everybody was told: after a crash the end is told again. */
 static void set_resolved(struct engine *e, struct incident *i, int64_t now_ms)
 {
     i->resolved_ms = now_ms;
     i->resume_ms = 0;
     clear_ack(i);
     due_heap_remove(&e->incidents->due, &i->due);
-    keep(e, i);
 }
 
 /* Its alerts fire again before everybody was told that they had ended. */
@@ -254,6 +254,7 @@ void incident_end(struct engine *e, struct group *g)
     if (i == NULL || i->resolved_ms == 0)
         return;
     leave(e, i);
+    incident_keep(e, i);
     e->incidents->resolved_count++;
     log_info("incident resolved", LOG_CSTR("incident", i->id));
 }
@@ -302,6 +303,7 @@ void incidents_settle(struct engine *e, int64_t now_ms)
                 warn_vanished(e, i);
             } else if (i->resolved_ms == 0) {
                 set_resolved(e, i, now_ms);
+                incident_keep(e, i);
                 t->resolved_count++;
                 log_info("an incident is closed: its group is no more",
                          LOG_CSTR("incident", i->id));

@@ -434,6 +434,27 @@ static void test_incident__survives_a_restart(void **state)
     sim_close(&s);
 }
 
+/* A crash, or an end, between the end of the alerts and the word about it. */
+static void test_incident__tells_the_end_after_a_restart(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, ROUTE RECEIVERS, POLICY(LEVELS, ""));
+    fire(&s, "n=a g=1 sev=high");
+    pass(&s, 3 * MINUTE);
+    s.outcome = NOTIFY_FAILED;
+    resolve(&s, "n=a g=1 sev=high");
+    pass(&s, 3 * MINUTE);
+    assert_told(&s, FIRST "+120s two first notification: a\n");
+    engine_close(s.e);
+    s.outcome = NOTIFY_SENT;
+    open_engine(&s, MINUTE);
+    pass(&s, 10 * MINUTE);
+    assert_told(&s, "+360s r all alerts resolved: a!\n+360s two all alerts resolved: a!\n");
+    assert_int_equal(only(&s).state, INCIDENT_RESOLVED);
+    sim_close(&s);
+}
+
 static int count_of(const struct buf *told, const char *what)
 {
     int count = 0;
@@ -491,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_incident__by_hand),
         cmocka_unit_test(test_incident__survives_a_reload),
         cmocka_unit_test(test_incident__survives_a_restart),
+        cmocka_unit_test(test_incident__tells_the_end_after_a_restart),
         cmocka_unit_test(test_incident__crash_at_any_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
