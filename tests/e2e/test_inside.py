@@ -332,10 +332,19 @@ scraping = os.path.join(folder(), "prometheus.yml")
 with open(scraping, "w") as g:
     g.write("global: {scrape_interval: 1s, scrape_timeout: 1s}\nrule_files: [rules.yml]\nscrape_configs:\n- job_name: self\n"
             f"  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+            "  file_sd_configs: [{files: [found.json]}]\n  http_sd_configs: [{url: 'http://127.0.0.1:1/'}]\n"
             "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:1']}]}]}\n")
+with open(os.path.join(os.path.dirname(scraping), "found.json"), "w") as h:
+    h.write("[]")
 with open(os.path.join(os.path.dirname(scraping), "rules.yml"), "w") as h:
     h.write("groups: [{name: g, rules: [{record: r, expr: up}]}]\n")
-guarded = Server(flags=[f"--web.config.file={f.name}", f"--config.file={scraping}"], port=port)
+alertmanager, ladder = (os.path.join(folder(), name) for name in ("alertmanager.yml", "extensions.yml"))
+with open(alertmanager, "w") as h:
+    h.write("route: {receiver: none}\nreceivers: [{name: none}]\n")
+with open(ladder, "w") as h:
+    h.write("escalation_policies: [{name: p, levels: [{}]}]\n")
+guarded = Server(flags=[f"--web.config.file={f.name}", f"--config.file={scraping}", f"--alertmanager.config-file={alertmanager}",
+                        f"--alertmanager.extensions-file={ladder}"], port=port)
 until("two scrapes", lambda: b"interval_length_seconds_count" in guarded.request("GET", "/metrics")[2])
 guarded.write([({"__name__": "m"}, [(T * 1000, 1)])])
 guarded.query("m", T)

@@ -104,6 +104,8 @@ DIFFERENCES = {
     ("time that is none", "body"): OLDER,
     ("many to many", "body"): "which of the duplicates is named first is chance there, the first in order here",
     ("statistics", "body"): "times are its own; 3.14 counts samples as Varve does",
+    ("Alertmanager's path", "body"): "here it may be one, and says which flag is missing",
+    ("Alertmanager's path", "content-type"): "of that API",
     ("wrong method", "allow"): "HEAD",
     ("method of metadata", "allow"): "HEAD",
     ("healthy", "body"): "the name",
