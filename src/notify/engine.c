@@ -100,6 +100,16 @@ void routing_unref(struct routing *r)
     mem_free(r);
 }
 
+struct engine_config engine_hold(struct engine *e)
+{
+    return (struct engine_config){e->file, e->routing->companion.arg, routing_ref(e->routing)};
+}
+
+void engine_release(struct engine_config held)
+{
+    routing_unref(held.routing);
+}
+
 static void drop_config(struct engine *e)
 {
     groups_clear(e);

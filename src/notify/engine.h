@@ -61,6 +61,16 @@ void engine_close(struct engine *e); /* NULL is allowed; deliveries must be done
 MUST_USE err engine_reload(struct engine *e, struct alertmanager_file *f,
                            struct engine_companion companion, int64_t now_ms);
 
+/* The configuration in force with what is kept beside it, held until engine_release(), which is a
+ * call of the engine's as well: before engine_close(). */
+struct engine_config {
+    struct alertmanager_file *file;
+    void *companion;
+    struct routing *routing; /* private */
+};
+struct engine_config engine_hold(struct engine *e);
+void engine_release(struct engine_config held);
+
 struct engine_alert {                  /* as it comes from outside; borrowed for the call */
     struct labels labels, annotations; /* labels sorted, without empty values */
     str generator_url;

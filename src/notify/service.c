@@ -497,6 +497,24 @@ void notify_service_unlock(struct notify_service *s)
     wake(s);
 }
 
+err notify_service_try(struct notify_service *s, str receiver, struct trial_result **results,
+                       size_t *count)
+{
+    mutex_lock(&s->lock);
+    struct engine_config held = engine_hold(s->engine);
+    mutex_unlock(&s->lock);
+    const struct receiver_config *r = alertmanager_receiver(held.file, receiver);
+    if (r != NULL) {
+        *count = r->integration_count;
+        *results = mem_zalloc(r->integration_count + 1, sizeof(**results));
+        trial_run(held.companion, r, *results);
+    }
+    mutex_lock(&s->lock);
+    engine_release(held);
+    mutex_unlock(&s->lock);
+    return r != NULL ? OK : ERR_NOTFOUND;
+}
+
 /* ---- Seen from outside ---- */
 
 /* Under the lock. Looking at every alert takes its time when there are many. */

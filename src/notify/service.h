@@ -10,6 +10,7 @@
 #include "ingest/relabel.h"
 #include "notify/engine.h"
 #include "notify/notifiers.h"
+#include "notify/trial.h"
 #include "rules/alert_sink.h"
 
 enum {
@@ -54,6 +55,12 @@ void notify_service_discard(struct notify_service *s, void *prepared);
 /* The engine, for one thread at a time; what became due by the caller's doing is looked after. */
 struct engine *notify_service_lock(struct notify_service *s);
 void notify_service_unlock(struct notify_service *s);
+
+/* Send a test notification through all integrations of a receiver, now: see trial.h, also for how
+ * long that may take. Results are to be freed with mem_free().
+ *   ERR_NOTFOUND  there is no such receiver */
+MUST_USE err notify_service_try(struct notify_service *s, str receiver,
+                                struct trial_result **results, size_t *count);
 
 struct notify_stats {
     struct engine_counts engine;
