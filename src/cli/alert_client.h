@@ -28,8 +28,6 @@ void alert_client_close(struct alert_client *c); /* NULL is allowed */
 /* Append "?name=value" or "&name=value", escaped. */
 void alert_client_param(struct buf *path, const char *name, str value);
 
-/* One request to PATH below /api/v2, unless it says /api/ itself; a `body` is JSON. The answer is
- * appended to `out` (NULL: not wanted). Any status but 200 is an error in the server's words.
 /* One request to PATH below /api/v2, or to one that begins with /api/; a `body` is JSON. The answer
  * is appended to `out` (NULL: not wanted). Any status but 200 is an error in the server's words.
  *   ERR_NOTFOUND  404       ERR_INVALID  others of 400 to 499       ERR_IO, ERR_TIMEOUT, ERR_LIMIT

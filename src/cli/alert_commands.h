@@ -10,6 +10,7 @@ int alert_query(int argc, char **argv);
 int alert_silence(int argc, char **argv);
 int alert_incident(bool ack, int argc, char **argv); /* else: list */
 int alert_test(int argc, char **argv);
+int alert_history(int argc, char **argv);
 
 enum alert_output { ALERT_OUTPUT_SIMPLE, ALERT_OUTPUT_EXTENDED, ALERT_OUTPUT_JSON };
 enum { ALERT_COMMAND_FLAGS_MAX = 16, ALERT_COMMAND_MATCHERS_MAX = 1000 };

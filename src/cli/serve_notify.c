@@ -8,6 +8,8 @@
 #include "notify/notify_health.h"
 
 enum { START_DELAY_MS = 60000 }; /* rules say alerts anew that often */
+enum { HISTORY_BYTES = 256 << 20 };
+#define HISTORY_MS (INT64_C(90) * 24 * 3600 * 1000)
 
 static struct {
     struct api *api;
@@ -23,7 +25,9 @@ struct notify_flags notify_flags_defaults(void)
     return (struct notify_flags){.config_file = "",
                                  .extensions_file = "",
                                  .retention_ms = ALERTMANAGER_RETENTION_MS,
-                                 .start_delay_ms = START_DELAY_MS};
+                                 .start_delay_ms = START_DELAY_MS,
+                                 .history_ms = HISTORY_MS,
+                                 .history_bytes = HISTORY_BYTES};
 }
 
 size_t notify_flag_table(struct notify_flags *f, struct flag *out)
@@ -40,6 +44,11 @@ size_t notify_flag_table(struct notify_flags *f, struct flag *out)
          &f->start_delay_ms, false},
         {"alertmanager.data-retention", "duration", "How long silences and what was told are kept.",
          FLAG_DURATION, &f->retention_ms, false},
+        {"alertmanager.history-retention", "duration",
+         "How long the history of alerts and notifications is kept; 0: none.", FLAG_DURATION,
+         &f->history_ms, false},
+        {"alertmanager.history-size", "bytes", "How much of it is kept, at least 1MB.", FLAG_BYTES,
+         &f->history_bytes, false},
     };
     static_assert(COUNT_OF(FLAGS) <= NOTIFY_FLAGS_MAX, "room for all");
     if (out != NULL)
@@ -109,6 +118,8 @@ err serve_notify_start(const char *data_path, struct diag *d)
                    ? OK
                    : diag_set(d, ERR_INVALID,
                               "--alertmanager.extensions-file needs --alertmanager.config-file");
+    if (own.flags.history_bytes < HISTORY_BYTES_MIN)
+        return diag_set(d, ERR_INVALID, "flag --alertmanager.history-size: less than 1MB");
     str external = str_from(own.api->urls.external);
     external.len -= str_ends(external, STR("/"));
     buf_printf(&own.dir, "%s/notify", data_path);
@@ -116,6 +127,8 @@ err serve_notify_start(const char *data_path, struct diag *d)
     const struct notify_options o = {.fs = fs_posix(),
                                      .dir = buf_cstr(&own.dir),
                                      .retention_ms = own.flags.retention_ms,
+                                     .history_ms = own.flags.history_ms,
+                                     .history_bytes = own.flags.history_bytes,
                                      .config_path = own.flags.config_file,
                                      .extensions_path = own.flags.extensions_file,
                                      .start_delay_ms = own.flags.start_delay_ms,

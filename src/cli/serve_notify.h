@@ -7,12 +7,13 @@
 #include "config/reload.h"
 #include "http/api.h"
 
-enum { NOTIFY_FLAGS_MAX = 4 };
+enum { NOTIFY_FLAGS_MAX = 8 };
 
 struct notify_flags {
     const char *config_file;     /* "": nobody is told from here */
     const char *extensions_file; /* "": none */
-    int64_t retention_ms, start_delay_ms;
+    int64_t retention_ms, start_delay_ms, history_ms;
+    uint64_t history_bytes;
 };
 
 struct notify_flags notify_flags_defaults(void);

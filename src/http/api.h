@@ -206,6 +206,7 @@ void api_alertmanagers(struct http_request *r);
 enum { INCIDENT_BODY_BYTES_MAX = 64 << 10 };
 void api_alerting_test(struct http_request *r);
 void api_alerting_test_finish(struct http_request *r);
+void api_alerting_history(struct http_request *r);
 void api_slos(struct http_request *r);
 void api_incidents(struct http_request *r); /* api_incidents.c */
 void api_incident(struct http_request *r);

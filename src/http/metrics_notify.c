@@ -119,6 +119,25 @@ static void put_incidents(struct buf *b, const struct incident_counts *c)
     buf_fini(&labels);
 }
 
+static void put_history(struct buf *b, const struct history_stats *h)
+{
+    const struct metric METRICS[] = {
+        {"varve_alert_history_events_total", "counter", "Events the history was told.",
+         (double)h->events},
+        {"varve_alert_history_dropped_total", "counter",
+         "Events it lost: too large, or too many for the disk.", (double)h->dropped},
+        {"varve_alert_history_write_failures_total", "counter", "Writes of it that failed.",
+         (double)h->failures},
+        {"varve_alert_history_bytes", "gauge", "Its size on disk.", (double)h->bytes},
+        {"varve_alert_history_segments", "gauge", "Its files.", (double)h->segments},
+        {"varve_alert_history_waiting_bytes", "gauge", "Events that are not written yet.",
+         (double)h->waiting_bytes},
+        {"varve_alert_history_damaged_bytes", "gauge", "What of it could not be read.",
+         (double)h->damaged_bytes},
+    };
+    metric_put(b, METRICS, COUNT_OF(METRICS));
+}
+
 void metrics_notify(struct api *api, struct buf *b)
 {
     struct notify_stats s;
@@ -162,6 +181,8 @@ void metrics_notify(struct api *api, struct buf *b)
               "The total number of received alerts that were invalid.", &invalid, 1);
     put_integrations(b, &s.engine);
     put_latency(b, api->notify);
+    if (s.has_history)
+        put_history(b, &s.history);
     metric_put(b, METRICS, COUNT_OF(METRICS));
     struct incident_counts incidents;
     struct engine *e = notify_service_lock(api->notify);

@@ -145,6 +145,15 @@ err engine_reload(struct engine *e, struct alertmanager_file *f, struct engine_c
     return OK;
 }
 
+/* What ended while nobody looked is told at the first look. */
+static void set_history(struct engine *e, struct history *h, int64_t now_ms)
+{
+    int64_t last_ms = h != NULL ? history_last_ms(h) : INT64_MIN;
+    e->history = h;
+    e->told_ms = last_ms == INT64_MIN ? now_ms : last_ms;
+    silences_set_history(e->silences, h, e->told_ms);
+}
+
 err engine_open(const struct engine_options *o, struct alertmanager_file *f,
                 struct engine_companion companion, int64_t now_ms, struct engine **out,
                 struct diag *d)
@@ -162,6 +171,7 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f,
         e->sent = sent_log_open(e->state);
         state_log_each(e->state, STATE_ALERT, restore_alert, e);
         incidents_restore(e);
+        set_history(e, o->history, now_ms);
         failed = engine_reload(e, f, companion, now_ms);
         if (failed != OK)
             (void)diag_set(d, failed, "too many routes");
@@ -245,7 +255,11 @@ err engine_put(struct engine *e, const struct engine_alert *alerts, size_t count
             e->counts.received_resolved++;
         else
             e->counts.received_firing++;
+        struct live_alert *old = alert_table_get(e->alerts, alert_fingerprint(alert.labels));
+        old = old != NULL ? live_alert_ref(old) : NULL;
         struct live_alert *a = alert_table_put(e->alerts, &alert, now_ms);
+        tell_alert(e, old, a, now_ms);
+        live_alert_unref(old);
         inhibitor_put(e->inhibitor, a->fingerprint, a->labels, a->ends_at_ms);
         keep_alert(e, a);
         if (!groups_put(e, a, now_ms)) {
@@ -297,6 +311,7 @@ static void forget(struct engine *e, const struct live_alert *a)
 void engine_gc(struct engine *e, int64_t now_ms)
 {
     size_t at = 0, count = 0;
+    tell_ended(e, now_ms);
     uint64_t *gone = mem_zalloc(alert_table_count(e->alerts) + 1, sizeof(uint64_t));
     for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
         if (a->ends_at_ms + ENGINE_RESOLVED_KEPT_MS <= now_ms)

@@ -10,6 +10,7 @@
 
 #include "config/alerting_ext.h"
 #include "config/alertmanager_config.h"
+#include "notify/history.h"
 #include "notify/notification.h"
 #include "notify/silences.h"
 
@@ -25,10 +26,11 @@ enum {
 
 struct engine_options {
     struct fs *fs;
-    const char *dir;        /* of what must survive; made when missing */
-    int64_t retention_ms;   /* of silences and the notification log */
-    uint64_t seed;          /* of ids and jitter; 0: random */
-    int64_t start_delay_ms; /* before incidents found in `dir` go on: alerts are said anew first */
+    const char *dir;         /* of what must survive; made when missing */
+    int64_t retention_ms;    /* of silences and the notification log */
+    uint64_t seed;           /* of ids and jitter; 0: random */
+    int64_t start_delay_ms;  /* before incidents found in `dir` go on: alerts are said anew first */
+    struct history *history; /* is told what happens; NULL: nobody is. It outlives the engine */
 };
 
 struct engine_counts {

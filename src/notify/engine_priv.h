@@ -33,6 +33,7 @@ struct group {      /* of one route, with equal values of group_by */
     struct flush *running; /* NULL: none */
     int64_t late_ms;       /* when the next flush would have been, which waits for it; 0: none */
     struct incident *incident; /* NULL: none */
+    uint64_t suppressed;       /* hash of what the history was told last; 0: nothing */
     struct group *next;        /* of the bucket */
 };
 
@@ -75,6 +76,8 @@ struct engine {
     size_t bucket_count, group_count;
     struct due_heap due_groups, due_deliveries;
     int64_t retention_ms, gc_ms;
+    struct history *history;
+    int64_t told_ms; /* the history knows which alerts ended by themselves until then */
     uint64_t random;
     struct engine_counts counts;
 };
@@ -87,6 +90,21 @@ void group_unref(struct group *g);
 
 struct routing *routing_ref(struct routing *r);
 void routing_unref(struct routing *r);
+
+/* engine_history.c: what the history is told. An alert is `now` what it was `old` (NULL: unknown)
+ * before somebody's word. */
+void tell_alert(struct engine *e, const struct live_alert *old, const struct live_alert *now,
+                int64_t now_ms);
+/* Of alerts that ended, as nobody said that they go on. */
+void tell_ended(struct engine *e, int64_t now_ms);
+/* A flush kept these alerts from the group's receiver; told when it is not as the last time. */
+struct suppressed {
+    const char *by;
+    uint64_t *fingerprints;
+    size_t count;
+};
+void tell_suppressed(struct engine *e, struct group *g, const struct suppressed *of, size_t count,
+                     int64_t now_ms);
 
 /* flush.c */
 void flush_due_groups(struct engine *e, int64_t now_ms);

@@ -23,15 +23,36 @@ static int compare_u64(const void *pa, const void *pb)
 
 /* ---- Stages ---- */
 
+enum stage { STAGE_INHIBITED, STAGE_INACTIVE, STAGE_MUTED, STAGE_SILENCED, STAGES };
+
 struct batch { /* the alerts of a flush that are still in it */
     struct notified_alert *alerts;
     size_t count;
+    struct suppressed dropped[STAGES]; /* those that fire and are not, by what took them out */
+    uint64_t *fingerprints;            /* of all of these */
+    size_t dropped_count;
 };
+
+static void drop(struct batch *b, const struct notified_alert *a)
+{
+    if (!a->resolved)
+        b->fingerprints[b->dropped_count++] = a->alert->fingerprint;
+}
+
+/* All that was dropped since the stage before is this one's. */
+static void end_stage(struct batch *b, enum stage s, const char *by)
+{
+    size_t before = 0;
+    for (unsigned i = 0; i < STAGES; i++)
+        before += b->dropped[i].count;
+    b->dropped[s] = (struct suppressed){by, b->fingerprints + before, b->dropped_count - before};
+}
 
 static void take_snapshot(const struct group *g, int64_t now_ms, struct batch *b, struct flush *f)
 {
     size_t at = 0, count = alert_table_count(g->alerts);
     b->alerts = mem_zalloc(count + 1, sizeof(*b->alerts));
+    b->fingerprints = mem_zalloc(count + 1, sizeof(uint64_t));
     f->resolved = mem_zalloc(count + 1, sizeof(struct live_alert *));
     for (struct live_alert *a; (a = alert_table_next(g->alerts, &at)) != NULL;) {
         bool resolved = live_alert_is_resolved(a, now_ms);
@@ -50,6 +71,9 @@ static void drop_inhibited(struct engine *e, struct batch *b, int64_t now_ms)
     for (size_t i = 0; i < b->count; i++)
         if (!inhibitor_mutes(e->inhibitor, b->alerts[i].alert->labels, now_ms, &by))
             b->alerts[kept++] = b->alerts[i];
+        else
+            drop(b, &b->alerts[i]);
+    end_stage(b, STAGE_INHIBITED, "inhibition");
     e->counts.suppressed_inhibited += b->count - kept;
     b->count = kept;
 }
@@ -64,15 +88,23 @@ static bool in_any(const struct engine *e, struct texts names, int64_t now_ms)
     return false;
 }
 
+static void drop_all(struct batch *b, enum stage s, const char *by)
+{
+    for (size_t i = 0; i < b->count; i++)
+        drop(b, &b->alerts[i]);
+    end_stage(b, s, by);
+    b->count = 0;
+}
+
 static void drop_by_time(struct engine *e, const struct route *r, struct batch *b, int64_t now_ms)
 {
     struct texts active = r->config->active_time_intervals, mute = r->config->mute_time_intervals;
     if (active.count > 0 && !in_any(e, active, now_ms)) {
         e->counts.suppressed_inactive += b->count;
-        b->count = 0;
+        drop_all(b, STAGE_INACTIVE, "active_time_interval");
     } else if (in_any(e, mute, now_ms)) {
         e->counts.suppressed_muted += b->count;
-        b->count = 0;
+        drop_all(b, STAGE_MUTED, "mute_time_interval");
     }
 }
 
@@ -82,6 +114,9 @@ static void drop_silenced(struct engine *e, struct batch *b, int64_t now_ms)
     for (size_t i = 0; i < b->count; i++)
         if (silences_mute(e->silences, b->alerts[i].alert->labels, now_ms, NULL, 0) == 0)
             b->alerts[kept++] = b->alerts[i];
+        else
+            drop(b, &b->alerts[i]);
+    end_stage(b, STAGE_SILENCED, "silence");
     e->counts.suppressed_silenced += b->count - kept;
     b->count = kept;
 }
@@ -428,7 +463,9 @@ static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
     for (size_t t = 0; t < to.count; t++)
         tell(e, f, &to.items[t], &b, now_ms);
     mem_free(to.items);
+    tell_suppressed(e, g, b.dropped, STAGES, now_ms);
     mem_free(b.alerts);
+    mem_free(b.fingerprints);
     finish(e, f);
 }
 

@@ -55,9 +55,14 @@ static const uint8_t *next_unwritten(const struct history *h, size_t pos, uint32
 static void take_waiting(struct history *h)
 {
     mutex_lock(&h->lock);
-    buf_put(&h->unwritten, h->waiting.ptr, h->waiting.len);
-    buf_fini(&h->waiting);
-    h->waiting = (struct buf){0};
+    if (h->unwritten.len == 0) { /* as almost always: nobody waits for a copy */
+        struct buf empty = h->unwritten;
+        h->unwritten = h->waiting;
+        h->waiting = empty;
+    } else if (h->waiting.len > 0) {
+        buf_put(&h->unwritten, h->waiting.ptr, h->waiting.len);
+        buf_reset(&h->waiting);
+    }
     h->unwritten_bytes = h->unwritten.len;
     uint64_t dropped = h->dropped;
     mutex_unlock(&h->lock);

@@ -133,10 +133,11 @@ struct history_query {
     const atomic_bool *canceled; /* NULL: never */
 };
 
-/* Give events that match to `take`, the newest first. *next is what `before_seq` must be for those
- * behind the last one, 0 when there are none.  ERR_IO, ERR_CANCELED */
+/* Give events that match to `take`, the newest first, until it returns false. *next is what
+ * `before_seq` must be for those behind the last one, 0 when there are none.  ERR_IO, ERR_CANCELED
+ */
 MUST_USE err history_search(struct history *h, const struct history_query *q,
-                            void (*take)(void *arg, const struct history_event *e), void *arg,
+                            bool (*take)(void *arg, const struct history_event *e), void *arg,
                             uint64_t *next);
 
 struct history_stats {

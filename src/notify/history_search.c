@@ -14,11 +14,12 @@ struct part { /* a segment as it is when the search begins */
 struct search {
     struct history *h;
     const struct history_query *q;
-    void (*take)(void *arg, const struct history_event *e);
+    bool (*take)(void *arg, const struct history_event *e);
     void *arg;
     struct arena arena;
     struct buf file, found; /* found: slices of events of the file that match */
     uint64_t taken, last_seq;
+    bool full; /* no others are wanted */
     bool more; /* there are others behind the last */
 };
 
@@ -76,11 +77,11 @@ static void give_matches(struct search *s)
         arena_reset(&s->arena);
         if (history_event_decode(payload, &s->arena, &e) != OK || e.seq >= s->last_seq)
             continue;
-        if (s->taken == s->q->limit) {
+        if (s->full || s->taken == s->q->limit) {
             s->more = true;
             break;
         }
-        s->take(s->arg, &e);
+        s->full = !s->take(s->arg, &e);
         s->taken++;
         s->last_seq = e.seq;
     }
@@ -100,7 +101,7 @@ static err search_part(struct search *s, const struct part *p)
 }
 
 err history_search(struct history *h, const struct history_query *q,
-                   void (*take)(void *arg, const struct history_event *e), void *arg,
+                   bool (*take)(void *arg, const struct history_event *e), void *arg,
                    uint64_t *next)
 {
     struct search s = {.h = h, .q = q, .take = take, .arg = arg, .last_seq = UINT64_MAX};

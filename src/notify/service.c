@@ -54,6 +54,7 @@ struct notify_service {
     size_t active, suppressed;
     bool unsynced; /* what was sent is not on disk: tried again */
     struct senders *senders;
+    struct history *history; /* NULL: none */
     struct inbox inbox;
     struct labelling labelling;
     struct timing latency[INTEGRATION_KINDS];
@@ -236,6 +237,35 @@ static void finished(struct notify_service *s, struct delivery *d, struct notify
     mutex_unlock(&in->lock);
 }
 
+static void tell_history(const struct notify_service *s, const struct notification *n,
+                         const struct notify_result *result, uint64_t took_ns, const char *why)
+{
+    if (s->history == NULL)
+        return;
+    struct history_event e = {.kind = result->outcome == NOTIFY_SENT ? HISTORY_NOTIFICATION_SENT
+                                                                     : HISTORY_NOTIFICATION_FAILED,
+                              .at_ms = clock_wall_ms(),
+                              .labels = n->group_labels};
+    size_t count = MIN(n->alert_count, (size_t)HISTORY_FINGERPRINTS_MAX);
+    uint64_t *fingerprints = mem_zalloc(count + 1, sizeof(*fingerprints));
+    for (size_t i = 0; i < count; i++)
+        fingerprints[i] = n->alerts[i].alert->fingerprint;
+    e.fingerprints = fingerprints;
+    e.fingerprint_count = count;
+    e.texts[HISTORY_RECEIVER] = n->receiver;
+    e.texts[HISTORY_INTEGRATION] = str_from(integration_name(n->kind));
+    e.texts[HISTORY_REASON] = str_from(notify_reason_text(n->reason));
+    e.texts[HISTORY_GROUP] = n->group_key;
+    if (result->outcome != NOTIFY_SENT)
+        e.texts[HISTORY_ERROR] = str_from(why);
+    history_say(&e, HISTORY_INDEX, (int64_t)n->index);
+    history_say(&e, HISTORY_ATTEMPT, n->attempt);
+    history_say(&e, HISTORY_LATENCY_MS, (int64_t)(took_ns / 1000000));
+    history_say(&e, HISTORY_ALERTS, (int64_t)n->alert_count);
+    history_put(s->history, &e);
+    mem_free(fingerprints);
+}
+
 /* On a thread of the senders. */
 static void send_one(void *arg, struct delivery *d)
 {
@@ -247,7 +277,10 @@ static void send_one(void *arg, struct delivery *d)
     struct notify_result result = {NOTIFY_RETRY, 0};
     if (!atomic_load(&s->stopping))
         result = who.send(who.arg, n, &why);
-    timing_add(&s->latency[n->kind], clock_mono_ns() - begin_ns);
+    uint64_t took_ns = clock_mono_ns() - begin_ns;
+    timing_add(&s->latency[n->kind], took_ns);
+    if (!atomic_load(&s->stopping))
+        tell_history(s, n, &result, took_ns, why.text);
     if (atomic_load(&s->stopping))
         log_debug("not told before the end", LOG_STR("receiver", n->receiver));
     else if (result.outcome != NOTIFY_SENT)
@@ -376,6 +409,8 @@ void notify_service_commit(struct notify_service *s, void *prepared)
     mutex_lock(&s->lock);
     if (engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK) {
         note_loaded(s, l);
+        history_put(s->history, &(struct history_event){.kind = HISTORY_CONFIG_RELOADED,
+                                                        .at_ms = s->config_loaded_ms});
     } else {
         log_error("the alertmanager configuration has too many routes: the old one stays");
         atomic_store(&s->config_ok, false);
@@ -417,6 +452,7 @@ static void init(struct notify_service *s, const struct notify_options *o)
 static void fini(struct notify_service *s)
 {
     senders_close(s->senders);
+    history_close(s->history);
     rwlock_fini(&s->labelling.lock);
     cond_fini(&s->inbox.woken);
     mutex_fini(&s->inbox.lock);
@@ -435,7 +471,8 @@ static err open_engine(struct notify_service *s, const struct notify_options *o,
     const struct engine_options eo = {.fs = o->fs,
                                       .dir = buf_cstr(&s->dir),
                                       .retention_ms = o->retention_ms,
-                                      .start_delay_ms = o->start_delay_ms};
+                                      .start_delay_ms = o->start_delay_ms,
+                                      .history = s->history};
     TRY(load(s, &l, d));
     const struct engine_companion companion = {
         .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
@@ -447,11 +484,27 @@ static err open_engine(struct notify_service *s, const struct notify_options *o,
     return e;
 }
 
+static err open_history(struct notify_service *s, const struct notify_options *o, struct diag *d)
+{
+    struct buf dir = {0};
+    if (o->history_ms == 0)
+        return OK;
+    const struct history_options ho = {.fs = o->fs,
+                                       .dir = fs_join(&dir, o->dir, "history"),
+                                       .retention_ms = o->history_ms,
+                                       .bytes_max = o->history_bytes};
+    err e = history_open(&ho, &s->history, d);
+    buf_fini(&dir);
+    return e;
+}
+
 err notify_service_open(const struct notify_options *o, struct notify_service **out, struct diag *d)
 {
     struct notify_service *s = mem_zalloc(1, sizeof(*s));
     init(s, o);
-    err e = open_engine(s, o, d);
+    err e = open_history(s, o, d);
+    if (e == OK)
+        e = open_engine(s, o, d);
     if (e != OK)
         fini(s);
     else
@@ -461,6 +514,8 @@ err notify_service_open(const struct notify_options *o, struct notify_service **
 
 err notify_service_start(struct notify_service *s)
 {
+    if (s->history != NULL)
+        TRY(history_start(s->history));
     TRY(thread_start(&s->thread, "notify", look_after, s));
     s->started = true;
     return OK;
@@ -480,6 +535,8 @@ void notify_service_close(struct notify_service *s)
     senders_close(s->senders);
     s->senders = NULL;
     take_in(s);
+    if (s->engine != NULL)
+        engine_gc(s->engine, clock_wall_ms()); /* the history is told of all that ended */
     engine_close(s->engine);
     notify_service_relabel(s, NULL);
     fini(s);
@@ -567,10 +624,18 @@ void notify_service_stats(struct notify_service *s, struct notify_stats *out)
     out->config_hash = s->config_hash;
     out->config_loaded_ms = s->config_loaded_ms;
     mutex_unlock(&s->lock);
+    out->has_history = s->history != NULL;
+    if (s->history != NULL)
+        history_stats(s->history, &out->history);
     mutex_lock(&s->inbox.lock);
     out->inbox_bytes = s->inbox.bytes;
     out->inbox_dropped = s->inbox.dropped;
     mutex_unlock(&s->inbox.lock);
+}
+
+struct history *notify_service_history(const struct notify_service *s)
+{
+    return s->history;
 }
 
 const struct timing *notify_service_latency(const struct notify_service *s,

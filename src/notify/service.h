@@ -28,6 +28,8 @@ struct notify_options {
     int64_t start_delay_ms;      /* before incidents of the last run go on */
     str external_url;            /* for links, without a slash at the end */
     str version;                 /* told to providers */
+    int64_t history_ms;          /* retention of the history; 0: none is kept */
+    uint64_t history_bytes;      /* its size, at most */
 };
 
 struct notify_service;
@@ -73,9 +75,13 @@ struct notify_stats {
     uint64_t config_hash;
     int64_t config_loaded_ms;
     bool config_ok; /* the last load */
+    bool has_history;
+    struct history_stats history;
 };
 
 void notify_service_stats(struct notify_service *s, struct notify_stats *out);
+/* NULL: none is kept. Lives as long as the service. */
+struct history *notify_service_history(const struct notify_service *s);
 /* How long requests of a kind took, failed ones included. */
 const struct timing *notify_service_latency(const struct notify_service *s,
                                             enum integration_kind kind);

@@ -21,6 +21,8 @@ struct silences {
     struct state_log *state;
     int64_t retention_ms;
     uint64_t id_seed, id_count, version;
+    struct history *history; /* NULL: none */
+    int64_t told_ms;         /* the history knows what ended by itself until then */
     struct kept **items;
     size_t count, room;
 };
@@ -240,6 +242,44 @@ static void restore(void *arg, slice key, slice value)
     arena_fini(&a);
 }
 
+/* ---- The history ---- */
+
+void silences_set_history(struct silences *s, struct history *h, int64_t now_ms)
+{
+    s->history = h;
+    s->told_ms = now_ms;
+}
+
+static void tell(const struct silences *s, enum history_kind kind, const struct silence *of,
+                 int64_t at_ms)
+{
+    struct history_event e = {.kind = kind, .at_ms = at_ms};
+    struct buf matchers = {0};
+    if (s->history == NULL)
+        return;
+    alert_matchers_format(&of->matchers, &matchers);
+    e.texts[HISTORY_ID] = of->id;
+    e.texts[HISTORY_AUTHOR] = of->created_by;
+    e.texts[HISTORY_COMMENT] = of->comment;
+    e.texts[HISTORY_MATCHERS] = buf_str(&matchers);
+    history_say(&e, HISTORY_STARTS_AT_MS, of->starts_at_ms);
+    history_say(&e, HISTORY_ENDS_AT_MS, of->ends_at_ms);
+    history_put(s->history, &e);
+    buf_fini(&matchers);
+}
+
+/* Those that somebody ended were told then. */
+static void tell_ended(struct silences *s, int64_t now_ms)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct silence *one = &s->items[i]->s;
+        if (one->ends_at_ms > s->told_ms && one->ends_at_ms <= now_ms &&
+            one->ends_at_ms > one->updated_at_ms)
+            tell(s, HISTORY_SILENCE_EXPIRED, one, one->ends_at_ms);
+    }
+    s->told_ms = MAX(s->told_ms, now_ms);
+}
+
 /* ---- The set ---- */
 
 struct silences *silences_open(struct state_log *state, int64_t retention_ms, uint64_t id_seed)
@@ -323,6 +363,7 @@ static void expire(struct silences *s, struct kept *k, int64_t now_ms)
     k->s.ends_at_ms = now_ms;
     k->s.updated_at_ms = now_ms;
     keep(s, &k->s);
+    tell(s, HISTORY_SILENCE_EXPIRED, &k->s, now_ms);
 }
 
 static err replace(struct silences *s, struct kept *old, const struct silence *made, str *id)
@@ -336,6 +377,7 @@ static err replace(struct silences *s, struct kept *old, const struct silence *m
         }
     }
     keep(s, &k->s);
+    tell(s, HISTORY_SILENCE_UPDATED, &k->s, k->s.updated_at_ms);
     *id = k->s.id;
     return OK;
 }
@@ -369,6 +411,7 @@ err silences_set(struct silences *s, const struct silence *made, int64_t now_ms,
         expire(s, old, now_ms);
     add(s, k);
     keep(s, &k->s);
+    tell(s, HISTORY_SILENCE_CREATED, &k->s, now_ms);
     *id = k->s.id;
     return OK;
 }
@@ -416,6 +459,7 @@ size_t silences_mute(const struct silences *s, struct labels ls, int64_t now_ms,
 
 void silences_gc(struct silences *s, int64_t now_ms)
 {
+    tell_ended(s, now_ms);
     for (size_t i = 0; i < s->count;) {
         struct kept *k = s->items[i];
         if (k->s.ends_at_ms + s->retention_ms > now_ms) {

@@ -6,6 +6,7 @@
 
 #include "base/texts.h"
 #include "model/alert_matcher.h"
+#include "notify/history.h"
 #include "notify/state_log.h"
 
 enum {
@@ -32,6 +33,9 @@ struct silences;
 struct silences *silences_open(struct state_log *state, int64_t retention_ms, uint64_t id_seed);
 void silences_close(struct silences *s); /* NULL is allowed */
 
+/* Tell `h` of what is made, changed and ends from now on; ends at or before `now_ms` were told. */
+void silences_set_history(struct silences *s, struct history *h, int64_t now_ms);
+
 /* Make a silence, or with an id change one (its list of matchers is sorted in place): in place when
  * only what may change changed, else the old one expires and a new one is made. *id lives until the
  * silence is gone. ERR_INVALID   `d`: why; nothing changed       ERR_NOTFOUND  no silence has that
@@ -54,7 +58,8 @@ const struct silence *silences_at(const struct silences *s, size_t i);
 size_t silences_mute(const struct silences *s, struct labels ls, int64_t now_ms, str *ids,
                      size_t room);
 
-/* Remove those that ended longer ago than they are kept. */
+/* Tell of those that ended by themselves, and remove those that ended longer ago than they are
+ * kept. */
 void silences_gc(struct silences *s, int64_t now_ms);
 
 /* A number that changes whenever any silence does. */

@@ -94,17 +94,18 @@ static unsigned number_of(const struct history_event *e)
 enum { FOUND_MAX = 4096 };
 struct found {
     unsigned numbers[FOUND_MAX];
-    size_t count;
+    size_t count, stop_at; /* 0: never */
     uint64_t last_seq;
 };
 
-static void take(void *arg, const struct history_event *e)
+static bool take(void *arg, const struct history_event *e)
 {
     struct found *f = arg;
     assert_true(f->count < FOUND_MAX);
     assert_true(f->count == 0 || e->seq < f->last_seq);
     f->last_seq = e->seq;
     f->numbers[f->count++] = number_of(e);
+    return f->count != f->stop_at;
 }
 
 static const struct history_query ALL = {
@@ -140,6 +141,11 @@ static void test_history__keeps_events_over_restarts(void **state)
                 assert_int_equal(history_flush(h, true), OK);
         }
         expect_range(h, 0, i + 29); /* also what was only put */
+        struct found few = {.stop_at = 7};
+        uint64_t next;
+        assert_int_equal(history_search(h, &ALL, take, &few, &next), OK);
+        assert_int_equal(few.count, 7);
+        assert_int_equal(next, few.last_seq);
         history_close(h);
     }
     struct history *h = open_history(disk, 700);
