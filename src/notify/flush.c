@@ -486,6 +486,7 @@ void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now
         tell(e, f, &to.items[t], &b, now_ms);
     mem_free(to.items);
     mem_free(b.alerts);
+    mem_free(b.fingerprints);
     finish(e, f);
 }
 
