@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/machine.h"
+
 enum {
     HEALTH_CONNECTIONS_MAX = 64,
     HEALTH_DRAIN_MS = 1000,
@@ -90,15 +92,9 @@ void web_redact(char *text, size_t size)
 /* Of the machine, or what the control group leaves of it. */
 static uint64_t machine_bytes(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    uint64_t bytes = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_C(4) << 30;
-    unsigned long long group = 0;
-    FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
-    if (f != NULL && fscanf(f, "%llu", &group) == 1 && group > 0)
-        bytes = MIN(bytes, (uint64_t)group);
-    if (f != NULL)
-        (void)fclose(f);
-    return bytes;
+    bool of_group;
+    uint64_t bytes = machine_memory_limit("", &of_group);
+    return bytes > 0 ? bytes : UINT64_C(4) << 30;
 }
 
 uint64_t web_queries_bytes(const struct web_flags *f)

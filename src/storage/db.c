@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/mem.h"
-#include "base/number.h"
 #include "storage/block_dir.h"
 #include "storage/block_writer.h"
 #include "storage/db_priv.h"
@@ -36,30 +36,11 @@ const char *db_sync_mode(const struct db *db)
 
 /* ---- Memory budget ---- */
 
-/* The number behind `key` in a small text file of the system; UINT64_MAX when there is none. */
-static uint64_t system_number(const char *path, const char *key)
-{
-    struct buf text = {0};
-    uint64_t n = UINT64_MAX;
-    if (fs_read_file(fs_posix(), path, 1 << 16, &text) == OK) {
-        const char *p = strstr(buf_cstr(&text), key);
-        if (p != NULL) {
-            p += strlen(key);
-            p += strspn(p, " \t");
-            if (number_parse_u64((str){p, strspn(p, "0123456789")}, &n) != OK)
-                n = UINT64_MAX; /* "max" */
-        }
-    }
-    buf_fini(&text);
-    return n;
-}
-
 static uint64_t machine_bytes(void)
 {
-    uint64_t kib = system_number("/proc/meminfo", "MemTotal:");
-    uint64_t bytes = kib < UINT64_MAX / 1024 ? kib * 1024 : UINT64_C(1) << 30;
-    bytes = MIN(bytes, system_number("/sys/fs/cgroup/memory.max", ""));
-    return MIN(bytes, system_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", ""));
+    bool of_group;
+    uint64_t bytes = machine_memory_limit("", &of_group);
+    return bytes > 0 ? bytes : UINT64_C(1) << 30;
 }
 
 /* 60 % of the machine or the cgroup: the rest is for queries, blocks' indexes and the page cache.

@@ -62,6 +62,9 @@ status, startup = get(s, "/health/startup")
 equal((status, startup["status"], startup["phase"], startup["progress"]), (200, "started", "done", 1), "startup")
 equal(get(s, "/health/status")[0], 200, "status")
 
+budget, memory = ({c["name"]: c["details"] for c in json.loads(s.request("GET", "/health?fresh=1")[2])["checks"]}[n] for n in ("head", "memory"))
+equal(budget["head_bytes_max"], memory["limit_bytes"] // 5 * 3, "the head has three fifths of the memory")
+
 step("parts of the answer")
 equal([c["name"] for c in get(s, "/health?check=disk")[1]["checks"]], ["disk"], "one check")
 equal(get(s, "/health?check=no")[0], 404, "no such check")
