@@ -9,113 +9,9 @@
 
 #include <cmocka.h>
 
-#include "base/compiler.h"
 #include "base/mem.h"
+#include "engine_sim.h"
 #include "notify/engine_priv.h"
-#include "notify_testing.h"
-#include "support/fs_sim.h"
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-static const int64_t T0 = INT64_C(1795449600000); /* 2026-11-23T16:00:00Z, a Monday */
-
-struct sim {
-    struct fs_sim *disk;
-    struct alertmanager_file *f;
-    struct engine *e;
-    int64_t now_ms;
-    struct buf told;             /* a line for each notification that was sent */
-    enum notify_outcome outcome; /* of what is sent from now on */
-    int64_t retry_after_ms;
-    unsigned attempts, failed_syncs;
-};
-
-static void open_engine(struct sim *s)
-{
-    struct engine_options o = {
-        .fs = fs_sim_fs(s->disk), .dir = "/notify", .retention_ms = 120 * HOUR, .seed = 1};
-    struct diag d = {.text = ""};
-    if (engine_open(&o, s->f, (struct engine_companion){0}, s->now_ms, &s->e, &d) != OK)
-        fail_msg("%s", d.text);
-}
-
-static void sim_open(struct sim *s, const char *config)
-{
-    *s = (struct sim){.now_ms = T0, .outcome = NOTIFY_SENT};
-    s->disk = fs_sim_new(1);
-    s->f = testing_config(config);
-    open_engine(s);
-}
-
-static void sim_close(struct sim *s)
-{
-    engine_close(s->e);
-    alertmanager_config_unref(s->f);
-    fs_sim_free(s->disk);
-    buf_fini(&s->told);
-}
-
-/* "+30s r/webhook/0 first notification: a! b" -- an exclamation mark where an alert has ended. */
-static void record(struct sim *s, const struct notification *n)
-{
-    buf_printf(&s->told, "+%llds " STR_FMT "/%s/%zu %s:", (long long)(s->now_ms - T0) / SECOND,
-               STR_ARG(n->receiver), integration_name(n->kind), n->index,
-               notify_reason_text(n->reason));
-    for (size_t i = 0; i < n->alert_count; i++) {
-        str name = labels_get(n->alerts[i].alert->labels, STR("n"));
-        buf_printf(&s->told, " " STR_FMT "%s", STR_ARG(name), n->alerts[i].resolved ? "!" : "");
-    }
-    buf_put_u8(&s->told, '\n');
-}
-
-/* Let time pass until `at_ms`, sending what there is to send. */
-static void run_until(struct sim *s, int64_t at_ms)
-{
-    struct delivery *d;
-    for (;;) {
-        while ((d = engine_take(s->e, s->now_ms)) != NULL) {
-            s->attempts++;
-            if (s->outcome == NOTIFY_SENT)
-                record(s, delivery_notification(d));
-            engine_done(s->e, d, (struct notify_result){s->outcome, s->retry_after_ms}, s->now_ms);
-            s->failed_syncs += engine_sync(s->e) != OK; /* logged, and put right later */
-        }
-        int64_t next_ms = engine_next_ms(s->e);
-        if (next_ms > at_ms)
-            break;
-        s->now_ms = MAX(next_ms, s->now_ms);
-    }
-    s->now_ms = at_ms;
-}
-
-static void pass(struct sim *s, int64_t ms)
-{
-    run_until(s, s->now_ms + ms);
-}
-
-/* Alerts "n=a x=1", with their end (0: not said). */
-static void put(struct sim *s, const char *labels, int64_t ends_at_ms)
-{
-    struct testing_labels l;
-    struct engine_alert a = {.labels = testing_labels(&l, labels), .ends_at_ms = ends_at_ms};
-    a.starts_at_ms = ends_at_ms == 0 ? s->now_ms : MIN(s->now_ms, ends_at_ms - 1);
-    assert_int_equal(engine_put(s->e, &a, 1, s->now_ms), OK);
-}
-
-static void fire(struct sim *s, const char *labels)
-{
-    put(s, labels, s->now_ms + 100 * HOUR);
-}
-
-static void resolve(struct sim *s, const char *labels)
-{
-    put(s, labels, s->now_ms);
-}
-
-static void assert_told(struct sim *s, const char *want)
-{
-    assert_string_equal(buf_cstr(&s->told), want);
-    buf_reset(&s->told);
-}
 
 #define PLAIN                                                                                      \
     "route: {receiver: r, group_by: [g], group_wait: 30s, group_interval: 5m, repeat_interval: "   \
@@ -126,30 +22,30 @@ static void test_engine__tells_groups_in_their_time(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     fire(&s, "n=a g=1");
     pass(&s, 10 * SECOND);
     fire(&s, "n=b g=1");
     fire(&s, "n=c g=2");
     pass(&s, MINUTE);
-    assert_told(&s, "+30s r/webhook/0 first notification: a b\n"
-                    "+40s r/webhook/0 first notification: c\n");
+    assert_told(&s, "+30s r first notification: a b\n"
+                    "+40s r first notification: c\n");
     fire(&s, "n=d g=1"); /* waits for the group's interval */
     pass(&s, 10 * MINUTE);
-    assert_told(&s, "+330s r/webhook/0 new alerts added: a b d\n");
+    assert_told(&s, "+330s r new alerts added: a b d\n");
     resolve(&s, "n=b g=1");
     pass(&s, 5 * MINUTE);
-    assert_told(&s, "+930s r/webhook/0 some alerts resolved: a b! d\n");
+    assert_told(&s, "+930s r some alerts resolved: a b! d\n");
     pass(&s, 2 * HOUR); /* strictly older than the interval: at the flush behind it */
-    assert_told(&s, "+3940s r/webhook/0 repeat interval elapsed: c\n"
-                    "+4830s r/webhook/0 repeat interval elapsed: a d\n"
-                    "+7840s r/webhook/0 repeat interval elapsed: c\n");
+    assert_told(&s, "+3940s r repeat interval elapsed: c\n"
+                    "+4830s r repeat interval elapsed: a d\n"
+                    "+7840s r repeat interval elapsed: c\n");
     resolve(&s, "n=a g=1");
     resolve(&s, "n=d g=1");
     resolve(&s, "n=c g=2");
     pass(&s, 10 * MINUTE);
-    assert_told(&s, "+8430s r/webhook/0 all alerts resolved: a! d!\n"
-                    "+8440s r/webhook/0 all alerts resolved: c!\n");
+    assert_told(&s, "+8430s r all alerts resolved: a! d!\n"
+                    "+8440s r all alerts resolved: c!\n");
     sim_close(&s);
 }
 
@@ -157,7 +53,7 @@ static void test_engine__says_nothing_of_what_is_over_before_it_is_told(void **s
 {
     struct sim s;
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     fire(&s, "n=a g=1");
     pass(&s, 10 * SECOND);
     resolve(&s, "n=a g=1");
@@ -174,13 +70,13 @@ static void test_engine__ends_alerts_nobody_speaks_of(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, "global: {resolve_timeout: 2m}\n" PLAIN HOOK);
+    sim_open(&s, "global: {resolve_timeout: 2m}\n" PLAIN HOOK, NULL);
     put(&s, "n=a g=1", 0);
     pass(&s, MINUTE);
     put(&s, "n=a g=1", 0); /* said again: two more minutes */
     pass(&s, 10 * MINUTE);
-    assert_told(&s, "+30s r/webhook/0 first notification: a\n"
-                    "+330s r/webhook/0 all alerts resolved: a!\n");
+    assert_told(&s, "+30s r first notification: a\n"
+                    "+330s r all alerts resolved: a!\n");
     sim_close(&s);
 }
 
@@ -188,8 +84,10 @@ static void test_engine__leaves_out_resolved_where_told_so(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, PLAIN "receivers: [{name: r, webhook_configs: [{url: 'http://h', send_resolved: "
-                       "false}]}]\n");
+    sim_open(&s,
+             PLAIN "receivers: [{name: r, webhook_configs: [{url: 'http://h', send_resolved: "
+                   "false}]}]\n",
+             NULL);
     fire(&s, "n=a g=1");
     fire(&s, "n=b g=1");
     pass(&s, MINUTE);
@@ -199,8 +97,8 @@ static void test_engine__leaves_out_resolved_where_told_so(void **state)
     pass(&s, 5 * MINUTE); /* the log is told, nobody else */
     fire(&s, "n=b g=1");
     pass(&s, 5 * MINUTE);
-    assert_told(&s, "+30s r/webhook/0 first notification: a b\n"
-                    "+690s r/webhook/0 first notification: b\n");
+    assert_told(&s, "+30s r first notification: a b\n"
+                    "+690s r first notification: b\n");
     sim_close(&s);
 }
 
@@ -221,7 +119,8 @@ static void test_engine__mutes(void **state)
              "- {name: night, time_intervals: [{times: [{start_time: '00:00', end_time: "
              "'06:00'}]}]}\n"
              "- {name: day, time_intervals: [{times: [{start_time: '06:00', end_time: "
-             "'24:00'}]}]}\n" HOOK);
+             "'24:00'}]}]}\n" HOOK,
+             NULL);
     fire(&s, "n=a g=night");
     fire(&s, "n=b g=day");
     fire(&s, "n=small g=i");
@@ -239,7 +138,7 @@ static void test_engine__mutes(void **state)
                               .comment = STR("quiet")};
     assert_int_equal(silences_set(engine_silences(s.e), &silence, s.now_ms, &id, NULL), OK);
     pass(&s, MINUTE);
-    assert_told(&s, "+30s r/webhook/0 first notification: big\n");
+    assert_told(&s, "+30s r first notification: big\n");
     engine_count(s.e, &c);
     assert_int_equal(c.suppressed_inactive, 1);
     assert_int_equal(c.suppressed_muted, 1);
@@ -247,8 +146,8 @@ static void test_engine__mutes(void **state)
     assert_int_equal(c.suppressed_silenced, 1);
     resolve(&s, "n=big g=i");
     pass(&s, HOUR + 5 * MINUTE);
-    assert_told(&s, "+330s r/webhook/0 new alerts added: big! small\n"
-                    "+3630s r/webhook/0 first notification: c\n");
+    assert_told(&s, "+330s r new alerts added: big! small\n"
+                    "+3630s r first notification: c\n");
     run_until(&s, T0 + 8 * HOUR + 6 * MINUTE); /* past midnight */
     if (strstr(buf_cstr(&s.told), "first notification: a") == NULL ||
         strstr(buf_cstr(&s.told), "first notification: b") == NULL)
@@ -263,7 +162,7 @@ static void test_engine__retries_until_the_next_flush(void **state)
     struct sim s;
     struct engine_counts c;
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     fire(&s, "n=a g=1");
     s.outcome = NOTIFY_RETRY;
     pass(&s, 30 * SECOND + 4 * MINUTE);
@@ -289,7 +188,7 @@ static void test_engine__waits_as_long_as_a_provider_asks(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     fire(&s, "n=a g=1");
     s.outcome = NOTIFY_RETRY;
     s.retry_after_ms = MINUTE;
@@ -304,16 +203,16 @@ static void test_engine__remembers_through_a_crash(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     fire(&s, "n=a g=1");
     pass(&s, MINUTE);
-    assert_told(&s, "+30s r/webhook/0 first notification: a\n");
+    assert_told(&s, "+30s r first notification: a\n");
     struct fs_sim *after = fs_sim_clone(s.disk, 7);
     fs_sim_crash(after);
     engine_close(s.e);
     fs_sim_free(s.disk);
     s.disk = after; /* as the machine comes up again: without what closing wrote */
-    open_engine(&s);
+    sim_open_engine(&s, 0);
     pass(&s, 20 * MINUTE);
     assert_told(&s, "");
     resolve(&s, "n=a g=1");
@@ -326,7 +225,7 @@ static void test_engine__reloads(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     fire(&s, "n=a g=1");
     pass(&s, MINUTE);
     buf_reset(&s.told);
@@ -335,7 +234,7 @@ static void test_engine__reloads(void **state)
     assert_int_equal(engine_reload(s.e, f, (struct engine_companion){0}, s.now_ms), OK);
     alertmanager_config_unref(f);
     pass(&s, MINUTE); /* only the new one is told: the other was */
-    assert_told(&s, "+60s r/webhook/1 first notification: a\n");
+    assert_told(&s, "+60s r/1 first notification: a\n");
     sim_close(&s);
 }
 
@@ -350,7 +249,7 @@ static void test_engine__reloads_while_it_sends(void **state)
     struct sim s;
     int dropped[3] = {0};
     (void)state;
-    sim_open(&s, PLAIN HOOK);
+    sim_open(&s, PLAIN HOOK, NULL);
     assert_int_equal(
         engine_reload(s.e, s.f, (struct engine_companion){.arg = &dropped[0], .drop = count_drop},
                       s.now_ms),
@@ -367,8 +266,8 @@ static void test_engine__reloads_while_it_sends(void **state)
     alertmanager_config_unref(f);
     assert_int_equal(dropped[0], 0);
     assert_ptr_equal(delivery_companion(d), &dropped[0]);
-    record(&s, delivery_notification(d));
-    assert_told(&s, "+60s r/webhook/0 first notification: a\n");
+    sim_record(&s, delivery_notification(d));
+    assert_told(&s, "+60s r first notification: a\n");
     engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
     assert_int_equal(dropped[0], 1);
     buf_reset(&s.told);
@@ -385,7 +284,7 @@ static void test_engine__refuses_what_does_not_fit(void **state)
     struct sim s;
     struct testing_labels l;
     struct engine_counts counts;
-    sim_open(&s, "route: {receiver: r}\nreceivers: [{name: r}]\n");
+    sim_open(&s, "route: {receiver: r}\nreceivers: [{name: r}]\n", NULL);
     state_log_set_limits_for_test(s.e->state, (struct state_log_limits){4096, 1 << 20});
     char text[16];
     err e = OK;
@@ -413,7 +312,8 @@ static void test_engine__gives_deliveries_their_time(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s, "route: {receiver: r, group_by: [g], group_wait: 0s, group_interval: 2s}\n" HOOK);
+    sim_open(&s, "route: {receiver: r, group_by: [g], group_wait: 0s, group_interval: 2s}\n" HOOK,
+             NULL);
     fire(&s, "n=a g=1");
     struct delivery *d = engine_take(s.e, s.now_ms);
     assert_non_null(d);
@@ -424,7 +324,7 @@ static void test_engine__gives_deliveries_their_time(void **state)
     engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
     run_until(&s,
               s.now_ms); /* what waited is due at once, and a is not told again for being late */
-    assert_told(&s, "+4s r/webhook/0 new alerts added: a b\n");
+    assert_told(&s, "+4s r new alerts added: a b\n");
     fire(&s, "n=c g=1");
     s.now_ms += 2 * SECOND;
     d = engine_take(s.e, s.now_ms);

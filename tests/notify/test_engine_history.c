@@ -8,48 +8,30 @@
 
 #include <cmocka.h>
 
-#include "notify/engine.h"
-#include "notify_testing.h"
-#include "support/fs_sim.h"
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-static const int64_t T0 = INT64_C(1795449600000);
-
-struct sim {
-    struct fs_sim *disk;
-    struct alertmanager_file *f;
-    struct history *h;
-    struct engine *e;
-    int64_t now_ms;
-};
+#include "engine_sim.h"
 
 static void open_all(struct sim *s)
 {
     struct diag d = {.text = ""};
-    const struct history_options ho = {.fs = fs_sim_fs(s->disk),
-                                       .dir = "/notify/history",
-                                       .retention_ms = INT64_C(90) * 24 * HOUR,
-                                       .bytes_max = HISTORY_BYTES_MIN};
-    if (history_open(&ho, &s->h, &d) != OK)
+    const struct history_options o = {.fs = fs_sim_fs(s->disk),
+                                      .dir = "/notify/history",
+                                      .retention_ms = INT64_C(90) * 24 * HOUR,
+                                      .bytes_max = HISTORY_BYTES_MIN};
+    if (history_open(&o, &s->history, &d) != OK)
         fail_msg("%s", d.text);
-    const struct engine_options o = {.fs = fs_sim_fs(s->disk),
-                                     .dir = "/notify",
-                                     .retention_ms = 120 * HOUR,
-                                     .seed = 1,
-                                     .history = s->h};
-    if (engine_open(&o, s->f, (struct engine_companion){0}, s->now_ms, &s->e, &d) != OK)
-        fail_msg("%s", d.text);
+    sim_open_engine(s, 0);
 }
 
 static void close_all(struct sim *s)
 {
     engine_close(s->e);
-    history_close(s->h);
+    s->e = NULL;
+    history_close(s->history);
 }
 
-static void sim_open(struct sim *s)
+static void open_with_history(struct sim *s)
 {
-    *s = (struct sim){.now_ms = T0, .disk = fs_sim_new(1)};
+    *s = (struct sim){.now_ms = T0, .disk = fs_sim_new(1), .outcome = NOTIFY_SENT};
     s->f =
         testing_config("global: {resolve_timeout: 5m}\n"
                        "route: {receiver: r, group_by: [g], group_wait: 10s, group_interval: 30s}\n"
@@ -58,32 +40,10 @@ static void sim_open(struct sim *s)
     open_all(s);
 }
 
-static void sim_close(struct sim *s)
+static void close_with_history(struct sim *s)
 {
     close_all(s);
-    alertmanager_config_unref(s->f);
-    fs_sim_free(s->disk);
-}
-
-static void put(struct sim *s, const char *labels, int64_t ends_at_ms)
-{
-    struct testing_labels l;
-    const struct engine_alert a = {.labels = testing_labels(&l, labels),
-                                   .starts_at_ms = s->now_ms - 1,
-                                   .ends_at_ms = ends_at_ms};
-    assert_int_equal(engine_put(s->e, &a, 1, s->now_ms), OK);
-}
-
-static void pass(struct sim *s, int64_t ms)
-{
-    struct delivery *d;
-    int64_t until_ms = s->now_ms + ms, next_ms;
-    do {
-        while ((d = engine_take(s->e, s->now_ms)) != NULL)
-            engine_done(s->e, d, (struct notify_result){NOTIFY_SENT, 0}, s->now_ms);
-        next_ms = engine_next_ms(s->e);
-        s->now_ms = next_ms > until_ms ? until_ms : next_ms > s->now_ms ? next_ms : s->now_ms;
-    } while (next_ms <= until_ms);
+    sim_close(s);
 }
 
 /* "+30s alert_firing n=a" for each, the newest first. */
@@ -109,7 +69,7 @@ static void expect(struct sim *s, const char *want)
     struct buf out = {0};
     uint64_t next;
     const struct history_query all = {.start_ms = INT64_MIN, .end_ms = INT64_MAX, .limit = 1000};
-    assert_int_equal(history_search(s->h, &all, write_line, &out, &next), OK);
+    assert_int_equal(history_search(s->history, &all, write_line, &out, &next), OK);
     assert_string_equal(buf_cstr(&out), want);
     buf_fini(&out);
 }
@@ -118,7 +78,7 @@ static void test_history__is_told_of_alerts(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s);
+    open_with_history(&s);
     put(&s, "n=a", T0 + HOUR);
     put(&s, "n=b", 0);      /* nobody repeats it */
     put(&s, "n=c", T0 - 1); /* over before it is known */
@@ -133,14 +93,14 @@ static void test_history__is_told_of_alerts(void **state)
                "+120s alert_resolved n=a reason:inactive\n"
                "+0s alert_firing n=b\n"
                "+0s alert_firing n=a\n");
-    sim_close(&s);
+    close_with_history(&s);
 }
 
 static void test_history__is_told_once_over_restarts(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s);
+    open_with_history(&s);
     put(&s, "n=a", T0 + 3 * MINUTE);
     put(&s, "n=b", T0 + HOUR);
     close_all(&s);
@@ -154,14 +114,14 @@ static void test_history__is_told_once_over_restarts(void **state)
     expect(&s, "+180s alert_resolved n=a reason:timeout\n"
                "+0s alert_firing n=b\n"
                "+0s alert_firing n=a\n");
-    sim_close(&s);
+    close_with_history(&s);
 }
 
 static void test_history__is_told_what_is_suppressed_when_it_changes(void **state)
 {
     struct sim s;
     (void)state;
-    sim_open(&s);
+    open_with_history(&s);
     put(&s, "g=s k=s", T0 + HOUR);
     put(&s, "g=x k=t n=1", T0 + HOUR);
     pass(&s, 3 * MINUTE); /* several flushes */
@@ -175,7 +135,7 @@ static void test_history__is_told_what_is_suppressed_when_it_changes(void **stat
                "+10s notification_suppressed g=x receiver:r by:inhibition alerts:1\n"
                "+0s alert_firing g=x k=t n=1\n"
                "+0s alert_firing g=s k=s\n");
-    sim_close(&s);
+    close_with_history(&s);
 }
 
 static void test_history__is_told_of_silences(void **state)
@@ -189,7 +149,7 @@ static void test_history__is_told_of_silences(void **state)
     struct diag d = {.text = ""};
     str id, other;
     (void)state;
-    sim_open(&s);
+    open_with_history(&s);
     arena_init(&a, 1 << 16);
     assert_int_equal(alert_matchers_parse(STR("n=a"), &a, &made.matchers, NULL, NULL), OK);
     assert_int_equal(silences_set(engine_silences(s.e), &made, T0, &id, &d), OK);
@@ -209,7 +169,7 @@ static void test_history__is_told_of_silences(void **state)
                "+0s silence_created author:me comment:c matchers:{n=\"a\"}\n");
     alert_matchers_fini(&made.matchers);
     arena_fini(&a);
-    sim_close(&s);
+    close_with_history(&s);
 }
 
 int main(void)

@@ -8,24 +8,8 @@
 
 #include <cmocka.h>
 
-#include "base/compiler.h"
+#include "engine_sim.h"
 #include "notify/incident_priv.h"
-#include "notify_testing.h"
-#include "support/fs_sim.h"
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-static const int64_t T0 = INT64_C(1795449600000); /* 2026-11-23T16:00:00Z, a Monday */
-
-struct sim {
-    struct fs_sim *disk;
-    struct alertmanager_file *f;
-    struct alerting_ext *ext;
-    struct engine *e;
-    int64_t now_ms;
-    struct buf told; /* a line for each notification that was sent */
-    enum notify_outcome outcome;
-    unsigned failed_syncs;
-};
 
 #define ROUTE                                                                                      \
     "route: {receiver: r, group_by: [g], group_wait: 0s, group_interval: 5m, repeat_interval: "    \
@@ -42,105 +26,6 @@ struct sim {
 #define POLICY(levels, more)                                                                       \
     "escalation_policies: [{name: p, " levels more "}]\n"                                          \
     "escalation_bindings: [{matchers: [sev=high], policy: p}]\n"
-
-static struct alerting_ext *load_ext(struct alertmanager_file *f, const char *text)
-{
-    struct alerting_ext *x = NULL;
-    struct diag d = {.text = ""};
-    if (alerting_ext_parse("ext.yml", str_bytes(str_from(text)), f, &x, &d) != OK)
-        fail_msg("%s", d.text);
-    return x;
-}
-
-static void open_engine(struct sim *s, int64_t delay_ms)
-{
-    struct engine_options o = {.fs = fs_sim_fs(s->disk),
-                               .dir = "/notify",
-                               .retention_ms = 120 * HOUR,
-                               .seed = 1,
-                               .start_delay_ms = delay_ms};
-    struct diag d = {.text = ""};
-    if (engine_open(&o, s->f, (struct engine_companion){.ext = s->ext}, s->now_ms, &s->e, &d) != OK)
-        fail_msg("%s", d.text);
-}
-
-static void sim_open(struct sim *s, const char *config, const char *ext)
-{
-    *s = (struct sim){.now_ms = T0, .outcome = NOTIFY_SENT, .disk = fs_sim_new(1)};
-    s->f = testing_config(config);
-    s->ext = load_ext(s->f, ext);
-    open_engine(s, 0);
-}
-
-static void sim_close(struct sim *s)
-{
-    engine_close(s->e);
-    alerting_ext_unref(s->ext);
-    alertmanager_config_unref(s->f);
-    fs_sim_free(s->disk);
-    buf_fini(&s->told);
-}
-
-/* "+120s two first notification: a b!" -- an exclamation mark where an alert has ended. */
-static void record(struct sim *s, const struct notification *n)
-{
-    buf_printf(&s->told, "+%llds " STR_FMT " %s:", (long long)(s->now_ms - T0) / SECOND,
-               STR_ARG(n->receiver), notify_reason_text(n->reason));
-    for (size_t i = 0; i < n->alert_count; i++) {
-        str name = labels_get(n->alerts[i].alert->labels, STR("n"));
-        buf_printf(&s->told, " " STR_FMT "%s", STR_ARG(name), n->alerts[i].resolved ? "!" : "");
-    }
-    buf_put_u8(&s->told, '\n');
-}
-
-static void pass(struct sim *s, int64_t ms)
-{
-    struct delivery *d;
-    int64_t at_ms = s->now_ms + ms;
-    for (;;) {
-        while ((d = engine_take(s->e, s->now_ms)) != NULL) {
-            if (fs_sim_is_dead(s->disk)) { /* so are we: it was not sent */
-                engine_done(s->e, d, (struct notify_result){NOTIFY_FAILED, 0}, s->now_ms);
-                return;
-            }
-            if (s->outcome == NOTIFY_SENT)
-                record(s, delivery_notification(d));
-            engine_done(s->e, d, (struct notify_result){s->outcome, 0}, s->now_ms);
-            s->failed_syncs += engine_sync(s->e) != OK; /* logged, and put right later */
-        }
-        int64_t next_ms = engine_next_ms(s->e);
-        if (fs_sim_is_dead(s->disk))
-            return;
-        if (next_ms > at_ms)
-            break;
-        s->now_ms = MAX(next_ms, s->now_ms);
-    }
-    s->now_ms = at_ms;
-}
-
-static void put(struct sim *s, const char *labels, int64_t ends_at_ms)
-{
-    struct testing_labels l;
-    struct engine_alert a = {.labels = testing_labels(&l, labels), .ends_at_ms = ends_at_ms};
-    a.starts_at_ms = MIN(s->now_ms, ends_at_ms - 1);
-    assert_int_equal(engine_put(s->e, &a, 1, s->now_ms), OK);
-}
-
-static void fire(struct sim *s, const char *labels)
-{
-    put(s, labels, s->now_ms + 100 * HOUR);
-}
-
-static void resolve(struct sim *s, const char *labels)
-{
-    put(s, labels, s->now_ms);
-}
-
-static void assert_told(struct sim *s, const char *want)
-{
-    assert_string_equal(buf_cstr(&s->told), want);
-    buf_reset(&s->told);
-}
 
 /* The one incident there is. */
 static struct incident_view only(struct sim *s)
@@ -417,7 +302,7 @@ static void test_incident__survives_a_restart(void **state)
     pass(&s, MINUTE);
     engine_close(s.e);
     s.now_ms += 9 * MINUTE;
-    open_engine(&s, MINUTE);
+    sim_open_engine(&s, MINUTE);
     pass(&s, 30 * SECOND);
     assert_told(&s, FIRST);
     pass(&s, 10 * MINUTE);
@@ -426,7 +311,7 @@ static void test_incident__survives_a_restart(void **state)
     assert_int_equal(ack(&s, 0), OK);
     assert_int_equal(engine_sync(s.e), OK);
     engine_close(s.e);
-    open_engine(&s, 0);
+    sim_open_engine(&s, 0);
     assert_int_equal(only(&s).state, INCIDENT_ACKED);
     resolve(&s, "n=a g=1 sev=high");
     pass(&s, 10 * MINUTE);
@@ -448,7 +333,7 @@ static void test_incident__tells_the_end_after_a_restart(void **state)
     assert_told(&s, FIRST "+120s two first notification: a\n");
     engine_close(s.e);
     s.outcome = NOTIFY_SENT;
-    open_engine(&s, MINUTE);
+    sim_open_engine(&s, MINUTE);
     pass(&s, 10 * MINUTE);
     assert_told(&s, "+360s r all alerts resolved: a!\n+360s two all alerts resolved: a!\n");
     assert_int_equal(only(&s).state, INCIDENT_RESOLVED);
@@ -484,7 +369,7 @@ static void test_incident__crash_at_any_point(void **state)
         points += died;
         engine_close(s.e);
         fs_sim_crash(s.disk);
-        open_engine(&s, 0);
+        sim_open_engine(&s, 0);
         fire(&s, "n=a g=1 sev=high");
         pass(&s, T0 + 30 * MINUTE - s.now_ms);
         int one = count_of(&s.told, " r "), two = count_of(&s.told, " two "),
