@@ -138,21 +138,6 @@ static const struct decode_schema FILE_SCHEMA = {
 
 /* ---- Loading ---- */
 
-static err parse_text(struct decode *c, slice text, struct alerting_ext *out)
-{
-    struct arena tree; /* apart: what was decoded outlives it */
-    struct diag why = {.text = ""};
-    struct yaml *root;
-    arena_init(&tree, YAML_TREE_BYTES_MAX);
-    err e = yaml_parse(text, &tree, &root, &why);
-    if (e != OK)
-        (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
-    if (e == OK)
-        e = decode_struct(c, &FILE_SCHEMA, root, out);
-    arena_fini(&tree);
-    return e;
-}
-
 static err load(const char *path, const slice *text, struct alertmanager_file *am,
                 struct alerting_ext **out, struct diag *d)
 {
@@ -164,7 +149,8 @@ static err load(const char *path, const slice *text, struct alertmanager_file *a
     struct decode c = {.path = copy.ptr, .arena = &o->arena, .d = d, .user = &o->loader};
     err e = copy.ptr != NULL ? OK : ERR_LIMIT;
     if (e == OK)
-        e = text != NULL ? parse_text(&c, *text, &o->f) : decode_file_with(&c, &FILE_SCHEMA, &o->f);
+        e = text != NULL ? decode_document(&c, &FILE_SCHEMA, *text, &o->f)
+                         : decode_file_with(&c, &FILE_SCHEMA, &o->f);
     o->f.file = copy.ptr;
     o->f.alertmanager = am;
     if (e != OK) {
@@ -202,10 +188,7 @@ void alerting_ext_unref(struct alerting_ext *f)
     /* acquire: the other holders' reads of the file are over */
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) > 1)
         return;
-    struct config_loader *l = &o->loader.base.base;
-    for (size_t i = 0; i < l->regex_count; i++)
-        regex_close(l->regexes[i]);
-    mem_free(l->regexes);
+    config_loader_fini(&o->loader.base.base);
     alertmanager_config_unref(o->loader.alertmanager);
     arena_fini(&o->arena);
     mem_free(o);

@@ -29,13 +29,8 @@ void alertmanager_keep_matchers(struct decode *c, const struct alert_matchers *m
 {
     struct config_loader *l = c->user;
     for (size_t i = 0; i < ms->count; i++) {
-        if (ms->items[i].regex == NULL)
-            continue;
-        if (l->regex_count == l->regex_room) {
-            l->regex_room = l->regex_room == 0 ? 16 : l->regex_room * 2;
-            l->regexes = mem_resize(l->regexes, l->regex_room, sizeof(*l->regexes));
-        }
-        l->regexes[l->regex_count++] = ms->items[i].regex;
+        if (ms->items[i].regex != NULL)
+            config_keep_regex(l, ms->items[i].regex);
     }
 }
 
@@ -195,21 +190,6 @@ static const struct decode_schema FILE_SCHEMA = {
 
 /* ---- Loading ---- */
 
-static err parse_text(struct decode *c, slice text, struct alertmanager_file *out)
-{
-    struct arena tree; /* apart: what was decoded outlives it */
-    struct diag why = {.text = ""};
-    struct yaml *root;
-    arena_init(&tree, YAML_TREE_BYTES_MAX);
-    err e = yaml_parse(text, &tree, &root, &why);
-    if (e != OK)
-        (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
-    if (e == OK)
-        e = decode_struct(c, &FILE_SCHEMA, root, out);
-    arena_fini(&tree);
-    return e;
-}
-
 static err load(const char *path, const slice *text, struct alertmanager_file **out, struct diag *d)
 {
     struct owned_file *o = mem_zalloc(1, sizeof(*o));
@@ -219,7 +199,8 @@ static err load(const char *path, const slice *text, struct alertmanager_file **
     struct decode c = {.path = copy.ptr, .arena = &o->arena, .d = d, .user = &o->loader};
     err e = copy.ptr != NULL ? OK : ERR_LIMIT;
     if (e == OK)
-        e = text != NULL ? parse_text(&c, *text, &o->f) : decode_file_with(&c, &FILE_SCHEMA, &o->f);
+        e = text != NULL ? decode_document(&c, &FILE_SCHEMA, *text, &o->f)
+                         : decode_file_with(&c, &FILE_SCHEMA, &o->f);
     o->f.file = copy.ptr;
     if (e != OK) {
         (void)diag_set(d, e, "%s: %s", path, err_name(e));
@@ -255,9 +236,7 @@ void alertmanager_config_unref(struct alertmanager_file *f)
     /* acquire: the other holders' reads of the configuration are over */
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) > 1)
         return;
-    for (size_t i = 0; i < o->loader.base.regex_count; i++)
-        regex_close(o->loader.base.regexes[i]);
-    mem_free(o->loader.base.regexes);
+    config_loader_fini(&o->loader.base);
     arena_fini(&o->arena);
     mem_free(o);
 }

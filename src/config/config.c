@@ -38,6 +38,22 @@ struct config_place config_place_of(const struct decode *c, const struct yaml *n
     return (struct config_place){c->path, n->line, n->column};
 }
 
+void config_keep_regex(struct config_loader *l, struct regex *re)
+{
+    if (l->regex_count == l->regex_room) {
+        l->regex_room = l->regex_room == 0 ? 16 : l->regex_room * 2;
+        l->regexes = mem_resize(l->regexes, l->regex_room, sizeof(*l->regexes));
+    }
+    l->regexes[l->regex_count++] = re;
+}
+
+void config_loader_fini(struct config_loader *l)
+{
+    for (size_t i = 0; i < l->regex_count; i++)
+        regex_close(l->regexes[i]);
+    mem_free(l->regexes);
+}
+
 void config_note_unsupported(struct decode *c, const struct yaml *n, const char *what)
 {
     struct config_loader *l = c->user;
@@ -382,9 +398,7 @@ void config_unref(struct config *c)
     /* acquire: the other holders' reads of the configuration are over */
     if (atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) > 1)
         return;
-    for (size_t i = 0; i < o->loader.regex_count; i++)
-        regex_close(o->loader.regexes[i]);
-    mem_free(o->loader.regexes);
+    config_loader_fini(&o->loader);
     arena_fini(&o->arena);
     mem_free(o);
 }

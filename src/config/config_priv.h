@@ -18,6 +18,10 @@ struct config_loader {      /* decode.user of a prometheus.yml */
     size_t unsupported_count;
 };
 
+/* A compiled expression is the loader's from here on; closed at the end of the configuration. */
+void config_keep_regex(struct config_loader *l, struct regex *re);
+void config_loader_fini(struct config_loader *l);
+
 /* Take note that the section at `n` is understood but not acted upon. */
 void config_note_unsupported(struct decode *c, const struct yaml *n, const char *what);
 

@@ -385,24 +385,32 @@ err decode_path(struct decode *c, str path, str *out)
     return OK;
 }
 
-err decode_file_with(struct decode *c, const struct decode_schema *schema, void *out)
+err decode_document(struct decode *c, const struct decode_schema *schema, slice text, void *out)
 {
-    struct buf text = {0};
     struct arena tree; /* apart: what was decoded outlives it */
     struct diag why = {.text = ""};
     struct yaml *root;
     arena_init(&tree, YAML_TREE_BYTES_MAX);
+    err e = yaml_parse(text, &tree, &root, &why);
+    if (e != OK)
+        (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
+    else
+        e = decode_struct(c, schema, root, out);
+    arena_fini(&tree);
+    return e;
+}
+
+err decode_file_with(struct decode *c, const struct decode_schema *schema, void *out)
+{
+    struct buf text = {0};
     err e = fs_read_file(fs_posix(), c->path, YAML_SIZE_MAX, &text);
     if (e != OK)
         (void)diag_set(c->d, e, "%s: %s", c->path,
                        e == ERR_NOTFOUND ? "no such file"
                        : e == ERR_LIMIT  ? "larger than 8 MiB"
                                          : "cannot be read");
-    if (e == OK && (e = yaml_parse(buf_slice(&text), &tree, &root, &why)) != OK)
-        (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
     if (e == OK)
-        e = decode_struct(c, schema, root, out);
-    arena_fini(&tree);
+        e = decode_document(c, schema, buf_slice(&text), out);
     buf_fini(&text);
     return e;
 }

@@ -105,6 +105,10 @@ MUST_USE err decode_path(struct decode *c, str path, str *out);
 MUST_USE err decode_file(const char *path, const struct decode_schema *schema, struct arena *a,
                          void *out, struct diag *d);
 
+/* Decode a text that would stand at the path of `c`, all of which the caller has set. */
+MUST_USE err decode_document(struct decode *c, const struct decode_schema *schema, slice text,
+                             void *out);
+
 /* As decode_file() with all of `c` set by the caller: its path is read. */
 MUST_USE err decode_file_with(struct decode *c, const struct decode_schema *schema, void *out);
 

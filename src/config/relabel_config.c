@@ -44,15 +44,6 @@ static bool print_action(const void *place, struct yaml_out *out)
 
 /* ---- Expressions ---- */
 
-static void keep_regex(struct config_loader *l, struct regex *re)
-{
-    if (l->regex_count == l->regex_room) {
-        l->regex_room = l->regex_room == 0 ? 16 : l->regex_room * 2;
-        l->regexes = mem_resize(l->regexes, l->regex_room, sizeof(*l->regexes));
-    }
-    l->regexes[l->regex_count++] = re;
-}
-
 static err compile(struct decode *c, const struct yaml *n, str text, struct regex **out)
 {
     struct diag why = {.text = ""};
@@ -60,7 +51,7 @@ static err compile(struct decode *c, const struct yaml *n, str text, struct rege
     err e = regex_compile(text, &re, &why);
     if (e != OK)
         return decode_fail(c, n, "%s", why.text[0] != '\0' ? why.text : "regex too large");
-    keep_regex(c->user, re);
+    config_keep_regex(c->user, re);
     *out = re;
     return OK;
 }

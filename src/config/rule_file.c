@@ -393,31 +393,19 @@ static void check_group(struct checker *c, bool repeated)
 
 /* ---- The file ---- */
 
-static err decode_one_group(struct decode *c, const struct yaml *root, struct structs *out)
-{
-    out->items = ARENA_NEW(c->arena, struct rule_group_def);
-    out->count = 1;
-    return out->items != NULL ? decode_struct(c, &GROUP_SCHEMA, root, out->items)
-                              : diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
-}
-
 static err decode_groups(struct decode *c, slice text, bool one, struct rule_file *out)
 {
-    struct arena tree; /* apart: what was decoded outlives it */
-    struct diag why = {.text = ""};
     struct structs groups = {0};
-    struct yaml *root;
-    arena_init(&tree, YAML_TREE_BYTES_MAX);
-    err e = yaml_parse(text, &tree, &root, &why);
-    if (e != OK)
-        (void)diag_set(c->d, e, "%s:%s", c->path, why.text[0] != '\0' ? why.text : " too large");
-    else
-        e = one ? decode_one_group(c, root, &groups)
-                : decode_struct(c, &FILE_SCHEMA, root, &groups);
-    arena_fini(&tree);
+    if (one) {
+        groups = (struct structs){ARENA_NEW(c->arena, struct rule_group_def), 1};
+        if (groups.items == NULL)
+            return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
+    }
+    TRY(one ? decode_document(c, &GROUP_SCHEMA, text, groups.items)
+            : decode_document(c, &FILE_SCHEMA, text, &groups));
     out->groups = groups.items;
     out->group_count = groups.count;
-    return e;
+    return OK;
 }
 
 static err parse(const char *path, slice text, const struct rule_file_options *o, struct arena *a,

@@ -301,17 +301,7 @@ err rule_test_file_parse(const char *path, slice text, struct arena *a, struct r
                          struct diag *d)
 {
     struct decode c = {.path = path, .arena = a, .d = d};
-    struct arena tree; /* apart: what was decoded outlives it */
-    struct diag why = {.text = ""};
-    struct yaml *root;
-    arena_init(&tree, YAML_TREE_BYTES_MAX);
-    err e = yaml_parse(text, &tree, &root, &why);
-    if (e != OK)
-        (void)diag_set(d, e, "%s:%s", path, why.text[0] != '\0' ? why.text : " too large");
-    else
-        e = decode_struct(&c, &FILE_SCHEMA, root, out);
-    arena_fini(&tree);
-    return e;
+    return decode_document(&c, &FILE_SCHEMA, text, out);
 }
 
 err rule_test_file_read(const char *path, struct arena *a, struct rule_test_file *out,
