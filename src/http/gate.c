@@ -9,9 +9,10 @@
 enum {
     RESERVE_DIVISOR = 4,  /* of the workers, one in so many is for light work */
     LIGHT_STREAK_MAX = 4, /* light jobs that may go before a heavy one that could run */
-    /* Clients that are refused ask again, all at once if they were refused so: writes would notice.
-     */
-    ENDED_PER_TICK = 64,
+    /* Clients that are refused ask again, all at once if they were refused so, and writes would
+     * notice. So a tick refuses few: of those that wait, one in so many, but not less than ... */
+    EXPIRED_DIVISOR = 50,
+    EXPIRED_MIN = 8,
     OVERRUN_FACTOR = 2, /* so many times the workers may turn heavy while they run */
 };
 
@@ -364,19 +365,27 @@ static enum gate_end end_of(const struct gate *g, const struct gate_job *j, uint
     return GATE_RAN;
 }
 
-/* Take one job whose waiting is over, with what it came to. */
-static struct gate_job *take_ended(struct gate *g, uint64_t now_ns, enum gate_end *how)
+/* Take the jobs whose waiting is over, linked by `next`. */
+static struct gate_job *take_ended(struct gate *g, uint64_t now_ns)
 {
+    unsigned waiting = 0;
+    struct gate_job *ended = NULL;
     for (unsigned c = 0; c < GATE_CLASSES; c++)
-        for (struct gate_job *j = g->waiting[c].first; j != NULL; j = j->next) {
-            *how = end_of(g, j, now_ns);
-            if (*how == GATE_RAN)
+        waiting += g->stats.waiting[c];
+    unsigned expire = MAX(waiting / EXPIRED_DIVISOR, (unsigned)EXPIRED_MIN);
+    for (unsigned c = 0; c < GATE_CLASSES; c++)
+        for (struct gate_job *j = g->waiting[c].first, *next; j != NULL; j = next) {
+            next = j->next;
+            j->end = end_of(g, j, now_ns);
+            if (j->end == GATE_RAN || (j->end == GATE_EXPIRED && expire == 0))
                 continue;
+            expire -= j->end == GATE_EXPIRED;
             list_remove(&g->waiting[c], j);
             g->stats.waiting[c]--;
-            return j;
+            j->next = ended;
+            ended = j;
         }
-    return NULL;
+    return ended;
 }
 
 /* It runs on with its worker, on the heavy ones' account. */
@@ -408,19 +417,13 @@ static void turn_heavy(struct gate *g, uint64_t now_ns)
 void gate_tick(struct gate *g)
 {
     uint64_t now_ns = clock_mono_ns();
-    struct gate_job *ended = NULL, *j; /* linked by `next` */
-    enum gate_end how;
     mutex_lock(&g->lock);
     turn_heavy(g, now_ns);
-    for (unsigned n = 0; n < ENDED_PER_TICK && (j = take_ended(g, now_ns, &how)) != NULL; n++) {
-        j->next = ended;
-        j->end = how;
-        ended = j;
-    }
+    struct gate_job *ended = take_ended(g, now_ns);
     wake_next(g); /* memory may have become free, too */
     mutex_unlock(&g->lock);
     while (ended != NULL) {
-        j = ended;
+        struct gate_job *j = ended;
         ended = j->next;
         j->done(j, j->end);
     }

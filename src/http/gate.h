@@ -13,7 +13,8 @@
  * does not wait for queries of minutes. Neither do heavy ones starve: of five jobs that could run,
  * one is theirs. Administration has workers of its own. Workers are started when they are needed.
  *
- * A job waits for a limited time. Those whose client has left are dropped. Threads: any;
+ * A job waits for a limited time; when the time of many is over at once, they are refused a few at
+ * each tick. Those whose client has left are dropped. Threads: any;
  * gate_tick() from one. */
 #ifndef HTTP_GATE_H
 #define HTTP_GATE_H

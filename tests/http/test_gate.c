@@ -219,6 +219,35 @@ static void test_gate__waiting_ends(void **state)
     assert_int_equal(atomic_load(&jobs[3].ended), 1 + GATE_RAN);
 }
 
+static unsigned ended(unsigned from, unsigned to, enum gate_end how)
+{
+    unsigned count = 0;
+    for (unsigned i = from; i < to; i++)
+        count += atomic_load(&jobs[i].ended) == 1 + (int)how;
+    return count;
+}
+
+/* They would ask again all at once. Who has left does not. */
+static void test_gate__refuses_few_at_once(void **state)
+{
+    (void)state;
+    struct gate *g = open_gate(1, JOBS_MAX, 50);
+    submit(g, 0, 1, GATE_HEAVY, false);
+    assert_true(wait_for(is_running, &jobs[0]));
+    submit(g, 1, 61, GATE_HEAVY, true);
+    for (unsigned i = 1; i < 21; i++)
+        atomic_store(&jobs[i].canceled, true);
+    clock_sleep_ns(60000000);
+    for (unsigned tick = 1; tick <= 5; tick++) {
+        gate_tick(g);
+        assert_int_equal(ended(1, 61, GATE_GONE), 20);
+        assert_int_equal(ended(1, 61, GATE_EXPIRED), 8 * tick);
+    }
+    assert_int_equal(gate_stats_of(g).waiting[GATE_HEAVY], 0);
+    finish(g, 0, 1);
+    gate_close(g);
+}
+
 static void test_gate__without_memory_nothing_starts(void **state)
 {
     (void)state;
@@ -245,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_gate__wrong_guesses_do_not_take_all),
         cmocka_unit_test(test_gate__many_from_many_threads),
         cmocka_unit_test(test_gate__waiting_ends),
+        cmocka_unit_test(test_gate__refuses_few_at_once),
         cmocka_unit_test(test_gate__without_memory_nothing_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
