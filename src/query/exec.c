@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "base/precedence.h"
 #include "query/map.h"
 #include "query/pipe.h"
 #include "query/step_stats.h"
@@ -11,6 +12,7 @@
 
 err exec_check(struct exec *x, struct diag *d)
 {
+    precedence_give_way();
     const atomic_bool *canceled = x->options->canceled;
     if (canceled != NULL && atomic_load_explicit(canceled, memory_order_relaxed))
         return diag_set(d, ERR_CANCELED, "query was canceled in query execution");

@@ -158,7 +158,8 @@ MUST_USE err exec_vector(struct exec *x, const struct plan *p, const struct grid
                          struct vec *out);
 MUST_USE err exec_scalar(struct exec *x, const struct plan *p, const struct grid *g, double **out);
 
-/* Look at deadline and cancellation. */
+/* Let writes pass, and look at deadline and cancellation: between pieces of work, with no lock
+ * held. */
 MUST_USE err exec_check(struct exec *x, struct diag *d);
 /* `n` samples or values more were looked at; *visited is how many since the last look at deadline
  * and cancellation, which is taken once they are VISITS_CHECK. For loops whose length is that of

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/precedence.h"
 #include "base/utf8.h"
 #include "query/pipe_priv.h"
 #include "query/step_stats.h"
@@ -468,7 +467,6 @@ static err lane_checkpoint(struct lane *l)
     if (bytes > l->bytes)
         TRY(exec_hold_bytes(x, bytes - l->bytes, &l->diag));
     l->bytes = MAX(bytes, l->bytes);
-    precedence_give_way();
     return exec_check(x, &l->diag);
 }
 

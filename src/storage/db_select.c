@@ -4,10 +4,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/precedence.h"
 #include "storage/postings.h"
 #include "storage/selection_priv.h"
 
-enum { CHECK_EVERY = 4096 }; /* series between looks at the clock */
+enum { CHECK_EVERY = 1024 }; /* series between looks at the clock, and at writes that wait */
 
 struct found { /* series of one source */
     uint32_t *ids;
@@ -26,6 +27,7 @@ struct joiner {
 
 err select_check(const struct db_select_args *args)
 {
+    precedence_give_way();
     if (args->canceled != NULL && atomic_load_explicit(args->canceled, memory_order_relaxed))
         return ERR_CANCELED;
     return args->deadline_mono_ns > 0 && clock_mono_ns() > args->deadline_mono_ns ? ERR_TIMEOUT
@@ -229,12 +231,14 @@ static void add_series(struct selection *s, hash128 hash, uint32_t part)
         (struct select_series){.hash = hash, .first = part, .last = part};
 }
 
-static void join_source(struct joiner *j, uint32_t source)
+static err join_source(struct joiner *j, uint32_t source)
 {
     struct selection *s = j->s;
     const struct found *f = &j->found[source];
     enum { AHEAD = 8 };
     for (size_t i = 0; i < f->count; i++) {
+        if (i % CHECK_EVERY == 0)
+            TRY(select_check(j->args));
         if (i + AHEAD < f->count)
             __builtin_prefetch(&j->table[f->hashes[i + AHEAD].lo & j->table_mask]);
         uint32_t part = (uint32_t)s->part_count++;
@@ -249,6 +253,7 @@ static void join_source(struct joiner *j, uint32_t source)
             sel->last = part;
         }
     }
+    return OK;
 }
 
 static err join_reserve(struct joiner *j, size_t total, bool table)
@@ -290,7 +295,7 @@ static err join(struct joiner *j)
         return OK;
     }
     for (uint32_t i = 0; i < s->source_count; i++)
-        join_source(j, i);
+        TRY(join_source(j, i));
     return OK;
 }
 

@@ -42,7 +42,8 @@ struct selection {
     struct mutex labels_lock; /* guards the cursors and, for labels, the arena */
 };
 
-/* ERR_CANCELED or ERR_TIMEOUT when the caller has given up. */
+/* Lets writes pass, so no lock may be held. ERR_CANCELED or ERR_TIMEOUT when the caller has given
+ * up. */
 MUST_USE err select_check(const struct db_select_args *args);
 
 /* Does any of the windows of `v` have samples in the range? */
