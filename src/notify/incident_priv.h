@@ -43,14 +43,32 @@ struct incident *incident_decode(slice value);
 void incident_free(struct incident *i);
 void incident_keep(struct engine *e, const struct incident *i);
 
-/* incident.c: for engine.c and group.c */
+/* incident_table.c */
 void incidents_restore(struct engine *e); /* from the state */
 void incidents_close(struct engine *e);
+void incidents_gc(struct engine *e, int64_t now_ms);
+void incidents_add(struct incidents *t, struct incident *i);
+struct incident *incident_find(const struct engine *e, str id); /* NULL: there is none */
+/* Those of groups with such a key, and others, by `next`. */
+struct incident *incidents_bucket(const struct incidents *t, str key);
+
+/* incident_ladder.c: steps are levels, once for each time the ladder runs */
+void incidents_run(struct engine *e, int64_t now_ms);
+size_t incident_step_count(const struct incident *i);
+int64_t incident_step_ms(const struct incident *i, size_t step); /* how old the ladder is then */
+void incident_fire(struct engine *e, struct incident *i, size_t step, int64_t now_ms);
+
+/* incident.c: for engine.c and group.c */
 void incidents_attach(struct engine *e, struct group *g, int64_t now_ms); /* a group was made */
 void incidents_detach(struct engine *e, struct group *g);                 /* it goes */
 void incidents_settle(struct engine *e, int64_t now_ms); /* after all groups were made */
-void incidents_run(struct engine *e, int64_t now_ms);
-void incidents_gc(struct engine *e, int64_t now_ms);
+
+/* incident.c: for the others */
+void incident_change(struct engine *e, struct incident *i); /* kept before anything is sent */
+void incident_clear_ack(struct incident *i);
+
+/* incident_view.c */
+bool incident_is_resolved(const struct incident *i, int64_t now_ms);
 
 /* incident.c: for flush.c */
 /* A group is about to be told of `alerts`: its incident, opened when there is reason to; NULL. */
@@ -62,7 +80,7 @@ bool incident_is_acked(const struct incident *i);
 /* A new alert came while it was acknowledged. */
 void incident_new_alerts(struct engine *e, struct incident *i, int64_t now_ms);
 
-/* flush.c: for incident.c */
+/* flush.c: for the ladder */
 bool flush_has_active(struct engine *e, const struct group *g, int64_t now_ms);
 void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now_ms);
 

@@ -1,18 +1,10 @@
-/* service.c -- see service.h.
- *
- * Locks, in their order: `lock` around the engine; then `inbox.lock`, a leaf, with all that other
- * threads leave for the one that looks after things: rules must not wait for the disk, and senders
- * that end at the same time share a sync. */
+/* service.c -- see service.h. */
 #include "notify/service.h"
-
-#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/thread.h"
-#include "config/config.h"
-#include "notify/senders.h"
+#include "notify/service_priv.h"
 #include "notify/view.h"
 #include "rules/sender_alert.h"
 
@@ -22,50 +14,9 @@ enum {
     RETRY_THREAD_MS = 1000, /* after no thread could be had */
 };
 
-struct done {
-    struct delivery *delivery;
-    struct notify_result result;
-};
-
-struct inbox {
-    struct mutex lock; /* guards all here; rank: leaf */
-    struct cond woken;
-    bool wake, closing;
-    struct live_alert **alerts;
-    size_t first, count, room, bytes; /* alerts from `first` to `count` */
-    uint64_t dropped;
-    struct done *done;
-    size_t done_count, done_room;
-};
-
-struct labelling {      /* what happens to the labels of rules' alerts */
-    struct rwlock lock; /* guards these; rank: before the inbox' */
-    struct config *config;
-    struct labels external;
-};
-
-struct notify_service {
-    struct buf path, extensions, url, version, dir;
-    struct mutex lock; /* guards the engine and what follows; before inbox.lock */
-    struct engine *engine;
-    uint64_t config_hash;
-    int64_t config_loaded_ms;
-    int64_t states_ms; /* when the next two were found */
-    size_t active, suppressed;
-    bool unsynced; /* what was sent is not on disk: tried again */
-    struct senders *senders;
-    struct history *history; /* NULL: none */
-    struct inbox inbox;
-    struct labelling labelling;
-    struct timing latency[INTEGRATION_KINDS];
-    atomic_bool config_ok, stopping;
-    pthread_t thread;
-    bool started;
-};
-
 /* ---- The inbox ---- */
 
-static void wake(struct notify_service *s)
+void service_wake(struct notify_service *s)
 {
     mutex_lock(&s->inbox.lock);
     s->inbox.wake = true;
@@ -333,99 +284,6 @@ static void *look_after(void *arg)
     return NULL;
 }
 
-/* ---- Configurations ---- */
-
-struct loaded {
-    struct alertmanager_file *file;
-    struct alerting_ext *ext; /* NULL: no file */
-    struct notifiers *notifiers;
-};
-
-static void loaded_drop(struct loaded *l)
-{
-    notifiers_close(l->notifiers);
-    alerting_ext_unref(l->ext);
-    alertmanager_config_unref(l->file);
-    mem_free(l);
-}
-
-static void drop_notifiers(void *arg)
-{
-    notifiers_close(arg);
-}
-
-static void warn_of(struct texts texts)
-{
-    for (size_t i = 0; i < texts.count; i++)
-        log_warn("alertmanager configuration", LOG_STR("warning", texts.items[i]));
-}
-
-static err load(struct notify_service *s, struct loaded **out, struct diag *d)
-{
-    struct loaded *l = mem_zalloc(1, sizeof(*l));
-    const struct notifiers_options o = {buf_str(&s->url), buf_str(&s->version), &s->stopping};
-    err e = alertmanager_config_load(buf_cstr(&s->path), &l->file, d);
-    if (e == OK && s->extensions.len > 0)
-        e = alerting_ext_load(buf_cstr(&s->extensions), l->file, &l->ext, d);
-    if (e == OK && l->ext != NULL)
-        e = alerting_ext_supported(l->ext, d);
-    if (e == OK)
-        e = notifiers_open(&o, l->file, &l->notifiers, d);
-    atomic_store(&s->config_ok, e == OK);
-    if (e != OK) {
-        loaded_drop(l);
-        return e;
-    }
-    warn_of(alertmanager_config_warnings(l->file));
-    if (l->ext != NULL)
-        warn_of(alerting_ext_warnings(l->ext));
-    warn_of(notifiers_problems(l->notifiers));
-    *out = l;
-    return OK;
-}
-
-/* Under the lock: in force is now `l`, whose notifiers are the engine's. */
-static void note_loaded(struct notify_service *s, struct loaded *l)
-{
-    s->config_hash = alertmanager_config_digest(l->file).lo;
-    s->config_loaded_ms = clock_wall_ms();
-    l->notifiers = NULL;
-    loaded_drop(l);
-}
-
-err notify_service_prepare(struct notify_service *s, void **prepared, struct diag *d)
-{
-    struct loaded *l;
-    TRY(load(s, &l, d));
-    *prepared = l;
-    return OK;
-}
-
-void notify_service_commit(struct notify_service *s, void *prepared)
-{
-    struct loaded *l = prepared;
-    const struct engine_companion companion = {
-        .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
-    mutex_lock(&s->lock);
-    if (engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK) {
-        note_loaded(s, l);
-        history_put(s->history, &(struct history_event){.kind = HISTORY_CONFIG_RELOADED,
-                                                        .at_ms = s->config_loaded_ms});
-    } else {
-        log_error("the alertmanager configuration has too many routes: the old one stays");
-        atomic_store(&s->config_ok, false);
-        loaded_drop(l);
-    }
-    mutex_unlock(&s->lock);
-    wake(s);
-}
-
-void notify_service_discard(struct notify_service *s, void *prepared)
-{
-    (void)s;
-    loaded_drop(prepared);
-}
-
 /* ---- Start and end ---- */
 
 static void copy(struct buf *to, str from)
@@ -465,25 +323,6 @@ static void fini(struct notify_service *s)
     mem_free(s);
 }
 
-static err open_engine(struct notify_service *s, const struct notify_options *o, struct diag *d)
-{
-    struct loaded *l;
-    const struct engine_options eo = {.fs = o->fs,
-                                      .dir = buf_cstr(&s->dir),
-                                      .retention_ms = o->retention_ms,
-                                      .start_delay_ms = o->start_delay_ms,
-                                      .history = s->history};
-    TRY(load(s, &l, d));
-    const struct engine_companion companion = {
-        .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
-    err e = engine_open(&eo, l->file, companion, clock_wall_ms(), &s->engine, d);
-    if (e == OK)
-        note_loaded(s, l);
-    else
-        loaded_drop(l);
-    return e;
-}
-
 static err open_history(struct notify_service *s, const struct notify_options *o, struct diag *d)
 {
     struct buf dir = {0};
@@ -504,7 +343,7 @@ err notify_service_open(const struct notify_options *o, struct notify_service **
     init(s, o);
     err e = open_history(s, o, d);
     if (e == OK)
-        e = open_engine(s, o, d);
+        e = service_open_engine(s, o, d);
     if (e != OK)
         fini(s);
     else
@@ -551,7 +390,7 @@ struct engine *notify_service_lock(struct notify_service *s)
 void notify_service_unlock(struct notify_service *s)
 {
     mutex_unlock(&s->lock);
-    wake(s);
+    service_wake(s);
 }
 
 err notify_service_try(struct notify_service *s, str receiver, struct trial_result **results,
