@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "config/alerting_ext.h"
+#include "notify/ack_link.h"
 #include "notify/notify_template.h"
 #include "notify/route.h"
 
@@ -148,6 +149,17 @@ static bool check_templates(const struct alertmanager_file *f)
     return good;
 }
 
+/* Files of secrets that the server reads when it loads the extensions. */
+static err check_secrets(const struct alerting_ext *x, struct diag *d)
+{
+    const struct ack_links *links = x->acknowledgements.links;
+    struct ack_signer *signer = NULL;
+    if (links != NULL && links->enabled)
+        TRY(ack_signer_open(links, STR(""), &signer, d));
+    ack_signer_close(signer);
+    return OK;
+}
+
 static bool check_extensions(struct alertmanager_file *f, const char *path)
 {
     struct alerting_ext *x = NULL;
@@ -155,6 +167,8 @@ static bool check_extensions(struct alertmanager_file *f, const char *path)
     err e = alerting_ext_load(path, f, &x, &d);
     if (e == OK)
         e = alerting_ext_supported(x, &d);
+    if (e == OK)
+        e = check_secrets(x, &d);
     if (e != OK) {
         printf("  FAILED: %s\n", d.text);
         alerting_ext_unref(x);

@@ -133,6 +133,7 @@ err serve_notify_start(const char *data_path, struct diag *d)
                                      .extensions_path = own.flags.extensions_file,
                                      .start_delay_ms = own.flags.start_delay_ms,
                                      .external_url = buf_str(&own.url),
+                                     .server_url = external,
                                      .version = STR(VARVE_VERSION)};
     TRY(notify_service_open(&o, &own.service, d));
     struct config *c = config_in_force(own.reloader);

@@ -167,6 +167,8 @@ static err links_check(struct decode *c, const struct yaml *n, const void *s)
     const struct ack_links *l = s;
     if (l->enabled && l->secret_file.len == 0)
         return decode_fail(c, n, "links need a secret_file");
+    if (l->enabled && l->ttl_ms < 1000)
+        return decode_fail(c, n, "ttl must be at least 1s: no link could be used");
     return OK;
 }
 
@@ -212,8 +214,6 @@ static err ack_finish(struct decode *c, const struct yaml *n, void *s)
         config_note_unsupported(c, n, "clear_on_resolve: false");
     if (a->propagate)
         config_note_unsupported(c, n, "propagate: true");
-    if (a->links != NULL && a->links->enabled)
-        config_note_unsupported(c, n, "links");
     if (a->inbound != NULL)
         config_note_unsupported(c, n, "inbound");
     return OK;

@@ -146,10 +146,10 @@ void http_text(struct http_request *r, unsigned status, const char *text)
     buf_put_str(&r->out, str_from(text));
 }
 
-static void put_escaped(struct buf *b, str s)
+void html_put(struct buf *b, str s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if (strchr("<>&\"'", s.ptr[i]) != NULL)
+        if (s.ptr[i] != '\0' && strchr("<>&\"'", s.ptr[i]) != NULL)
             buf_printf(b, "&#%d;", s.ptr[i]);
         else
             buf_put_u8(b, (uint8_t)s.ptr[i]);
@@ -164,7 +164,7 @@ void http_redirect(struct http_request *r, str location)
     http_answer(r, 302, "text/html; charset=utf-8");
     buf_reset(&r->out);
     buf_put_str(&r->out, STR("<a href=\""));
-    put_escaped(&r->out, location);
+    html_put(&r->out, location);
     buf_put_str(&r->out, STR("\">Found</a>.\n\n"));
 }
 

@@ -206,6 +206,9 @@ struct buf *http_out(struct http_request *r);
  * HTTP_ANSWER_HEADER_SIZE - 1 bytes is dropped. */
 void http_answer_header(struct http_request *r, const char *name, str value);
 
+/* Append `s` as text or the value of an attribute of HTML. */
+void html_put(struct buf *b, str s);
+
 /* Whole small text answer. */
 void http_text(struct http_request *r, unsigned status, const char *text);
 

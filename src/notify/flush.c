@@ -212,8 +212,11 @@ static struct delivery *make_delivery(struct group *g, const struct telling *t,
     };
     buf_printf(&d->sent_key, STR_FMT ":" STR_FMT "/%s/%zu", STR_ARG(g->key), STR_ARG(receiver),
                integration_name(i->kind), i->index);
-    if (t->incident != NULL)
+    if (t->incident != NULL) { /* which may be forgotten while this is under way */
         buf_printf(&d->sent_key, ":%s", t->incident->id);
+        str key = buf_str(&d->sent_key);
+        d->n.incident = (str){key.ptr + key.len - INCIDENT_ID_SIZE, INCIDENT_ID_SIZE};
+    }
     g->refs++;
     d->group = g;
     d->repeat_interval_ms = g->route->repeat_interval_ms;

@@ -50,8 +50,11 @@ bool incidents_next(const struct engine *e, int64_t now_ms, size_t *at, struct i
 MUST_USE err incident_get(const struct engine *e, str id, int64_t now_ms,
                           struct incident_view *out);
 
+enum ack_via { ACK_VIA_API, ACK_VIA_LINK, ACK_VIA_PAGERDUTY, ACK_VIA_OPSGENIE };
+
 struct incident_ack {
     str by, comment;
+    enum ack_via via;
     int64_t expires_ms; /* 0: as the configuration says */
 };
 

@@ -17,6 +17,7 @@ struct notification {
     struct labels group_labels; /* what the group's alerts share by group_by */
     struct pairs route_labels;  /* templates */
     str receiver;
+    str incident; /* its id, while it may be acknowledged; "": of none */
     enum integration_kind kind;
     size_t index; /* of the integration among those of its kind */
     const struct integration_config *config;

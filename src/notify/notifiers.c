@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "notify/ack_link.h"
 #include "notify/notifiers_priv.h"
 
 /* ---- Clients ---- */
@@ -77,7 +78,10 @@ err notifiers_open(const struct notifiers_options *o, struct alertmanager_file *
     buf_put_str(&all->agent, STR("Varve"));
     if (o->version.len > 0)
         buf_printf(&all->agent, "/" STR_FMT, STR_ARG(o->version));
+    const struct ack_links *links = o->ext != NULL ? o->ext->acknowledgements.links : NULL;
     err e = notify_templates_open(f, &all->templates, d);
+    if (e == OK && links != NULL && links->enabled)
+        e = ack_signer_open(links, o->server_url, &all->ack_signer, d);
     if (e != OK) {
         notifiers_close(all);
         return e;
@@ -95,10 +99,16 @@ void notifiers_close(struct notifiers *all)
         http_client_close(all->clients[i].client);
     mem_free(all->clients);
     notify_templates_close(all->templates);
+    ack_signer_close(all->ack_signer);
     buf_fini(&all->external_url);
     buf_fini(&all->agent);
     alertmanager_config_unref(all->file);
     mem_free(all);
+}
+
+const struct ack_signer *notifiers_ack_signer(const struct notifiers *all)
+{
+    return all->ack_signer;
 }
 
 struct texts notifiers_problems(const struct notifiers *all)

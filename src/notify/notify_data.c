@@ -241,13 +241,27 @@ static const char *const DATA_NAMES[] = {"Receiver",
                                          "ExternalURL",
                                          NULL};
 static_assert(COUNT_OF(DATA_NAMES) == NOTIFY_FIELDS + 1, "a name for each field");
-static const struct template_type DATA_VALUE = {
-    .name = "template.Data", .kind = TEMPLATE_KIND_OBJECT, .fields = DATA_NAMES};
+
+METHOD(data_ack_url)
+{
+    (void)c, (void)count;
+    *out = args[0].fields[NOTIFY_ACK_URL];
+    return OK;
+}
+
+static const struct template_func DATA_METHODS[] = {{"AckURL", data_ack_url, {NULL}, false}};
+static const struct template_type DATA_VALUE = {.name = "template.Data",
+                                                .kind = TEMPLATE_KIND_OBJECT,
+                                                .fields = DATA_NAMES,
+                                                .methods = DATA_METHODS,
+                                                .method_count = COUNT_OF(DATA_METHODS)};
 static const struct template_type DATA = {.name = "*template.Data",
                                           .kind = TEMPLATE_KIND_OBJECT,
                                           .is_pointer = true,
                                           .target = &DATA_VALUE,
-                                          .fields = DATA_NAMES};
+                                          .fields = DATA_NAMES,
+                                          .methods = DATA_METHODS,
+                                          .method_count = COUNT_OF(DATA_METHODS)};
 
 void notify_quote_meta(str s, struct buf *out)
 {
@@ -357,7 +371,13 @@ static err put_all(struct notify_data *data, const struct notification *n, str e
     data->fields[NOTIFY_STATUS] = template_string(data->firing ? STR("firing") : STR("resolved"));
     data->fields[NOTIFY_REASON] = template_string(str_from(notify_reason_text(n->reason)));
     data->fields[NOTIFY_EXTERNAL_URL] = template_string(external_url);
+    notify_data_ack_url(data, STR(""));
     return OK;
+}
+
+void notify_data_ack_url(struct notify_data *data, str url)
+{
+    data->fields[NOTIFY_ACK_URL] = template_string(url);
 }
 
 static err too_large(err e, struct diag *d)

@@ -19,11 +19,14 @@ enum notify_field { /* of the data, in the order of its JSON */
                     NOTIFY_ROUTE_LABELS,
                     NOTIFY_EXTERNAL_URL,
                     NOTIFY_FIELDS,
+                    /* Beside the data, by methods: neither in its JSON nor in its text. */
+                    NOTIFY_ACK_URL = NOTIFY_FIELDS,
+                    NOTIFY_VALUES,
 };
 
 struct notify_data { /* start with notify_data_init(), end with notify_data_fini() */
     struct arena arena;
-    struct template_value fields[NOTIFY_FIELDS];
+    struct template_value fields[NOTIFY_VALUES];
     struct template_value root; /* the dot of templates; borrows `fields` */
     bool firing;                /* any of the alerts */
 };
@@ -36,6 +39,9 @@ MUST_USE err notify_data_init(struct notify_data *data, const struct notificatio
 void notify_data_fini(struct notify_data *data);
 MUST_USE err notify_data_route_labels(struct notify_data *data, struct labels labels,
                                       struct diag *d);
+
+/* Where the incident may be acknowledged (`url` is borrowed); "", as at the beginning: nowhere. */
+void notify_data_ack_url(struct notify_data *data, str url);
 
 /* What the first `count` alerts say alike, in `a`. ERR_LIMIT: arena budget */
 MUST_USE err notify_common(const struct notification *n, size_t count, bool annotations,

@@ -1,5 +1,6 @@
 /* notify_defaults.c -- the templates that come with the program. Their names are Alertmanager's,
- * and they print what its own print (but for email.default.html, whose looks are ours): files of
+ * and they print what its own print (but for email.default.html, whose looks are ours, and for
+ * links by which incidents are acknowledged, where there are any): files of
  * users call them, and replace them by name. */
 #include "notify/notify_template.h"
 
@@ -17,6 +18,8 @@
         "{{join \" \" .GroupLabels.Values}} "                                                      \
         "{{if gt (len .CommonLabels) (len .GroupLabels)}}"                                         \
         "({{join \" \" (.CommonLabels.Remove .GroupLabels.Names).Values}}){{end}}")                \
+    DEFINE("__ack_text", "{{with .AckURL}}Acknowledge: {{.}}\n{{end}}")                            \
+    DEFINE("__ack_markdown", "{{with .AckURL}}[Acknowledge]({{.}})\n{{end}}")                      \
     EMPTY("__description")
 
 /* Pairs, alerts, and alerts by their state; "marked" for chats that read Markdown. */
@@ -77,18 +80,18 @@
     ALIAS("slack.default.titlelink", "__alertmanagerURL")                                          \
     EMPTY("slack.default.iconemoji")                                                               \
     EMPTY("slack.default.iconurl")                                                                 \
-    EMPTY("slack.default.text")                                                                    \
+    DEFINE("slack.default.text", "{{with .AckURL}}<{{.}}|Acknowledge>{{end}}")                                                                    \
     EMPTY("slack.default.footer")                                                                  \
-    ALIAS("telegram.default.message", "__by_state")                                                \
+    DEFINE("telegram.default.message", CALL("__ack_text", ".") CALL("__by_state", "."))                                                \
     EMPTY("discord.default.content")                                                               \
     ALIAS("discord.default.title", "__subject")                                                    \
-    ALIAS("discord.default.message", "__by_state")                                                 \
+    DEFINE("discord.default.message", CALL("__ack_markdown", ".") CALL("__by_state", "."))                                                 \
     ALIAS("webex.default.message", "pushover.default.message")                                     \
     ALIAS("msteams.default.summary", "__subject")                                                  \
     ALIAS("msteams.default.title", "__subject")                                                    \
-    ALIAS("msteams.default.text", "__by_state_marked")                                             \
+    DEFINE("msteams.default.text", CALL("__ack_markdown", ".") CALL("__by_state_marked", "."))                                             \
     ALIAS("msteamsv2.default.title", "__subject")                                                  \
-    ALIAS("msteamsv2.default.text", "__by_state_marked")
+    ALIAS("msteamsv2.default.text", "msteams.default.text")
 
 /* One table with its styles inline: what mail programs agree on. */
 #define ROW  "<tr><td style=\"padding:10px 20px;font-size:14px;line-height:1.5\">\n"
@@ -121,6 +124,9 @@
         CALL("__mail_heading", ".") DONE                                                           \
         ROW "<a href=\"" CALL("__alertmanagerURL", ".") "\" style=\"color:#2266aa\">View in "      \
         CALL("__alertmanager", ".") "</a>" DONE                                                    \
+        "{{with .AckURL}}" ROW "<a href=\"{{.}}\" style=\"display:inline-block;padding:8px 16px;"   \
+        "background-color:#2266aa;color:#ffffff;text-decoration:none\">Acknowledge</a>" DONE        \
+        "{{end}}"                                                                                  \
         "{{with .Alerts.Firing}}" ROW "<strong>[{{len .}}] Firing</strong>" DONE                   \
         CALL("__mail_alerts", ".") "{{end}}"                                                       \
         "{{with .Alerts.Resolved}}" ROW "<strong>[{{len .}}] Resolved</strong>" DONE               \

@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
+#include "notify/ack_link.h"
 
 enum { SECRET_FILE_BYTES_MAX = 1 << 16, HIDDEN_BYTES_MIN = 4 };
 
@@ -147,11 +148,24 @@ static void hide_http(struct sending *s, const struct http_client_config *http)
     }
 }
 
+/* Whoever gets the message may acknowledge, while there is something to acknowledge. */
+static void set_ack_url(struct sending *s)
+{
+    struct buf url = {0};
+    const struct ack_signer *signer = s->all->ack_signer;
+    if (signer == NULL || s->n->incident.len != ACK_TOKEN_INCIDENT_SIZE || !s->data.firing)
+        return;
+    ack_signer_put(signer, s->n->incident, s->n->receiver, clock_wall_ms(), &url);
+    notify_data_ack_url(&s->data, sending_keep(s, buf_str(&url)));
+    buf_fini(&url);
+}
+
 void sending_begin(struct sending *s, const struct notifiers *all, const struct notification *n,
                    struct diag *d)
 {
     *s = (struct sending){.all = all, .n = n, .d = d};
     s->failed = notify_templates_data(all->templates, n, buf_str(&all->external_url), &s->data, d);
+    set_ack_url(s);
     hide_http(s, n->config->http);
 }
 

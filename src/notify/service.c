@@ -299,6 +299,7 @@ static void init(struct notify_service *s, const struct notify_options *o)
         copy(&s->extensions, str_from(o->extensions_path));
     copy(&s->dir, str_from(o->dir));
     copy(&s->url, o->external_url);
+    copy(&s->server_url, o->server_url);
     copy(&s->version, o->version);
     mutex_init(&s->lock);
     mutex_init(&s->inbox.lock);
@@ -319,6 +320,7 @@ static void fini(struct notify_service *s)
     buf_fini(&s->extensions);
     buf_fini(&s->dir);
     buf_fini(&s->url);
+    buf_fini(&s->server_url);
     buf_fini(&s->version);
     mem_free(s);
 }

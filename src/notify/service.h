@@ -27,6 +27,7 @@ struct notify_options {
     const char *extensions_path; /* config/alerting_ext.h; "": none */
     int64_t start_delay_ms;      /* before incidents of the last run go on */
     str external_url;            /* for links, without a slash at the end */
+    str server_url;              /* the server itself, the same way: for links to its API */
     str version;                 /* told to providers */
     int64_t history_ms;          /* retention of the history; 0: none is kept */
     uint64_t history_bytes;      /* its size, at most */
@@ -57,6 +58,12 @@ void notify_service_discard(struct notify_service *s, void *prepared);
 /* The engine, for one thread at a time; what became due by the caller's doing is looked after. */
 struct engine *notify_service_lock(struct notify_service *s);
 void notify_service_unlock(struct notify_service *s);
+
+/* What a token of a link allows (ack_link.h). `out` is to be ended whatever comes of it.
+ *   ERR_UNSUPPORTED  there are no links      ERR_INVALID, ERR_ORDER  as ack_signer_read() */
+struct ack_token;
+MUST_USE err notify_service_read_ack_link(struct notify_service *s, str token, int64_t now_ms,
+                                          struct ack_token *out);
 
 /* Send a test notification through all integrations of a receiver, now: see trial.h, also for how
  * long that may take. Results are to be freed with mem_free().

@@ -33,12 +33,18 @@ static void warn_of(struct texts texts)
 static err load(struct notify_service *s, struct loaded **out, struct diag *d)
 {
     struct loaded *l = mem_zalloc(1, sizeof(*l));
-    const struct notifiers_options o = {buf_str(&s->url), buf_str(&s->version), &s->stopping};
     err e = alertmanager_config_load(buf_cstr(&s->path), &l->file, d);
     if (e == OK && s->extensions.len > 0)
         e = alerting_ext_load(buf_cstr(&s->extensions), l->file, &l->ext, d);
     if (e == OK && l->ext != NULL)
         e = alerting_ext_supported(l->ext, d);
+    const struct notifiers_options o = {
+        .external_url = buf_str(&s->url),
+        .server_url = buf_str(&s->server_url),
+        .version = buf_str(&s->version),
+        .ext = l->ext,
+        .canceled = &s->stopping,
+    };
     if (e == OK)
         e = notifiers_open(&o, l->file, &l->notifiers, d);
     atomic_store(&s->config_ok, e == OK);

@@ -36,7 +36,7 @@ struct labelling {      /* what happens to the labels of rules' alerts */
 };
 
 struct notify_service {
-    struct buf path, extensions, url, version, dir;
+    struct buf path, extensions, url, server_url, version, dir;
     struct mutex lock; /* guards the engine and what follows; before inbox.lock */
     struct engine *engine;
     uint64_t config_hash;

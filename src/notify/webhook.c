@@ -121,6 +121,10 @@ void webhook_json(const struct notification *n, const struct notify_data *data, 
     put_map(&data->fields[NOTIFY_ROUTE_LABELS], out);
     put_key("externalURL", out);
     json_html(out, data->fields[NOTIFY_EXTERNAL_URL].s);
+    if (data->fields[NOTIFY_ACK_URL].s.len > 0) {
+        put_key("ackURL", out);
+        json_html(out, data->fields[NOTIFY_ACK_URL].s);
+    }
     put_key("notification_reason", out);
     json_html(out, str_from(notify_reason_text(n->reason)));
     put_key("version", out);

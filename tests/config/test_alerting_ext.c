@@ -164,7 +164,6 @@ static void test_ext__not_acted_upon(void **state)
     static const char *const CASES[][2] = {
         {"acknowledgements: {propagate: true}", "propagate: true"},
         {"acknowledgements: {clear_on_resolve: false}", "clear_on_resolve: false"},
-        {"acknowledgements: {links: {enabled: true, secret_file: k}}", "links"},
         {"acknowledgements: {inbound: {}}", "inbound"},
         {"delivery: {}", "delivery"},
         {"heartbeats: []", "heartbeats"},
@@ -208,6 +207,8 @@ static void test_ext__refused(void **state)
         {"escalation_bindings: [{policy: p, matchers: [a=b], matcher_sets: [[a=b]]}]",
          "cannot both be given"},
         {"acknowledgements: {links: {enabled: true}}", "links need a secret_file"},
+        {"acknowledgements: {links: {enabled: true, secret_file: k, ttl: 0s}}",
+         "ttl must be at least 1s"},
         {"acknowledgements: {default_expiry: soon}", "not a valid duration"},
         {"maintenance_windows: [{name: w, matchers: [a=b]}]", "either time_intervals or"},
         {"maintenance_windows: [{name: w, matchers: [a=b], starts_at: 12}]", "must be a time"},

@@ -16,8 +16,9 @@ struct provider { /* zero-initialised; set what it shall answer, then provider_s
     struct diag d;
     unsigned mail_port; /* for MAILPORT */
     const atomic_bool *canceled;
-    bool no_server;  /* nobody listens */
-    int64_t time_ms; /* until the deadline; 0: a minute */
+    bool no_server;       /* nobody listens */
+    const char *ext_text; /* of the extensions; NULL: none */
+    int64_t time_ms;      /* until the deadline; 0: a minute */
 };
 
 static inline void provider_answer(void *arg, str request, struct buf *reply)
@@ -49,8 +50,11 @@ static inline void provider_send(struct provider *p, enum integration_kind kind,
 {
     struct buf text = {0};
     struct notifiers *all = NULL;
-    const struct notifiers_options o = {
-        .external_url = STR("http://am:9093"), .version = STR("1.2"), .canceled = p->canceled};
+    struct alerting_ext *ext = NULL;
+    struct notifiers_options o = {.external_url = STR("http://am:9093"),
+                                  .server_url = STR("http://varve:9090"),
+                                  .version = STR("1.2"),
+                                  .canceled = p->canceled};
     buf_printf(&text, "route: {receiver: all.x}\nreceivers: [{name: all.x, ");
     for (const char *at = receiver; *at != '\0';) {
         if (strncmp(at, "URL", 3) == 0) {
@@ -66,6 +70,10 @@ static inline void provider_send(struct provider *p, enum integration_kind kind,
     buf_printf(&text, "}]\n");
     struct alertmanager_file *f = testing_config(buf_cstr(&text));
     p->d = (struct diag){.text = ""};
+    if (p->ext_text != NULL &&
+        alerting_ext_parse("ext.yml", str_bytes(str_from(p->ext_text)), f, &ext, &p->d) != OK)
+        fail_msg("%s", p->d.text);
+    o.ext = ext;
     if (notifiers_open(&o, f, &all, &p->d) != OK)
         fail_msg("%s", p->d.text);
     p->sample.n.kind = kind;
@@ -74,6 +82,7 @@ static inline void provider_send(struct provider *p, enum integration_kind kind,
     struct notifier who = notifiers_of(all, kind);
     p->result = who.send(who.arg, &p->sample.n, &p->d);
     notifiers_close(all);
+    alerting_ext_unref(ext);
     alertmanager_config_unref(f);
     buf_fini(&text);
 }

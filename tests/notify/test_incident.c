@@ -39,7 +39,8 @@ static struct incident_view only(struct sim *s)
 
 static err ack(struct sim *s, int64_t expires_ms)
 {
-    const struct incident_ack a = {STR("ann"), STR("on it"), expires_ms};
+    const struct incident_ack a = {
+        .by = STR("ann"), .comment = STR("on it"), .expires_ms = expires_ms};
     return incident_ack(s->e, str_from(only(s).id), &a, s->now_ms, NULL);
 }
 
