@@ -2,6 +2,7 @@
 The third value is the reason where Debian's promtool (2.42) sees it otherwise than Prometheus 3.14."""
 NEW = "came after 2.42"
 NOT_DEBIAN = "Debian builds without it"
+UTF8 = "names of labels are UTF-8 since 3.0"
 SINCE_43 = "checked since 2.43"
 
 
@@ -11,6 +12,10 @@ def job(text):
 
 def rule(text):
     return job("relabel_configs: [{" + text + "}]")
+
+
+def group(labels):
+    return job("static_configs: [{targets: [a], labels: {" + labels + "}}]")
 
 
 def sd(kind, text):
@@ -77,6 +82,15 @@ CASES = [
     (job("static_configs: [{targets: [a]}], relabel_configs: [{target_label: __scrape_timeout__, replacement: 1h}]"),
      'instance 0 in group 0: scrape timeout cannot be greater than scrape interval ("1h" > "1m")'),
     (job("static_configs: [{targets: a}]"), "must be a list"),
+    # ---- Labels of target groups: 3.0 took the old alphabet of names away, what is left to refuse is no name at all ----
+    *[(group(f"{n}: v"), None, UTF8) for n in ("not:valid", "with-hyphen", "'1st'", "\u6e2c\u8a66")],
+    *[("global: {metric_name_validation_scheme: legacy}\n" + group(f"{n}: v"), None, UTF8) for n in ("not:valid", "with-hyphen")],
+    *[(group(f"ok: v, {n}: v"), f'field "labels": "{shown}" is not a valid label name') for n, shown in
+      (("? !!binary '/w=='", "\\xff"), ("''", ""), ("? !!binary 'bm90/zp2YWxpZA=='", "not\\xff:valid"))],
+    (group("ok: !!binary '/w=='"), 'instance 0 in group 0: invalid label value for "ok": "\\xff"'),
+    (group("a: v, a: w"), 'key "a" already set in map'),
+    (group("a: [v]"), "must be text"),
+    ("targets: [a]\nlabels: {a: b}\n", "field targets not found in type config.plain"),
     # ---- What scalars mean ----
     *[(job(f"honor_labels: {v}"), None) for v in ("yes", "On", "y", "N", "FALSE", "~", "Null")],
     *[(job(f"honor_labels: {v}"), "must be true or false") for v in ("'true'", "1", "tRue", "!!str true")],
@@ -195,6 +209,10 @@ CASES = [
       ("", "a=b", "a!=b", "a==b,c=d", "a=", "a=b\\,c", "a=b,")],
     *[(kube(f"role: pod, selectors: [{{role: pod, field: '{v}'}}]"), "selector: ") for v in
       ("a", "a=b,c", "a=b=c", "a=b\\x")],
+    *[(kube(f"role: {r}, attach_metadata: {{node: true}}, selectors: [{{role: node, label: a=b}}]"), None, NOT_DEBIAN)
+      for r in ("pod", "endpoints", "endpointslice")],
+    *[(kube(f"role: {r}, attach_metadata: {{node: {n}}}, selectors: [{{role: node, label: a=b}}]"), f"{r} role supports only {allowed} selectors")
+      for r, n, allowed in (("pod", "false", "pod"), ("service", "true", "service"), ("ingress", "true", "ingress"))],
     (kube("role: pod, kubeconfig_file: k"), None, NOT_DEBIAN),
     (kube("role: pod, api_server: ''"), None, NOT_DEBIAN),
     # ---- Discovery that is not ----
