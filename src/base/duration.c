@@ -364,3 +364,34 @@ size_t timestamp_format_rfc3339(int64_t ms, char *out)
     out[n++] = 'Z';
     return n;
 }
+
+size_t duration_format_go(int64_t ms, char *out)
+{
+    uint64_t rest = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+    size_t n = 0;
+    if (ms < 0)
+        out[n++] = '-';
+    if (rest > 0 && rest < 1000) {
+        n += number_format_i64((int64_t)(rest), out + n);
+        out[n++] = 'm';
+        out[n++] = 's';
+        return n;
+    }
+    if (rest >= 3600000) {
+        n += number_format_i64((int64_t)(rest / 3600000), out + n);
+        out[n++] = 'h';
+    }
+    if (rest >= 60000) {
+        n += number_format_i64((int64_t)(rest / 60000 % 60), out + n);
+        out[n++] = 'm';
+    }
+    n += number_format_i64((int64_t)(rest / 1000 % 60), out + n);
+    if (rest % 1000 != 0) {
+        out[n++] = '.';
+        n += put_padded(out + n, rest % 1000, 3);
+        while (out[n - 1] == '0')
+            n--;
+    }
+    out[n++] = 's';
+    return n;
+}

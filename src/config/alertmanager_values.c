@@ -1,4 +1,5 @@
 /* alertmanager_values.c -- kinds of values that only alertmanager.yml has. */
+#include "base/duration.h"
 #include "base/number.h"
 #include "config/alertmanager_priv.h"
 
@@ -192,30 +193,13 @@ err read_go_duration(struct decode *c, const struct yaml *n, void *place)
     return OK;
 }
 
-/* As Go's Duration.String(). */
 bool print_go_duration(const void *place, struct yaml_out *out)
 {
     int64_t ms = *(const int64_t *)place;
-    struct buf text = {0};
+    char text[DURATION_SIZE_MAX];
     if (ms == 0 || out == NULL)
         return ms != 0;
-    if (ms < 1000) {
-        buf_printf(&text, "%lldms", (long long)ms);
-    } else {
-        if (ms >= 3600000)
-            buf_printf(&text, "%lldh", (long long)(ms / 3600000));
-        if (ms >= 60000)
-            buf_printf(&text, "%lldm", (long long)(ms / 60000 % 60));
-        buf_printf(&text, "%lld", (long long)(ms / 1000 % 60));
-        if (ms % 1000 != 0) {
-            buf_printf(&text, ".%03lld", (long long)(ms % 1000));
-            while (text.ptr[text.len - 1] == '0')
-                text.len--;
-        }
-        buf_put_u8(&text, 's');
-    }
-    print_text(out, buf_str(&text));
-    buf_fini(&text);
+    print_text(out, (str){text, duration_format_go(ms, text)});
     return true;
 }
 

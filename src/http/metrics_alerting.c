@@ -60,7 +60,7 @@ static void put_alertmanager(void *arg, const struct sender_view *v)
                              (double)s->queued};
     for (size_t i = 0; i < COUNT_OF(values); i++)
         metric_line(&l->of[i], FAMILIES[i].name, labels, values[i]);
-    metric_summary(&l->of[4], FAMILIES[4].name, labels, s->seconds, s->recent);
+    metric_summary(&l->of[4], FAMILIES[4].name, labels, s->seconds, s->recent, RECENT_THREE);
     metric_histogram(&l->of[5], FAMILIES[5].name, labels, s->seconds);
 }
 

@@ -73,18 +73,11 @@ void metric_histogram(struct buf *b, const char *name, const char *labels, const
 }
 
 void metric_summary(struct buf *b, const char *name, const char *labels, const struct timing *t,
-                    struct timing_recent *recent)
+                    struct timing_recent *recent, enum recent_quantiles which)
 {
-    static const struct {
-        double q;
-        const char *label;
-    } QUANTILES[] = {
-        {0.5, "quantile=\"0.5\""}, {0.9, "quantile=\"0.9\""}, {0.99, "quantile=\"0.99\""}};
-    uint64_t total = 0, now_ns = clock_mono_ns();
+    uint64_t total = 0;
     for (unsigned i = 0; i <= TIMING_BOUNDS; i++)
         total += load(&t->buckets[i]);
-    for (unsigned i = 0; i < COUNT_OF(QUANTILES); i++)
-        part_line(b, name, "", labels, QUANTILES[i].label,
-                  timing_recent_quantile(recent, QUANTILES[i].q, now_ns));
+    timing_recent_put(b, name, labels, which, &recent, 1, clock_mono_ns());
     sum_and_count(b, name, labels, t, total);
 }

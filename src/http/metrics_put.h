@@ -19,9 +19,9 @@ struct metric { /* a family of one line */
 };
 void metric_put(struct buf *b, const struct metric *metrics, size_t count);
 
-/* The lines of a histogram, and those of a summary with the quantiles 0.5, 0.9 and 0.99. */
+/* The lines of a histogram, and those of a summary. */
 void metric_histogram(struct buf *b, const char *name, const char *labels, const struct timing *t);
 void metric_summary(struct buf *b, const char *name, const char *labels, const struct timing *t,
-                    struct timing_recent *recent);
+                    struct timing_recent *recent, enum recent_quantiles which);
 
 #endif

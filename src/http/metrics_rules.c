@@ -105,11 +105,11 @@ void metrics_rules(struct api *api, struct buf *b)
     metric_family(b, "prometheus_rule_evaluation_duration_seconds", "summary",
                   "How long evaluations of rules took.");
     metric_summary(b, "prometheus_rule_evaluation_duration_seconds", "", &c->rules.all,
-                   &c->rules.recent);
+                   &c->rules.recent, RECENT_THREE);
     metric_family(b, "prometheus_rule_group_duration_seconds", "summary",
                   "How long evaluations of groups took.");
     metric_summary(b, "prometheus_rule_group_duration_seconds", "", &c->groups.all,
-                   &c->groups.recent);
+                   &c->groups.recent, RECENT_FIVE);
     const struct metric ALL[] = {
         {"prometheus_template_text_expansion_failures_total", "counter",
          "Labels and annotations that could not be expanded.", (double)load(&c->template_failures)},

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/duration.h"
 #include "base/number.h"
 #include "http/api.h"
@@ -66,7 +67,7 @@ static void put_label_value(struct buf *b, str s)
     }
 }
 
-enum { POOL_METRICS = 8 };
+enum { POOL_METRICS = 7 };
 
 struct pool_lines { /* one text for each metric, so that families stay together */
     struct buf of[POOL_METRICS];
@@ -81,13 +82,33 @@ static void put_pool_value(struct buf *b, const char *name, const char *label, s
     buf_put_u8(b, '\n');
 }
 
+struct summary {
+    uint64_t count, sum_ns;
+    struct timing_recent *recent;
+};
+
+/* With one label, whose value is escaped, and five quantiles. */
+static void put_summary(struct buf *b, const char *name, const char *label, str of,
+                        const struct summary *s)
+{
+    struct buf labels = {0};
+    buf_printf(&labels, "%s=\"", label);
+    put_label_value(&labels, of);
+    buf_put_u8(&labels, '"');
+    timing_recent_put(b, name, buf_cstr(&labels), RECENT_FIVE, &s->recent, 1, clock_mono_ns());
+    buf_printf(b, "%s_sum{%s} ", name, buf_cstr(&labels));
+    b->len += number_format_g((double)s->sum_ns / 1e9, (char *)buf_reserve(b, NUMBER_SIZE_MAX));
+    buf_printf(b, "\n%s_count{%s} %llu\n", name, buf_cstr(&labels), (unsigned long long)s->count);
+    buf_fini(&labels);
+}
+
 static void put_pool(void *arg, const struct scrape_pool_view *p)
 {
     struct pool_lines *l = arg;
     const struct {
         const char *name, *label;
         double value;
-    } VALUES[POOL_METRICS] = {
+    } VALUES[POOL_METRICS - 1] = {
         {"prometheus_target_scrape_pool_targets", "scrape_job", (double)p->targets},
         {"prometheus_target_scrape_pool_target_limit", "scrape_job",
          (double)p->config->limits.targets},
@@ -95,10 +116,10 @@ static void put_pool(void *arg, const struct scrape_pool_view *p)
         {"prometheus_target_sync_failed_total", "scrape_job", (double)p->sync_failures},
         {"prometheus_target_metadata_cache_entries", "scrape_job", (double)p->metadata_entries},
         {"prometheus_target_metadata_cache_bytes", "scrape_job", (double)p->metadata_bytes},
-        {"prometheus_target_sync_length_seconds_sum", "scrape_job", (double)p->sync_ns / 1e9},
-        {"prometheus_target_sync_length_seconds_count", "scrape_job", (double)p->syncs},
     };
-    for (size_t i = 0; i < POOL_METRICS; i++)
+    put_summary(&l->of[POOL_METRICS - 1], "prometheus_target_sync_length_seconds", "scrape_job",
+                p->job, &(struct summary){p->syncs, p->sync_ns, p->sync_times});
+    for (size_t i = 0; i < POOL_METRICS - 1; i++)
         put_pool_value(&l->of[i], VALUES[i].name, VALUES[i].label, p->job, VALUES[i].value);
 }
 
@@ -114,12 +135,11 @@ static void put_pools(struct api *api, struct buf *b)
         {"prometheus_target_metadata_cache_entries", "gauge", "Families with metadata."},
         {"prometheus_target_metadata_cache_bytes", "gauge", "Bytes of their metadata."},
         {"prometheus_target_sync_length_seconds", "summary", "Time to sync the targets."},
-        {NULL, NULL, NULL}, /* belongs to the one before */
     };
     struct pool_lines l = {.of = {{0}}};
     scraper_each_pool(api->scraper, put_pool, &l);
     for (size_t i = 0; i < POOL_METRICS; i++) {
-        if (FAMILIES[i].name != NULL && l.of[i].len > 0)
+        if (l.of[i].len > 0)
             put_type(b, FAMILIES[i].name, FAMILIES[i].type, FAMILIES[i].help);
         buf_put_str(b, buf_str(&l.of[i]));
         buf_fini(&l.of[i]);
@@ -134,11 +154,10 @@ static void put_intervals(struct buf *b, const struct scraper_stats *s)
              "Time between two scrapes of a target.");
     for (size_t i = 0; i < s->interval_count; i++) {
         char text[DURATION_SIZE_MAX];
-        str interval = {text, duration_format(s->intervals[i].interval_ms, text)};
-        put_pool_value(b, "prometheus_target_interval_length_seconds_sum", "interval", interval,
-                       (double)s->intervals[i].sum_ns / 1e9);
-        put_pool_value(b, "prometheus_target_interval_length_seconds_count", "interval", interval,
-                       (double)s->intervals[i].count);
+        str interval = {text, duration_format_go(s->intervals[i].interval_ms, text)};
+        const struct scrape_interval_stats *st = &s->intervals[i];
+        put_summary(b, "prometheus_target_interval_length_seconds", "interval", interval,
+                    &(struct summary){st->count, st->sum_ns, st->recent});
     }
 }
 

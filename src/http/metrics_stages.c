@@ -30,7 +30,7 @@ static void put_slices(struct buf *b, struct insight *in)
     metric_family(b, summary, "summary", "Time of queries by slice.");
     for (size_t i = 0; i < COUNT_OF(SLICES); i++) {
         struct insight_stage *s = &in->stages[SLICES[i].stage];
-        metric_summary(b, summary, SLICES[i].labels, &s->all, &s->recent);
+        metric_summary(b, summary, SLICES[i].labels, &s->all, &s->recent, RECENT_THREE);
     }
     metric_family(b, histogram, "histogram", "Time of queries by slice.");
     for (size_t i = 0; i < COUNT_OF(SLICES); i++)
@@ -166,7 +166,8 @@ static void put_store(struct buf *b, struct api *api)
         COMMIT, COUNT_OF(COMMIT));
     metric_family(b, "prometheus_tsdb_wal_fsync_duration_seconds", "summary",
                   "Writing and syncing the log.");
-    metric_summary(b, "prometheus_tsdb_wal_fsync_duration_seconds", "", &t->sync, &t->sync_recent);
+    metric_summary(b, "prometheus_tsdb_wal_fsync_duration_seconds", "", &t->sync, &t->sync_recent,
+                   RECENT_THREE);
     metric_family(b, "varve_cut_duration_seconds", "histogram", "Writing the head as blocks.");
     metric_histogram(b, "varve_cut_duration_seconds", "", &t->cut);
     metric_family(b, "prometheus_tsdb_compaction_duration_seconds", "histogram", "Merging blocks.");

@@ -234,6 +234,7 @@ static void refreshed(struct sd_provider *p, uint64_t took_ns, bool failed)
     p->refresh_ns += took_ns;
     p->refresh_failures += failed;
     mutex_unlock(&p->owner->lock);
+    timing_recent_add(&p->refresh_times, took_ns, clock_mono_ns());
 }
 
 void sd_refresh(struct sd_provider *p, int64_t interval_ms,
@@ -276,6 +277,7 @@ static void provider_free(struct sd_provider *p)
     mem_free(p->parts);
     (void)close(p->wake_fd);
     config_unref(p->config);
+    timing_recent_fini(&p->refresh_times);
     mem_free(p);
 }
 
@@ -290,11 +292,13 @@ static err provider_start(struct discovery *d, struct config *owner, const struc
     p->wanted = true;
     p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     atomic_init(&p->stopping, false);
+    timing_recent_init(&p->refresh_times);
     err e = p->wake_fd >= 0 ? thread_start(&p->thread, "discovery", run, p) : ERR_IO;
     if (e != OK) {
         if (p->wake_fd >= 0)
             (void)close(p->wake_fd);
         config_unref(p->config);
+        timing_recent_fini(&p->refresh_times);
         mem_free(p);
         return e;
     }
@@ -488,6 +492,7 @@ err discovery_open(const struct discovery_options *o, struct discovery **out)
     d->o.name = o->name != NULL ? o->name : "scrape";
     d->o.delay_ms = o->delay_ms > 0 ? o->delay_ms : DELAY_MS_DEFAULT;
     buf_put_str(&d->user_agent, o->user_agent);
+    sd_stats_init(&d->stats);
     mutex_init(&d->apply_lock);
     mutex_init(&d->lock);
     cond_init(&d->changed);
@@ -519,6 +524,7 @@ void discovery_close(struct discovery *d)
         set_free(&d->sets[i]);
     mem_free(d->sets);
     mem_free(d->providers);
+    sd_stats_fini(&d->stats);
     buf_fini(&d->user_agent);
     cond_fini(&d->changed);
     mutex_fini(&d->lock);

@@ -1,4 +1,6 @@
 /* discovery_metrics.c -- prometheus_sd_*: what is discovered, what fails, how long it takes. */
+#include "base/clock.h"
+#include "base/mem.h"
 #include "ingest/discovery_state_priv.h"
 
 struct page { /* families of which each discovery has samples */
@@ -53,39 +55,53 @@ static void put_targets(const struct set *s, struct buf *out)
                (unsigned long long)target_count(s));
 }
 
-static void put_refresh(struct buf *out, const char *metric, int kind, str config)
+/* The refreshes of a set by one mechanism. */
+struct refreshes {
+    uint64_t count, ns, failures;
+    struct timing_recent **recent; /* of its providers; room for all of the set */
+    size_t recent_count;
+};
+
+static void put_refreshes_of(const struct refreshes *r, int kind, str config, struct page *page)
 {
-    buf_printf(out, "%s{mechanism=\"%s\",config=\"", metric, sd_mechanism(kind));
-    put_value(out, config);
-    buf_put_str(out, STR("\"} "));
+    static const char DURATION[] = "prometheus_sd_refresh_duration_seconds";
+    struct buf labels = {0};
+    buf_printf(&labels, "mechanism=\"%s\",config=\"", sd_mechanism(kind));
+    put_value(&labels, config);
+    buf_put_str(&labels, STR("\""));
+    buf_printf(&page->refresh_failures, "prometheus_sd_refresh_failures_total{%s} %llu\n",
+               buf_cstr(&labels), (unsigned long long)r->failures);
+    timing_recent_put(&page->refresh_times, DURATION, buf_cstr(&labels), RECENT_THREE, r->recent,
+                      r->recent_count, clock_mono_ns());
+    buf_printf(&page->refresh_times, "%s_sum{%s} %.9f\n%s_count{%s} %llu\n", DURATION,
+               buf_cstr(&labels), (double)r->ns / 1e9, DURATION, buf_cstr(&labels),
+               (unsigned long long)r->count);
+    buf_fini(&labels);
 }
 
 /* The refreshes of a set by mechanism. Sections that several sets share count for the first. */
 static void put_refreshes(const struct set *s, struct page *page)
 {
-    uint64_t count[SD_UNSUPPORTED] = {0}, ns[SD_UNSUPPORTED] = {0}, failures[SD_UNSUPPORTED] = {0};
+    struct refreshes by_kind[SD_UNSUPPORTED] = {{0}};
     str name, config;
     split_name(s, &name, &config);
+    for (int kind = 0; kind < SD_UNSUPPORTED; kind++)
+        by_kind[kind].recent = mem_zalloc(s->provider_count + 1, sizeof(struct timing_recent *));
     for (size_t i = 0; i < s->provider_count; i++) {
         struct sd_provider *p = s->providers[i];
+        struct refreshes *r = &by_kind[p->sd->kind];
         if (p->counted)
             continue;
         p->counted = true;
-        count[p->sd->kind] += p->refreshes;
-        ns[p->sd->kind] += p->refresh_ns;
-        failures[p->sd->kind] += p->refresh_failures;
+        r->count += p->refreshes;
+        r->ns += p->refresh_ns;
+        r->failures += p->refresh_failures;
+        r->recent[r->recent_count++] = &p->refresh_times;
     }
     for (int kind = 0; kind < SD_UNSUPPORTED; kind++) {
-        if (count[kind] == 0)
-            continue;
-        put_refresh(&page->refresh_failures, "prometheus_sd_refresh_failures_total", kind, config);
-        buf_printf(&page->refresh_failures, "%llu\n", (unsigned long long)failures[kind]);
-        put_refresh(&page->refresh_times, "prometheus_sd_refresh_duration_seconds_sum", kind,
-                    config);
-        buf_printf(&page->refresh_times, "%.9f\n", (double)ns[kind] / 1e9);
-        put_refresh(&page->refresh_times, "prometheus_sd_refresh_duration_seconds_count", kind,
-                    config);
-        buf_printf(&page->refresh_times, "%llu\n", (unsigned long long)count[kind]);
+        if (by_kind[kind].count > 0)
+            put_refreshes_of(&by_kind[kind], kind, config, page);
+        mem_free(by_kind[kind].recent);
     }
 }
 
@@ -110,7 +126,7 @@ static const char FAILED[] = "prometheus_sd_failed_configs",
                   DELAYED[] = "prometheus_sd_updates_delayed_total",
                   SENT[] = "prometheus_sd_updates_total";
 
-static void look_at(struct discovery *d, struct page *page, struct sd_stats *stats)
+static void look_at(struct discovery *d, struct page *page)
 {
     uint64_t failing = 0;
     mutex_lock(&d->lock);
@@ -128,7 +144,6 @@ static void look_at(struct discovery *d, struct page *page, struct sd_stats *sta
     put_named(&page->delayed, DELAYED, d->o.name, d->updates_delayed);
     put_named(&page->sent, SENT, d->o.name, d->updates_sent);
     mutex_unlock(&d->lock);
-    sd_stats_add(stats, &d->stats);
 }
 
 /* Readers expect no family without samples. */
@@ -144,9 +159,11 @@ static void put_family(struct buf *out, const char *name, const char *type, cons
 void discovery_metrics(struct discovery *const *all, size_t count, struct buf *out)
 {
     struct page page = {0};
-    struct sd_stats stats = {0};
-    for (size_t i = 0; i < count; i++)
-        look_at(all[i], &page, &stats);
+    struct sd_stats **stats = mem_zalloc(count + 1, sizeof(struct sd_stats *));
+    for (size_t i = 0; i < count; i++) {
+        look_at(all[i], &page);
+        stats[i] = &all[i]->stats;
+    }
     put_family(out, "prometheus_sd_discovered_targets", "gauge",
                "Current number of discovered targets.", &page.targets);
     put_family(out, FAILED, "gauge", "Number of discovery sections that fail now.", &page.failed);
@@ -162,5 +179,6 @@ void discovery_metrics(struct discovery *const *all, size_t count, struct buf *o
                "Time of a refresh, by mechanism and job.", &page.refresh_times);
     put_family(out, "prometheus_sd_file_mtime_seconds", "gauge",
                "When a file of discovery was changed last.", &page.mtimes);
-    sd_stats_metrics(&stats, out);
+    sd_stats_metrics(stats, count, out);
+    mem_free(stats);
 }

@@ -6,6 +6,7 @@
 
 #include "base/http_client.h"
 #include "base/thread.h"
+#include "base/timing_recent.h"
 #include "ingest/discovery.h"
 #include "ingest/sd_json.h"
 #include "ingest/sd_stats.h"
@@ -39,6 +40,7 @@ struct sd_provider {
     char reason[SD_REASON_SIZE]; /* why it fails; "": it does not */
     uint64_t updates;
     uint64_t refreshes, refresh_ns, refresh_failures;
+    struct timing_recent refresh_times;
     bool counted; /* by the metrics being made */
 };
 

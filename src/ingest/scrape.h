@@ -9,6 +9,7 @@
 #ifndef INGEST_SCRAPE_H
 #define INGEST_SCRAPE_H
 
+#include "base/timing_recent.h"
 #include "config/config.h"
 #include "ingest/scrape_append.h"
 #include "storage/db.h"
@@ -64,6 +65,7 @@ struct scrape_pool_view {
     const struct scrape_config *config;
     size_t targets, dropped; /* dropped: all of them, also those not kept */
     uint64_t syncs, sync_failures, sync_ns, metadata_entries, metadata_bytes, symbols;
+    struct timing_recent *sync_times; /* during the call */
 };
 /* All jobs in the order of their names. */
 void scraper_each_pool(struct scraper *s, void (*fn)(void *arg, const struct scrape_pool_view *p),
@@ -74,6 +76,7 @@ enum { SCRAPE_INTERVALS_MAX = 32 };
 struct scrape_interval_stats {
     int64_t interval_ms;
     uint64_t count, sum_ns;
+    struct timing_recent *recent; /* lives as long as the scraper */
 };
 
 struct scraper_stats {

@@ -251,7 +251,9 @@ static void sync_pool(struct scraper *s, struct scrape_pool *p)
     make_targets(p->job->config, p->found, p->found_count, &m);
     mutex_lock(&s->lock);
     take_targets(s, p, &m);
-    p->sync_ns += clock_mono_ns() - start;
+    uint64_t end = clock_mono_ns();
+    p->sync_ns += end - start;
+    timing_recent_add(&p->sync_times, end - start, end);
     mutex_unlock(&s->lock);
 }
 
@@ -278,6 +280,7 @@ static void pool_free(struct scraper *s, struct scrape_pool *p)
     mem_free(p->dropped);
     mem_free(p->loops);
     scrape_job_unref(p->job);
+    timing_recent_fini(&p->sync_times);
     mem_free(p);
 }
 
@@ -295,6 +298,7 @@ static struct scrape_pool *pool_new(struct scrape_job *j)
     struct scrape_pool *p = mem_zalloc(1, sizeof(*p));
     arena_init(&p->found_arena, FOUND_BYTES_MAX);
     arena_init(&p->dropped_arena, DROPPED_BYTES_MAX);
+    timing_recent_init(&p->sync_times);
     p->job = j;
     return p;
 }
@@ -439,14 +443,15 @@ void scraper_each_pool(struct scraper *s, void (*fn)(void *arg, const struct scr
                        void *arg)
 {
     mutex_lock(&s->lock);
-    for (const struct scrape_pool *p = s->pools; p != NULL; p = p->next) {
+    for (struct scrape_pool *p = s->pools; p != NULL; p = p->next) {
         struct scrape_pool_view v = {.job = p->job->config->job_name,
                                      .config = p->job->config,
                                      .targets = p->loop_count,
                                      .dropped = p->dropped_count,
                                      .syncs = p->syncs,
                                      .sync_failures = p->sync_failures,
-                                     .sync_ns = p->sync_ns};
+                                     .sync_ns = p->sync_ns,
+                                     .sync_times = &p->sync_times};
         for (size_t i = 0; i < p->loop_count; i++) {
             struct scrape_families *f = &p->loops[i]->memory.families;
             mutex_lock(&f->lock);
@@ -544,6 +549,10 @@ void scraper_close(struct scraper *s)
         mem_free(a);
     }
     mem_free(s->heap);
+    for (size_t i = 0; i < s->stats.interval_count; i++) {
+        timing_recent_fini(s->stats.intervals[i].recent);
+        mem_free(s->stats.intervals[i].recent);
+    }
     mutex_fini(&s->apply_lock);
     mutex_fini(&s->lock);
     mutex_fini(&s->task_lock);

@@ -44,6 +44,7 @@ struct scrape_pool {
     size_t dropped_kept, dropped_count;
     char forced_error[128]; /* all scrapes fail with it; "" */
     uint64_t syncs, sync_failures, sync_ns;
+    struct timing_recent sync_times;
 };
 
 enum loop_phase { LOOP_RUNNING, LOOP_ENDING_1, LOOP_ENDING_2, LOOP_ENDING_3, LOOP_OVER };

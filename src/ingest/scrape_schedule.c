@@ -208,7 +208,14 @@ static void give_append(struct scraper *s, struct scrape_append *a)
 
 /* ---- Starting a scrape, on the driving thread ---- */
 
-static void note_interval(struct scraper *s, int64_t interval_ms, uint64_t ns)
+static void begin_interval(struct scrape_interval_stats *i, int64_t interval_ms)
+{
+    *i = (struct scrape_interval_stats){.interval_ms = interval_ms,
+                                        .recent = mem_alloc(sizeof(*i->recent))};
+    timing_recent_init(i->recent);
+}
+
+static void note_interval(struct scraper *s, int64_t interval_ms, uint64_t ns, uint64_t now_ns)
 {
     struct scraper_stats *st = &s->stats;
     size_t i = 0;
@@ -217,10 +224,10 @@ static void note_interval(struct scraper *s, int64_t interval_ms, uint64_t ns)
     if (i == SCRAPE_INTERVALS_MAX)
         return;
     if (i == st->interval_count)
-        st->intervals[st->interval_count++] =
-            (struct scrape_interval_stats){.interval_ms = interval_ms};
+        begin_interval(&st->intervals[st->interval_count++], interval_ms);
     st->intervals[i].count++;
     st->intervals[i].sum_ns += ns;
+    timing_recent_add(st->intervals[i].recent, ns, now_ns);
 }
 
 /* The time of the scrape's samples: that of the schedule when it is kept well enough. */
@@ -243,7 +250,8 @@ static void prepare(struct scraper *s, struct scrape_loop *l)
     l->start_mono_ns = clock_mono_ns();
     l->ts_ms = align(l, l->start_wall_ns / 1000000);
     if (l->last_start_mono_ns != 0)
-        note_interval(s, l->target->interval_ms, l->start_mono_ns - l->last_start_mono_ns);
+        note_interval(s, l->target->interval_ms, l->start_mono_ns - l->last_start_mono_ns,
+                      l->start_mono_ns);
     l->last_start_mono_ns = l->start_mono_ns;
     scrape_job_unref(l->job);
     l->job = scrape_job_ref(l->pool->job);

@@ -2,6 +2,11 @@
  * regard to the others (relaxed). */
 #include "ingest/sd_stats.h"
 
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
 static const char *const MECHANISMS[SD_UNSUPPORTED] = {"consul", "dns",        "docker", "file",
                                                        "http",   "kubernetes", "static"};
 static const double BOUNDS_S[SD_REFRESH_BUCKETS - 1] = {0.01, 0.1, 1, 10};
@@ -27,6 +32,19 @@ static void took(struct sd_duration *d, uint64_t ns)
     add(&d->ns, ns);
 }
 
+void sd_stats_init(struct sd_stats *s)
+{
+    memset(s, 0, sizeof(*s));
+    for (int i = 0; i < SD_TIMERS; i++)
+        timing_recent_init(&s->recent[i]);
+}
+
+void sd_stats_fini(struct sd_stats *s)
+{
+    for (int i = 0; i < SD_TIMERS; i++)
+        timing_recent_fini(&s->recent[i]);
+}
+
 void sd_stats_count(struct sd_stats *s, enum sd_counter which)
 {
     add(&s->counters[which], 1);
@@ -35,6 +53,7 @@ void sd_stats_count(struct sd_stats *s, enum sd_counter which)
 void sd_stats_time(struct sd_stats *s, enum sd_timer which, uint64_t ns)
 {
     took(&s->timers[which], ns);
+    timing_recent_add(&s->recent[which], ns, clock_mono_ns());
 }
 
 void sd_stats_event(struct sd_stats *s, enum kubernetes_role role, enum sd_event event)
@@ -57,7 +76,8 @@ static void add_duration(struct sd_duration *to, struct sd_duration *from)
     add(&to->ns, value(&from->ns));
 }
 
-void sd_stats_add(struct sd_stats *to, struct sd_stats *from)
+/* Adds the counts alone; `to` is the caller's own, zero at first and never initialised. */
+static void add_counts(struct sd_stats *to, struct sd_stats *from)
 {
     for (int i = 0; i < SD_COUNTERS; i++)
         add(&to->counters[i], value(&from->counters[i]));
@@ -99,24 +119,37 @@ static void put_counters(struct sd_stats *s, struct buf *out)
     }
 }
 
-static void put_duration(struct buf *out, const char *name, const char *labels,
-                         struct sd_duration *d)
+/* The stats of one or more discoveries. */
+struct gathered {
+    struct sd_stats sum; /* counts */
+    struct sd_stats *const *all;
+    size_t count;
+};
+
+static void put_timer(struct buf *out, const char *name, const char *labels, struct gathered *g,
+                      enum sd_timer which)
 {
-    buf_printf(out, "%s_sum%s %.9f\n%s_count%s %llu\n", name, labels, (double)value(&d->ns) / 1e9,
-               name, labels, (unsigned long long)value(&d->count));
+    struct timing_recent **recent = mem_zalloc(g->count + 1, sizeof(struct timing_recent *));
+    struct sd_duration *d = &g->sum.timers[which];
+    const char *open = labels[0] != '\0' ? "{" : "", *close = labels[0] != '\0' ? "}" : "";
+    for (size_t i = 0; i < g->count; i++)
+        recent[i] = &g->all[i]->recent[which];
+    timing_recent_put(out, name, labels, RECENT_THREE, recent, g->count, clock_mono_ns());
+    mem_free(recent);
+    buf_printf(out, "%s_sum%s%s%s %.9f\n%s_count%s%s%s %llu\n", name, open, labels, close,
+               (double)value(&d->ns) / 1e9, name, open, labels, close,
+               (unsigned long long)value(&d->count));
 }
 
-static void put_timers(struct sd_stats *s, struct buf *out)
+static void put_timers(struct gathered *g, struct buf *out)
 {
     static const char SCAN[] = "prometheus_sd_file_scan_duration_seconds",
                       RPC[] = "prometheus_sd_consul_rpc_duration_seconds";
     put_type(out, SCAN, "summary", "Time to read all files of a section.");
-    put_duration(out, SCAN, "", &s->timers[SD_FILE_SCAN]);
+    put_timer(out, SCAN, "", g, SD_FILE_SCAN);
     put_type(out, RPC, "summary", "Time of a request to Consul, waiting for news included.");
-    put_duration(out, RPC, "{endpoint=\"catalog\",call=\"services\"}",
-                 &s->timers[SD_CONSUL_SERVICES]);
-    put_duration(out, RPC, "{endpoint=\"catalog\",call=\"service\"}",
-                 &s->timers[SD_CONSUL_SERVICE]);
+    put_timer(out, RPC, "endpoint=\"catalog\",call=\"services\"", g, SD_CONSUL_SERVICES);
+    put_timer(out, RPC, "endpoint=\"catalog\",call=\"service\"", g, SD_CONSUL_SERVICE);
 }
 
 static void put_events(struct sd_stats *s, struct buf *out)
@@ -158,10 +191,16 @@ static void put_refreshes(struct sd_stats *s, struct buf *out)
     }
 }
 
-void sd_stats_metrics(struct sd_stats *s, struct buf *out)
+void sd_stats_metrics(struct sd_stats *const *all, size_t count, struct buf *out)
 {
-    put_counters(s, out);
-    put_timers(s, out);
-    put_events(s, out);
-    put_refreshes(s, out);
+    struct gathered *g = mem_zalloc(1, sizeof(*g));
+    g->all = all;
+    g->count = count;
+    for (size_t i = 0; i < count; i++)
+        add_counts(&g->sum, all[i]);
+    put_counters(&g->sum, out);
+    put_timers(g, out);
+    put_events(&g->sum, out);
+    put_refreshes(&g->sum, out);
+    mem_free(g);
 }

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "base/timing_recent.h"
 #include "config/discovery_config.h"
 
 enum sd_counter {
@@ -34,14 +35,17 @@ struct sd_duration { /* private */
     atomic_uint_fast64_t count, ns;
 };
 
-struct sd_stats { /* private; zero is empty */
+struct sd_stats { /* private */
     atomic_uint_fast64_t counters[SD_COUNTERS];
     struct sd_duration timers[SD_TIMERS];
+    struct timing_recent recent[SD_TIMERS];
     atomic_uint_fast64_t events[KUBERNETES_ROLES][SD_EVENTS];
     struct sd_duration refreshes[SD_UNSUPPORTED];
     atomic_uint_fast64_t buckets[SD_UNSUPPORTED][SD_REFRESH_BUCKETS]; /* not cumulative */
 };
 
+void sd_stats_init(struct sd_stats *s);
+void sd_stats_fini(struct sd_stats *s);
 void sd_stats_count(struct sd_stats *s, enum sd_counter which);
 void sd_stats_time(struct sd_stats *s, enum sd_timer which, uint64_t ns);
 void sd_stats_event(struct sd_stats *s, enum kubernetes_role role, enum sd_event event);
@@ -50,10 +54,7 @@ void sd_stats_refresh(struct sd_stats *s, enum sd_kind kind, uint64_t ns);
 /* "consul", "dns", ...: the label `mechanism`. */
 const char *sd_mechanism(int kind);
 
-/* Add what `from` has counted to `to`, which only the caller uses. */
-void sd_stats_add(struct sd_stats *to, struct sd_stats *from);
-
-/* Append all as families in text format. */
-void sd_stats_metrics(struct sd_stats *s, struct buf *out);
+/* Append what all of `all` counted, together, as families in text format. */
+void sd_stats_metrics(struct sd_stats *const *all, size_t count, struct buf *out);
 
 #endif

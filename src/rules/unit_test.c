@@ -165,28 +165,6 @@ static bool open_groups(struct unit_run *run, const struct texts *rule_files)
 
 /* ---- Evaluations ---- */
 
-/* As Go prints a time.Duration: "1h0m0s", "1m30s", "1.5s", "0s". */
-static void put_go_duration(struct buf *out, int64_t ms)
-{
-    uint64_t rest = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
-    buf_put_str(out, ms < 0 ? STR("-") : STR(""));
-    if (rest > 0 && rest < 1000) {
-        buf_printf(out, "%" PRIu64 "ms", rest);
-        return;
-    }
-    if (rest >= 3600000)
-        buf_printf(out, "%" PRIu64 "h", rest / 3600000);
-    if (rest >= 60000)
-        buf_printf(out, "%" PRIu64 "m", rest / 60000 % 60);
-    char fraction[8] = "";
-    size_t len = rest % 1000 == 0 ? 0
-                                  : (size_t)snprintf(fraction, sizeof(fraction), ".%03u",
-                                                     (unsigned)(rest % 1000));
-    while (len > 0 && fraction[len - 1] == '0')
-        len--;
-    buf_printf(out, "%" PRIu64 "%.*ss", rest / 1000 % 60, (int)len, fraction);
-}
-
 /* False: some rule failed. */
 static bool eval_groups(struct unit_run *run, int64_t ts_ms)
 {
@@ -200,7 +178,8 @@ static bool eval_groups(struct unit_run *run, int64_t ts_ms)
             if (r->last_error.len == 0)
                 continue;
             buf_printf(&text, "    rule: " STR_FMT ", time: ", STR_ARG(r->name));
-            put_go_duration(&text, ts_ms);
+            char at[DURATION_SIZE_MAX];
+            buf_put_str(&text, (str){at, duration_format_go(ts_ms, at)});
             buf_printf(&text, ", err: " STR_FMT, STR_ARG(buf_str(&r->last_error)));
             unit_fail(run->failures, &text);
             ok = false;

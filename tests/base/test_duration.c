@@ -231,6 +231,32 @@ static void test_timestamp__round_trips(void **state)
     }
 }
 
+static void test_duration__go(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } CASES[] = {{0, "0s"},
+                 {1, "1ms"},
+                 {999, "999ms"},
+                 {-200, "-200ms"},
+                 {1000, "1s"},
+                 {1500, "1.5s"},
+                 {1005, "1.005s"},
+                 {60000, "1m0s"},
+                 {90010, "1m30.01s"},
+                 {3600000, "1h0m0s"},
+                 {-5400000, "-1h30m0s"},
+                 {INT64_C(86400000) * 365, "8760h0m0s"},
+                 {INT64_MIN, "-2562047788015h12m55.808s"}};
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        char text[DURATION_SIZE_MAX];
+        size_t n = duration_format_go(CASES[i].ms, text);
+        assert_true(str_eq((str){text, n}, str_from(CASES[i].text)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_timestamp__parses_as_upstream),
         cmocka_unit_test(test_timestamp__formats_rfc3339),
         cmocka_unit_test(test_timestamp__round_trips),
+        cmocka_unit_test(test_duration__go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
