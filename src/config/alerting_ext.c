@@ -120,6 +120,7 @@ static err root_finish(struct decode *c, const struct yaml *n, void *s)
     if (n->type == YAML_NULL || yaml_get(n, STR("acknowledgements")) == NULL)
         TRY(decode_struct(c, &ACKNOWLEDGEMENTS_SCHEMA, &none, &f->acknowledgements));
     TRY(escalation_check(c, f));
+    TRY(delivery_check(c, f));
     TRY(upkeep_check(c, f));
     for (size_t i = 0; n->type == YAML_MAP && i < COUNT_OF(UNBUILT); i++) {
         const struct yaml *section = yaml_get(n, str_from(UNBUILT[i]));

@@ -102,13 +102,13 @@ struct delivery_retry {
     bool honor_retry_after;
 };
 
-struct delivery_fallback {
+struct delivery_fallback { /* `to` is told when `receiver` cannot be; it has no fallback itself */
     str receiver, to;
     int64_t after_failures;
     struct config_place place;
 };
 
-struct delivery_rate {
+struct delivery_rate { /* `burst` at once, then one each `per_ms` */
     str receiver;
     int64_t per_ms, burst;
     struct config_place place;
@@ -118,14 +118,14 @@ struct delivery_config {
     struct delivery_retry retry;
     int64_t request_timeout_ms; /* 0: not said */
     struct {
-        struct delivery_fallback *items;
+        struct delivery_fallback *items; /* by receiver, each once */
         size_t count;
     } fallbacks;
     struct {
         struct pairs pagerduty, opsgenie; /* label severity to the provider's; "default" */
     } severity_maps;
     struct {
-        struct delivery_rate *items;
+        struct delivery_rate *items; /* by receiver, each once */
         size_t count;
     } rate_limits;
 };
@@ -216,6 +216,10 @@ MUST_USE err alerting_ext_supported(const struct alerting_ext *f, struct diag *d
 struct texts alerting_ext_warnings(const struct alerting_ext *f);
 
 const struct escalation_policy *alerting_ext_policy(const struct alerting_ext *f, str name);
+
+/* Of a receiver; NULL: none. */
+const struct delivery_fallback *delivery_fallback_of(const struct delivery_config *d, str receiver);
+const struct delivery_rate *delivery_rate_of(const struct delivery_config *d, str receiver);
 
 static inline bool matcher_sets_match(const struct matcher_sets *sets, struct labels ls)
 {

@@ -41,6 +41,7 @@ extern const struct decode_schema ESCALATION_POLICY_SCHEMA, ESCALATION_BINDING_S
 
 /* Names across sections, when all is read. */
 err escalation_check(struct decode *c, struct alerting_ext *f);
+err delivery_check(struct decode *c, struct alerting_ext *f);
 err upkeep_check(struct decode *c, const struct alerting_ext *f);
 
 #endif
