@@ -7,6 +7,7 @@
 #include "http/json.h"
 #include "http/metrics_put.h"
 #include "notify/incident.h"
+#include "notify/notice.h"
 
 enum { LABELS_SIZE = 96 };
 
@@ -138,6 +139,19 @@ static void put_history(struct buf *b, const struct history_stats *h)
     metric_put(b, METRICS, COUNT_OF(METRICS));
 }
 
+static void put_notices(struct buf *b, const struct notice_counts *n)
+{
+    const struct metric METRICS[] = {
+        {"varve_alert_notices_pending", "gauge", "Notices that are not told yet.",
+         (double)n->pending},
+        {"varve_alert_notices_told_total", "counter",
+         "Notices that all integrations of their receiver were told.", (double)n->told},
+        {"varve_alert_notices_expired_total", "counter", "Notices nobody could be told in time.",
+         (double)n->expired},
+    };
+    metric_put(b, METRICS, COUNT_OF(METRICS));
+}
+
 void metrics_notify(struct api *api, struct buf *b)
 {
     struct notify_stats s;
@@ -185,8 +199,11 @@ void metrics_notify(struct api *api, struct buf *b)
         put_history(b, &s.history);
     metric_put(b, METRICS, COUNT_OF(METRICS));
     struct incident_counts incidents;
+    struct notice_counts notices;
     struct engine *e = notify_service_lock(api->notify);
     incidents_count(e, clock_wall_ms(), &incidents);
     put_incidents(b, &incidents);
+    notice_count(e, &notices);
     notify_service_unlock(api->notify);
+    put_notices(b, &notices);
 }

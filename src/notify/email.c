@@ -39,7 +39,10 @@ static void put_given(struct email *e)
             e->s.failed = diag_set(e->s.d, ERR_INVALID,
                                    "headers: a header cannot have the name \"" STR_FMT "\"",
                                    STR_ARG(h->name));
-        email_put_header(h->name, sending_text(&e->s, "headers", h->value), &e->message);
+        bool subject = str_eq(h->name, STR("Subject"));
+        email_put_header(h->name,
+                         sending_text(&e->s, subject ? "headers.Subject" : "headers", h->value),
+                         &e->message);
     }
 }
 
@@ -79,8 +82,8 @@ static void put_headers(struct email *e, str boundary)
 {
     put_given(e);
     if (!is_given(e->c, "Subject"))
-        email_put_header(STR("Subject"), sending_text(&e->s, "headers", STR(DEFAULT_SUBJECT)),
-                         &e->message);
+        email_put_header(STR("Subject"),
+                         sending_text(&e->s, "headers.Subject", STR(DEFAULT_SUBJECT)), &e->message);
     if (!is_given(e->c, "To"))
         email_put_header(STR("To"), e->to, &e->message);
     if (!is_given(e->c, "From"))
@@ -117,7 +120,7 @@ static void put_message(struct email *e)
     for (size_t i = 0; i < sizeof(random); i++)
         buf_printf(&boundary, "%02x", random[i]);
     put_headers(e, buf_str(&boundary));
-    if (e->c->text.len > 0)
+    if (e->c->text.len > 0 || e->s.n->notice != NULL)
         put_part(e, buf_str(&boundary), "text/plain", sending_text(&e->s, "text", e->c->text));
     if (e->c->html.len > 0) /* the last is what programs prefer */
         put_part(e, buf_str(&boundary), "text/html", sending_html(&e->s, "html", e->c->html));

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "notify/engine_priv.h"
 #include "notify/incident_priv.h"
+#include "notify/notice_priv.h"
 
 /* ---- Alerts on disk ---- */
 
@@ -110,8 +111,10 @@ void engine_release(struct engine_config held)
     routing_unref(held.routing);
 }
 
-static void drop_config(struct engine *e)
+static void drop_config(struct engine *e, int64_t now_ms)
 {
+    if (e->notices != NULL)
+        notices_detach(e, now_ms);
     groups_clear(e);
     inhibitor_close(e->inhibitor);
     routing_unref(e->routing);
@@ -135,7 +138,7 @@ err engine_reload(struct engine *e, struct alertmanager_file *f, struct engine_c
     r->companion = companion;
     if (companion.ext != NULL)
         (void)alerting_ext_ref(companion.ext);
-    drop_config(e);
+    drop_config(e, now_ms);
     e->routing = r;
     e->file = r->file;
     e->routes = r->routes;
@@ -171,6 +174,7 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f,
         e->sent = sent_log_open(e->state);
         state_log_each(e->state, STATE_ALERT, restore_alert, e);
         incidents_restore(e);
+        e->notices = notices_open(e);
         set_history(e, o->history, now_ms);
         failed = engine_reload(e, f, companion, now_ms);
         if (failed != OK)
@@ -188,10 +192,11 @@ void engine_close(struct engine *e)
 {
     if (e == NULL)
         return;
-    drop_config(e);
+    drop_config(e, 0);
     if (e->state != NULL && state_log_sync(e->state) != OK)
         log_error("what was told last may be told again after a restart");
     incidents_close(e);
+    notices_close(e);
     mem_free(e->buckets);
     due_heap_fini(&e->due_groups);
     due_heap_fini(&e->due_deliveries);
@@ -275,6 +280,7 @@ err engine_put(struct engine *e, const struct engine_alert *alerts, size_t count
 int64_t engine_next_ms(const struct engine *e)
 {
     int64_t next_ms = alert_table_count(e->alerts) + e->group_count > 0 ? e->gc_ms : INT64_MAX;
+    next_ms = MIN(next_ms, notices_next_ms(e));
     const struct due *group = due_heap_first(&e->due_groups);
     const struct due *delivery = due_heap_first(&e->due_deliveries);
     const struct due *incident = due_heap_first(&e->incidents->due);
@@ -289,12 +295,13 @@ struct delivery *engine_take(struct engine *e, int64_t now_ms)
 {
     flush_due_groups(e, now_ms);
     incidents_run(e, now_ms);
+    notices_run(e, now_ms);
     if (now_ms >= e->gc_ms)
         engine_gc(e, now_ms);
-    if (e->incidents->unsynced) { /* a full disk keeps nobody from being told */
+    if (notices_unsynced(e) || e->incidents->unsynced) { /* a full disk keeps nobody uninformed */
         e->incidents->unsynced = false;
         if (state_log_sync(e->state) != OK)
-            log_error("incidents are not on disk: a restart may tell a level again");
+            log_error("incidents and notices are not on disk: a restart may tell a level again");
     }
     return flush_take(e, now_ms);
 }

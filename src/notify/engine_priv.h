@@ -10,6 +10,7 @@
 struct flush;
 struct incident;
 struct incidents;
+struct notices;
 
 struct routing { /* of one configuration; lives as long as groups and deliveries of it do */
     unsigned refs;
@@ -34,7 +35,9 @@ struct group {      /* of one route, with equal values of group_by */
     int64_t late_ms;       /* when the next flush would have been, which waits for it; 0: none */
     struct incident *incident; /* NULL: none */
     uint64_t suppressed;       /* hash of what the history was told last; 0: nothing */
-    struct group *next;        /* of the bucket */
+    struct notice_text
+        notice;         /* of a notice, which is in no table of groups; no title: of alerts */
+    struct group *next; /* of the bucket */
 };
 
 struct delivery {
@@ -72,6 +75,7 @@ struct engine {
     struct silences *silences;
     struct sent_log *sent;
     struct incidents *incidents;
+    struct notices *notices;
     struct group **buckets;
     size_t bucket_count, group_count;
     struct due_heap due_groups, due_deliveries;
@@ -110,5 +114,8 @@ void tell_suppressed(struct engine *e, struct group *g, const struct suppressed 
 void flush_due_groups(struct engine *e, int64_t now_ms);
 void flush_abandon(struct engine *e, struct flush *f); /* its deliveries will count as failed */
 struct delivery *flush_take(struct engine *e, int64_t now_ms);
+/* The parts of a flush that is made elsewhere: it is in `slot` until it is over. */
+struct flush *flush_begin(struct group *g, struct flush **slot, int64_t now_ms);
+void flush_queue(struct engine *e, struct flush *f, struct delivery *d, int64_t now_ms);
 
 #endif

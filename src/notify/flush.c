@@ -7,6 +7,7 @@
 #include "notify/alert_order.h"
 #include "notify/engine_priv.h"
 #include "notify/incident_priv.h"
+#include "notify/notice_priv.h"
 #include "notify/time_interval.h"
 
 static int compare_alerts(const void *pa, const void *pb)
@@ -269,7 +270,7 @@ static enum notify_reason incident_reason(struct engine *e, const struct telling
     return reason;
 }
 
-static void queue(struct engine *e, struct flush *f, struct delivery *d, int64_t now_ms)
+void flush_queue(struct engine *e, struct flush *f, struct delivery *d, int64_t now_ms)
 {
     d->flush = f;
     f->waiting++;
@@ -299,7 +300,7 @@ static void notify_one(struct engine *e, struct flush *f, const struct telling *
     if (d->n.alert_count == 0)
         free_delivery(d);
     else
-        queue(e, f, d, now_ms);
+        flush_queue(e, f, d, now_ms);
 }
 
 /* ---- Levels of incidents ---- */
@@ -407,6 +408,8 @@ static void finish(struct engine *e, struct flush *f)
         }
         if (alert_table_count(g->alerts) == 0)
             incident_end(e, g);
+        if (g->notice.title.len > 0)
+            notice_flushed(e, g, f->failed);
     }
     free_flush(f);
 }
@@ -430,7 +433,7 @@ void flush_abandon(struct engine *e, struct flush *f)
     finish(e, f);
 }
 
-static struct flush *begin(struct group *g, struct flush **slot, int64_t now_ms)
+struct flush *flush_begin(struct group *g, struct flush **slot, int64_t now_ms)
 {
     struct flush *f = mem_zalloc(1, sizeof(*f));
     f->group = g;
@@ -452,7 +455,7 @@ static void drop_suppressed(struct engine *e, const struct group *g, struct batc
 static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
 {
     struct batch b = {0};
-    struct flush *f = begin(g, &g->running, now_ms);
+    struct flush *f = flush_begin(g, &g->running, now_ms);
     struct tellings to = {0};
     take_snapshot(g, now_ms, &b, f);
     bool all_resolved = f->resolved_count == b.count;
@@ -479,7 +482,7 @@ void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now
     struct tellings to = {0};
     if (i->running != NULL)
         flush_abandon(e, i->running);
-    struct flush *f = begin(i->group, &i->running, now_ms);
+    struct flush *f = flush_begin(i->group, &i->running, now_ms);
     take_snapshot(i->group, now_ms, &b, f);
     while (f->resolved_count > 0) /* they stay in the group: not everybody is told */
         live_alert_unref(f->resolved[--f->resolved_count]);

@@ -12,6 +12,11 @@ struct notified_alert {
     int64_t ends_at_ms; /* 0 while it fires: nobody knows yet */
 };
 
+struct notice_text { /* what a notice says in place of what templates make of alerts */
+    str title, text, html;
+    bool open; /* its end will be told */
+};
+
 struct notification {
     str group_key;              /* of the aggregation group: dedup keys are hashes of it */
     struct labels group_labels; /* what the group's alerts share by group_by */
@@ -24,9 +29,10 @@ struct notification {
     const struct notified_alert *alerts; /* in order of job, instance, labels; at least one */
     size_t alert_count, firing_count;
     enum notify_reason reason;
-    unsigned attempt;    /* from 1 */
-    int64_t flushed_ms;  /* when the group was flushed */
-    int64_t deadline_ms; /* no answer counts after that */
+    const struct notice_text *notice; /* NULL: it is about alerts */
+    unsigned attempt;                 /* from 1 */
+    int64_t flushed_ms;               /* when the group was flushed */
+    int64_t deadline_ms;              /* no answer counts after that */
 };
 
 enum notify_outcome {

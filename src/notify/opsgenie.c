@@ -203,7 +203,10 @@ struct notify_result opsgenie_send(void *arg, const struct notification *n, stru
     for (size_t i = 0; i < key.len; i++)
         if ((uint8_t)key.ptr[i] < ' ' && s.failed == OK)
             s.failed = diag_set(d, ERR_INVALID, "api_key: the key has more than one line");
-    struct notify_result result = s.data.firing ? create(&a) : close_alert(&a);
+    bool told = s.data.firing || n->notice != NULL; /* a notice is told even of what is over */
+    struct notify_result result = told ? create(&a) : close_alert(&a);
+    if (told && !s.data.firing && result.outcome == NOTIFY_SENT)
+        result = close_alert(&a);
     buf_fini(&authorization);
     return sending_end(&s, result);
 }

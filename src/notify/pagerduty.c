@@ -223,19 +223,32 @@ bool pagerduty_body(struct sending *s, const struct pagerduty_config *p, struct 
     return v1;
 }
 
+struct notify_result pagerduty_post(struct sending *s, const struct pagerduty_config *p, bool v1,
+                                    const struct buf *body)
+{
+    const struct sending_request r = {.url = v1 ? STR(V1_URL) : p->url,
+                                      .body = buf_slice(body),
+                                      .timeout_ms = p->timeout_ms,
+                                      .also_retried = v1 ? STATUS_V1_LIMITED : 0,
+                                      .explain = explain};
+    return sending_post(s, &r, NULL);
+}
+
+struct notify_result pagerduty_event(struct sending *s, const struct pagerduty_config *p)
+{
+    struct buf body = {0};
+    bool v1 = pagerduty_body(s, p, &body);
+    struct notify_result result = pagerduty_post(s, p, v1, &body);
+    buf_fini(&body);
+    return result;
+}
+
 struct notify_result pagerduty_send(void *arg, const struct notification *n, struct diag *d)
 {
     const struct pagerduty_config *p = (const void *)n->config;
     struct sending s;
-    struct buf body = {0};
     sending_begin(&s, arg, n, d);
-    bool v1 = pagerduty_body(&s, p, &body);
-    const struct sending_request r = {.url = v1 ? STR(V1_URL) : p->url,
-                                      .body = buf_slice(&body),
-                                      .timeout_ms = p->timeout_ms,
-                                      .also_retried = v1 ? STATUS_V1_LIMITED : 0,
-                                      .explain = explain};
-    struct notify_result result = sending_post(&s, &r, NULL);
-    buf_fini(&body);
+    struct notify_result result =
+        n->notice != NULL ? pagerduty_notice(&s, p) : pagerduty_event(&s, p);
     return sending_end(&s, result);
 }

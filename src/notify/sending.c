@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "notify/ack_link.h"
+#include "notify/notice_text.h"
 
 enum { SECRET_FILE_BYTES_MAX = 1 << 16, HIDDEN_BYTES_MIN = 4 };
 
@@ -205,7 +206,7 @@ static str expand(struct sending *s, const char *key, str text, enum notify_form
 {
     struct buf out = {0};
     struct diag own = {.text = ""};
-    if (s->failed == OK) {
+    if (s->failed == OK && !notice_text_for(s->n, key, &out)) {
         err e = notify_expand(s->all->templates, &s->data, text, format, &out, &own);
         if (e != OK)
             s->failed = diag_set(s->d, e, "%s: %s", key, own.text);

@@ -19,9 +19,13 @@ struct sent_log {
 
 const char *notify_reason_text(enum notify_reason reason)
 {
-    static const char *const TEXTS[] = {"nothing changed",      "first notification",
-                                        "new alerts added",     "all alerts resolved",
-                                        "some alerts resolved", "repeat interval elapsed"};
+    static const char *const TEXTS[] = {"nothing changed",
+                                        "first notification",
+                                        "new alerts added",
+                                        "all alerts resolved",
+                                        "some alerts resolved",
+                                        "repeat interval elapsed",
+                                        "notice"};
     return TEXTS[reason];
 }
 

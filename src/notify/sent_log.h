@@ -19,6 +19,7 @@ enum notify_reason {
     REASON_ALL_RESOLVED,
     REASON_SOME_RESOLVED,
     REASON_REPEAT,
+    REASON_NOTICE, /* it is no group: see notice.h */
 };
 
 /* "first notification", "new alerts added"... */

@@ -32,13 +32,14 @@ static str chat_id(struct sending *s, const struct telegram_config *t)
 
 static void put_message(struct sending *s, const struct telegram_config *t, struct buf *out)
 {
-    bool html = str_eq(t->parse_mode, STR("HTML"));
+    bool plain = s->n->notice != NULL; /* its text is no markup */
+    bool html = !plain && str_eq(t->parse_mode, STR("HTML"));
     str text =
         html ? sending_html(s, "message", t->message) : sending_text(s, "message", t->message);
     buf_put_u8(out, '{');
     sending_put(out, "chat_id", chat_id(s, t));
     sending_put(out, "text", sending_cut(s, text, MESSAGE_RUNES_MAX));
-    sending_put_unless_empty(out, "parse_mode", t->parse_mode);
+    sending_put_unless_empty(out, "parse_mode", plain ? STR("") : t->parse_mode);
     sending_put(out, "disable_web_page_preview", STR("true"));
     if (t->disable_notifications)
         sending_put(out, "disable_notification", STR("true"));
