@@ -12,75 +12,48 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "notify/engine_priv.h"
+#include "engine_sim.h"
 #include "notify/notice.h"
 #include "provider_stub.h"
-#include "support/fs_sim.h"
 #include "support/smtp_stub.h"
-
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
-static const int64_t T0 = INT64_C(1795449600000); /* 2026-11-23T16:00:00Z */
 
 #define TWO                                                                                        \
     "route: {receiver: r}\n"                                                                       \
     "receivers: [{name: r, webhook_configs: [{url: 'http://h'}, {url: 'http://i'}]}, "             \
     "{name: none}]\n"
 
-struct sim {
-    struct fs_sim *disk;
-    struct alertmanager_file *f;
-    struct engine *e;
-    int64_t now_ms;
-    struct buf told;
+struct two { /* a simulated engine with a receiver of two webhooks */
+    struct sim sim;
     enum notify_outcome outcome[2]; /* of each webhook */
-    unsigned attempts;
 };
 
-static void open_engine(struct sim *s)
+static void two_open(struct two *s)
 {
-    struct engine_options o = {
-        .fs = fs_sim_fs(s->disk), .dir = "/notify", .retention_ms = 120 * HOUR, .seed = 1};
-    struct diag d = {.text = ""};
-    if (engine_open(&o, s->f, (struct engine_companion){0}, s->now_ms, &s->e, &d) != OK)
-        fail_msg("%s", d.text);
-}
-
-static void sim_open(struct sim *s)
-{
-    *s = (struct sim){.now_ms = T0};
-    s->disk = fs_sim_new(1);
-    s->f = testing_config(TWO);
-    open_engine(s);
-}
-
-static void sim_close(struct sim *s)
-{
-    engine_close(s->e);
-    alertmanager_config_unref(s->f);
-    fs_sim_free(s->disk);
-    buf_fini(&s->told);
+    *s = (struct two){.outcome = {NOTIFY_SENT, NOTIFY_SENT}};
+    sim_open(&s->sim, TWO, NULL);
 }
 
 /* Power goes, and the server comes back. */
-static void crash(struct sim *s)
+static void crash(struct two *s)
 {
-    fs_sim_crash(s->disk);
-    engine_close(s->e);
-    open_engine(s);
+    fs_sim_crash(s->sim.disk);
+    engine_close(s->sim.e);
+    sim_open_engine(&s->sim, 0);
 }
 
-static void reload(struct sim *s, const char *config)
+static void reload(struct two *s, const char *config)
 {
-    alertmanager_config_unref(s->f);
-    s->f = testing_config(config);
-    assert_int_equal(engine_reload(s->e, s->f, (struct engine_companion){0}, s->now_ms), OK);
+    alertmanager_config_unref(s->sim.f);
+    s->sim.f = testing_config(config);
+    assert_int_equal(engine_reload(s->sim.e, s->sim.f, (struct engine_companion){0}, s->sim.now_ms),
+                     OK);
 }
 
 /* "+30s r/0 Title! text" -- an exclamation mark behind what is not open. */
-static void record(struct sim *s, const struct notification *n)
+static void record(struct two *s, const struct notification *n)
 {
-    buf_printf(&s->told, "+%llds " STR_FMT "/%zu " STR_FMT "%s\n",
-               (long long)(s->now_ms - T0) / SECOND, STR_ARG(n->receiver), n->index,
+    buf_printf(&s->sim.told, "+%llds " STR_FMT "/%zu " STR_FMT "%s\n",
+               (long long)(s->sim.now_ms - T0) / SECOND, STR_ARG(n->receiver), n->index,
                STR_ARG(n->notice->title), n->notice->open ? "" : "!");
     assert_int_equal(n->alert_count, 1);
     assert_int_equal(n->alerts[0].resolved, !n->notice->open);
@@ -88,35 +61,29 @@ static void record(struct sim *s, const struct notification *n)
     assert_string_equal(notify_reason_text(n->reason), "notice");
 }
 
-static void send_due(struct sim *s)
+static void send_due(struct two *s)
 {
     struct delivery *d;
-    while ((d = engine_take(s->e, s->now_ms)) != NULL) {
+    while ((d = engine_take(s->sim.e, s->sim.now_ms)) != NULL) {
         const struct notification *n = delivery_notification(d);
         enum notify_outcome outcome = s->outcome[n->index];
-        s->attempts++;
+        s->sim.attempts++;
         if (outcome == NOTIFY_SENT)
             record(s, n);
-        engine_done(s->e, d, (struct notify_result){outcome, 0}, s->now_ms);
-        assert_int_equal(engine_sync(s->e), OK);
+        engine_done(s->sim.e, d, (struct notify_result){outcome, 0}, s->sim.now_ms);
+        assert_int_equal(engine_sync(s->sim.e), OK);
     }
 }
 
-static void pass(struct sim *s, int64_t ms)
+static void let_pass(struct two *s, int64_t ms)
 {
-    int64_t at_ms = s->now_ms + ms;
+    int64_t at_ms = s->sim.now_ms + ms;
     send_due(s);
-    for (int64_t next_ms; (next_ms = engine_next_ms(s->e)) <= at_ms;) {
-        s->now_ms = MAX(next_ms, s->now_ms);
+    for (int64_t next_ms; (next_ms = engine_next_ms(s->sim.e)) <= at_ms;) {
+        s->sim.now_ms = MAX(next_ms, s->sim.now_ms);
         send_due(s);
     }
-    s->now_ms = at_ms;
-}
-
-static void assert_told(struct sim *s, const char *want)
-{
-    assert_string_equal(buf_cstr(&s->told), want);
-    buf_reset(&s->told);
+    s->sim.now_ms = at_ms;
 }
 
 static struct label NAME[] = {{STR("alertname"), STR("Window")}, {STR("window"), STR("db")}};
@@ -131,19 +98,19 @@ static struct alert_notice notice_of(const char *id, const char *title)
                                  .labels = {NAME, 2}};
 }
 
-static void put(struct sim *s, const char *id, const char *title, bool open)
+static void tell(struct two *s, const char *id, const char *title, bool open)
 {
     struct diag d = {.text = ""};
     struct alert_notice n = notice_of(id, title);
     n.open = open;
-    if (notice_put(s->e, &n, s->now_ms, &d) != OK)
+    if (notice_put(s->sim.e, &n, s->sim.now_ms, &d) != OK)
         fail_msg("%s", d.text);
 }
 
-static struct notice_counts counts(const struct sim *s)
+static struct notice_counts counts(const struct two *s)
 {
     struct notice_counts c;
-    notice_count(s->e, &c);
+    notice_count(s->sim.e, &c);
     return c;
 }
 
@@ -151,169 +118,169 @@ static struct notice_counts counts(const struct sim *s)
 
 static void test_notice__is_told_once(void **state)
 {
-    struct sim s;
+    struct two s;
     (void)state;
-    sim_open(&s);
-    put(&s, "a", "A", true);
-    put(&s, "a", "A", true);
-    assert_true(notice_is_pending(s.e, STR("a"), STR("r")));
-    pass(&s, MINUTE);
-    assert_told(&s, "+0s r/0 A\n+0s r/1 A\n");
-    assert_false(notice_is_pending(s.e, STR("a"), STR("r")));
-    put(&s, "a", "A", true);
+    two_open(&s);
+    tell(&s, "a", "A", true);
+    tell(&s, "a", "A", true);
+    assert_true(notice_is_pending(s.sim.e, STR("a"), STR("r")));
+    let_pass(&s, MINUTE);
+    assert_told(&s.sim, "+0s r/0 A\n+0s r/1 A\n");
+    assert_false(notice_is_pending(s.sim.e, STR("a"), STR("r")));
+    tell(&s, "a", "A", true);
     crash(&s);
-    put(&s, "a", "A", true);
-    pass(&s, HOUR);
-    assert_told(&s, "");
-    put(&s, "b", "B", false);
-    pass(&s, MINUTE);
-    assert_told(&s, "+3660s r/0 B!\n+3660s r/1 B!\n");
+    tell(&s, "a", "A", true);
+    let_pass(&s, HOUR);
+    assert_told(&s.sim, "");
+    tell(&s, "b", "B", false);
+    let_pass(&s, MINUTE);
+    assert_told(&s.sim, "+3660s r/0 B!\n+3660s r/1 B!\n");
     assert_int_equal(counts(&s).pending, 0);
     assert_int_equal(counts(&s).told, 1);
-    sim_close(&s);
+    sim_close(&s.sim);
 }
 
 /* One provider is down, then the machine: it alone is told when both are back. */
 static void test_notice__survives(void **state)
 {
-    struct sim s;
+    struct two s;
     (void)state;
-    sim_open(&s);
+    two_open(&s);
     s.outcome[1] = NOTIFY_RETRY;
-    put(&s, "a", "A", true);
-    pass(&s, 20 * MINUTE);
-    assert_told(&s, "+0s r/0 A\n");
-    assert_true(s.attempts > 20);
+    tell(&s, "a", "A", true);
+    let_pass(&s, 20 * MINUTE);
+    assert_told(&s.sim, "+0s r/0 A\n");
+    assert_true(s.sim.attempts > 20);
     crash(&s);
     assert_int_equal(counts(&s).pending, 1);
     s.outcome[1] = NOTIFY_SENT;
-    pass(&s, MINUTE);
-    assert_told(&s, "+1200s r/1 A\n");
+    let_pass(&s, MINUTE);
+    assert_told(&s.sim, "+1200s r/1 A\n");
     assert_int_equal(counts(&s).pending, 0);
     crash(&s);
-    pass(&s, MINUTE);
-    assert_told(&s, "");
-    sim_close(&s);
+    let_pass(&s, MINUTE);
+    assert_told(&s.sim, "");
+    sim_close(&s.sim);
 }
 
 /* A notice is on disk before it is handed out: whenever power goes, it is told. */
 static void test_notice__is_on_disk_first(void **state)
 {
-    struct sim s;
+    struct two s;
     (void)state;
-    sim_open(&s);
-    put(&s, "a", "A", true);
-    struct delivery *d = engine_take(s.e, s.now_ms);
+    two_open(&s);
+    tell(&s, "a", "A", true);
+    struct delivery *d = engine_take(s.sim.e, s.sim.now_ms);
     assert_non_null(d);
-    fs_sim_crash(s.disk);
-    engine_done(s.e, d, (struct notify_result){NOTIFY_RETRY, 0}, s.now_ms);
-    engine_close(s.e);
-    open_engine(&s);
-    pass(&s, SECOND);
-    assert_told(&s, "+0s r/0 A\n+0s r/1 A\n");
-    sim_close(&s);
+    fs_sim_crash(s.sim.disk);
+    engine_done(s.sim.e, d, (struct notify_result){NOTIFY_RETRY, 0}, s.sim.now_ms);
+    engine_close(s.sim.e);
+    sim_open_engine(&s.sim, 0);
+    let_pass(&s, SECOND);
+    assert_told(&s.sim, "+0s r/0 A\n+0s r/1 A\n");
+    sim_close(&s.sim);
 }
 
 static void test_notice__tries_in_rounds_until_its_time_is_over(void **state)
 {
-    struct sim s;
+    struct two s;
     (void)state;
-    sim_open(&s);
+    two_open(&s);
     s.outcome[0] = NOTIFY_FAILED;
     s.outcome[1] = NOTIFY_FAILED;
-    put(&s, "a", "A", true);
-    pass(&s, 4 * MINUTE);
-    assert_int_equal(s.attempts, 2);
-    pass(&s, 2 * MINUTE);
-    assert_int_equal(s.attempts, 4);
+    tell(&s, "a", "A", true);
+    let_pass(&s, 4 * MINUTE);
+    assert_int_equal(s.sim.attempts, 2);
+    let_pass(&s, 2 * MINUTE);
+    assert_int_equal(s.sim.attempts, 4);
     s.outcome[0] = NOTIFY_SENT;
-    pass(&s, 5 * MINUTE);
-    assert_told(&s, "+600s r/0 A\n");
-    pass(&s, 4 * HOUR);
-    assert_told(&s, "");
+    let_pass(&s, 5 * MINUTE);
+    assert_told(&s.sim, "+600s r/0 A\n");
+    let_pass(&s, 4 * HOUR);
+    assert_told(&s.sim, "");
     assert_int_equal(counts(&s).expired, 1);
     assert_int_equal(counts(&s).pending, 0);
-    assert_int_equal(engine_next_ms(s.e), INT64_MAX);
-    sim_close(&s);
+    assert_int_equal(engine_next_ms(s.sim.e), INT64_MAX);
+    sim_close(&s.sim);
 }
 
 /* Both are told, in their order; as the end is known, neither stays open. */
 static void test_notice__leaves_nothing_open(void **state)
 {
-    struct sim s;
+    struct two s;
     (void)state;
-    sim_open(&s);
+    two_open(&s);
     s.outcome[0] = s.outcome[1] = NOTIFY_RETRY;
-    put(&s, "began", "Began", true);
-    pass(&s, 2 * MINUTE);
-    put(&s, "ended", "Ended", false);
-    assert_int_equal(engine_sync(s.e), OK);
+    tell(&s, "began", "Began", true);
+    let_pass(&s, 2 * MINUTE);
+    tell(&s, "ended", "Ended", false);
+    assert_int_equal(engine_sync(s.sim.e), OK);
     crash(&s);
     s.outcome[0] = s.outcome[1] = NOTIFY_SENT;
-    pass(&s, MINUTE);
-    assert_told(&s, "+120s r/0 Began!\n+120s r/1 Began!\n+120s r/0 Ended!\n+120s r/1 Ended!\n");
-    sim_close(&s);
+    let_pass(&s, MINUTE);
+    assert_told(&s.sim, "+120s r/0 Began!\n+120s r/1 Began!\n+120s r/0 Ended!\n+120s r/1 Ended!\n");
+    sim_close(&s.sim);
 }
 
 static void test_notice__outlives_reloads(void **state)
 {
-    struct sim s;
+    struct two s;
     (void)state;
-    sim_open(&s);
+    two_open(&s);
     s.outcome[0] = s.outcome[1] = NOTIFY_RETRY;
-    put(&s, "a", "A", true);
-    pass(&s, SECOND);
+    tell(&s, "a", "A", true);
+    let_pass(&s, SECOND);
     struct delivery *d = NULL;
     while (d == NULL) {
-        s.now_ms += SECOND;
-        d = engine_take(s.e, s.now_ms);
+        s.sim.now_ms += SECOND;
+        d = engine_take(s.sim.e, s.sim.now_ms);
     }
     reload(&s, "route: {receiver: x}\nreceivers: [{name: x}]\n");
-    engine_done(s.e, d, (struct notify_result){NOTIFY_RETRY, 0}, s.now_ms);
+    engine_done(s.sim.e, d, (struct notify_result){NOTIFY_RETRY, 0}, s.sim.now_ms);
     s.outcome[0] = s.outcome[1] = NOTIFY_SENT;
-    pass(&s, 6 * MINUTE);
-    assert_told(&s, ""); /* there is no such receiver, for now */
+    let_pass(&s, 6 * MINUTE);
+    assert_told(&s.sim, ""); /* there is no such receiver, for now */
     assert_int_equal(counts(&s).pending, 1);
     reload(&s, TWO);
-    pass(&s, 6 * MINUTE);
-    assert_non_null(strstr(buf_cstr(&s.told), "r/0 A\n"));
-    assert_non_null(strstr(buf_cstr(&s.told), "r/1 A\n"));
+    let_pass(&s, 6 * MINUTE);
+    assert_non_null(strstr(buf_cstr(&s.sim.told), "r/0 A\n"));
+    assert_non_null(strstr(buf_cstr(&s.sim.told), "r/1 A\n"));
     assert_int_equal(counts(&s).pending, 0);
-    sim_close(&s);
+    sim_close(&s.sim);
 }
 
 static void test_notice__of_nobody_is_over(void **state)
 {
-    struct sim s;
+    struct two s;
     struct diag d = {.text = ""};
     struct alert_notice n = notice_of("a", "A");
     (void)state;
-    sim_open(&s);
+    two_open(&s);
     n.receiver = STR("none"); /* it has no integrations */
-    assert_int_equal(notice_put(s.e, &n, s.now_ms, &d), OK);
-    pass(&s, SECOND);
-    assert_told(&s, "");
+    assert_int_equal(notice_put(s.sim.e, &n, s.sim.now_ms, &d), OK);
+    let_pass(&s, SECOND);
+    assert_told(&s.sim, "");
     assert_int_equal(counts(&s).pending, 0);
-    sim_close(&s);
+    sim_close(&s.sim);
 }
 
-static void refuse(struct sim *s, const struct alert_notice *n, err want, const char *why)
+static void refuse(struct two *s, const struct alert_notice *n, err want, const char *why)
 {
     struct diag d = {.text = ""};
-    assert_int_equal(notice_put(s->e, n, s->now_ms, &d), want);
+    assert_int_equal(notice_put(s->sim.e, n, s->sim.now_ms, &d), want);
     if (strstr(d.text, why) == NULL)
         fail_msg("no \"%s\" in: %s", why, d.text);
 }
 
 static void test_notice__is_refused(void **state)
 {
-    struct sim s;
+    struct two s;
     struct alert_notice n;
     struct diag d = {.text = ""};
     struct buf large = {0};
     char id[16];
     (void)state;
-    sim_open(&s);
+    two_open(&s);
     n = notice_of("", "A");
     refuse(&s, &n, ERR_INVALID, "needs an id, of at most 512 bytes");
     n = notice_of("a", "");
@@ -340,11 +307,11 @@ static void test_notice__is_refused(void **state)
     for (int i = 0; i < NOTICES_MAX; i++) {
         (void)snprintf(id, sizeof(id), "%d", i);
         n = notice_of(id, "A");
-        assert_int_equal(notice_put(s.e, &n, s.now_ms, &d), OK);
+        assert_int_equal(notice_put(s.sim.e, &n, s.sim.now_ms, &d), OK);
     }
     n = notice_of("one more", "A");
     refuse(&s, &n, ERR_LIMIT, "too many notices");
-    sim_close(&s);
+    sim_close(&s.sim);
 }
 
 /* ---- By providers ---- */
