@@ -110,7 +110,7 @@ struct suppressed {
 void tell_suppressed(struct engine *e, struct group *g, const struct suppressed *of, size_t count,
                      int64_t now_ms);
 
-/* flush.c */
+/* flush.c; delivery.c has flush_take() */
 void flush_due_groups(struct engine *e, int64_t now_ms);
 void flush_abandon(struct engine *e, struct flush *f); /* its deliveries will count as failed */
 struct delivery *flush_take(struct engine *e, int64_t now_ms);
