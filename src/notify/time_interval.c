@@ -49,19 +49,33 @@ static int64_t day_number(const struct zone *utc, int64_t year, int month, int d
     return zone_instant_ms(utc, &c) / DAY_MS;
 }
 
+static const struct zone *utc_zone(void)
+{
+    const struct zone *utc = NULL;
+    (void)!zone_find(STR("UTC"), &utc, NULL); /* it needs no file */
+    return utc;
+}
+
+const struct zone *time_interval_zone(const struct time_interval *t)
+{
+    return t->zone != NULL ? t->zone : utc_zone();
+}
+
+bool time_interval_has_day(const struct time_interval *t, const struct civil *c)
+{
+    const struct zone *utc = utc_zone();
+    int64_t day = day_number(utc, c->year, c->month, c->day);
+    int days = (int)(day_number(utc, c->year, c->month + 1, 1) - day) + c->day - 1;
+    int weekday = (int)(((day + 4) % 7 + 7) % 7); /* day 0 was a Thursday */
+    return holds_day(&t->days_of_month, c->day, days) && holds(&t->months, c->month) &&
+           holds(&t->weekdays, weekday) && holds(&t->years, c->year);
+}
+
 bool time_interval_contains(const struct time_interval *t, int64_t now_ms)
 {
     struct civil c;
-    const struct zone *utc;
-    if (zone_find(STR("UTC"), &utc, NULL) != OK)
-        return false; /* never: UTC needs no file */
-    zone_civil(t->zone != NULL ? t->zone : utc, now_ms, &c);
-    int64_t day = day_number(utc, c.year, c.month, c.day);
-    int days = (int)(day_number(utc, c.year, c.month + 1, 1) - day) + c.day - 1;
-    int weekday = (int)(((day + 4) % 7 + 7) % 7); /* day 0 was a Thursday */
-    return holds_minute(&t->times, c.hour * 60 + c.minute) &&
-           holds_day(&t->days_of_month, c.day, days) && holds(&t->months, c.month) &&
-           holds(&t->weekdays, weekday) && holds(&t->years, c.year);
+    zone_civil(time_interval_zone(t), now_ms, &c);
+    return holds_minute(&t->times, c.hour * 60 + c.minute) && time_interval_has_day(t, &c);
 }
 
 bool time_intervals_contain(const struct time_intervals *set, int64_t now_ms)
