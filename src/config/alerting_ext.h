@@ -12,8 +12,10 @@
 
 enum {
     ALERTING_EXT_ARENA_BYTES_MAX = 64 << 20,
-    ESCALATION_LEVELS_MAX = 32,    /* of a policy */
-    ESCALATION_REPEATS_MAX = 1000, /* of a ladder */
+    ESCALATION_LEVELS_MAX = 32,              /* of a policy */
+    ESCALATION_REPEATS_MAX = 1000,           /* of a ladder */
+    MAINTENANCE_MATCHER_BYTES_MAX = 1 << 19, /* of a list of matchers */
+    MAINTENANCE_TEXT_BYTES_MAX = 1 << 16,    /* name, comment and author of a window */
 };
 
 struct matcher_sets { /* any of them; none: no alert */

@@ -59,6 +59,26 @@ static void window_defaults(void *s)
     w->resend_on_end = w->resolve_notifications = true;
 }
 
+/* A window is silences, one for each list of matchers: their rules hold for it. */
+static err check_muting(struct decode *c, const struct yaml *n, const struct matcher_sets *sets)
+{
+    for (size_t s = 0; s < sets->count; s++) {
+        const struct alert_matchers *ms = &sets->items[s];
+        bool all_empty = true;
+        size_t bytes = 0;
+        for (size_t i = 0; i < ms->count; i++) {
+            all_empty = all_empty && ms->items[i].matches_empty;
+            bytes += ms->items[i].name.len + ms->items[i].value.len;
+        }
+        if (all_empty)
+            return decode_fail(c, n, "at least one matcher must not match the empty string");
+        if (ms->count > ALERT_MATCHERS_MAX || bytes > MAINTENANCE_MATCHER_BYTES_MAX)
+            return decode_fail(c, n, "a list has at most %d matchers and %d bytes",
+                               ALERT_MATCHERS_MAX, MAINTENANCE_MATCHER_BYTES_MAX);
+    }
+    return OK;
+}
+
 static err window_finish(struct decode *c, const struct yaml *n, void *s)
 {
     struct maintenance_window *w = s;
@@ -68,6 +88,10 @@ static err window_finish(struct decode *c, const struct yaml *n, void *s)
         return decode_fail(c, n, "a maintenance window needs a name");
     if (w->matchers.count == 0)
         return decode_fail(c, n, "matchers are missing");
+    TRY(check_muting(c, n, &w->matchers));
+    if (w->name.len + w->comment.len + w->created_by.len > MAINTENANCE_TEXT_BYTES_MAX)
+        return decode_fail(c, n, "name, comment and created_by have at most %d bytes",
+                           MAINTENANCE_TEXT_BYTES_MAX);
     if (once == (w->time_intervals.count > 0))
         return decode_fail(c, n, "either time_intervals or starts_at and ends_at must be given");
     if (once && (w->starts_at_ms == 0 || w->ends_at_ms <= w->starts_at_ms))

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "notify/flush_priv.h"
 #include "notify/incident_priv.h"
+#include "notify/maintenance_priv.h"
 
 static int compare_u64(const void *pa, const void *pb)
 {
@@ -95,10 +96,9 @@ static struct delivery *make_delivery(struct group *g, const struct telling *t,
         .flushed_ms = now_ms,
         .deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN),
     };
-    buf_printf(&d->sent_key, STR_FMT ":" STR_FMT "/%s/%zu", STR_ARG(g->key), STR_ARG(receiver),
-               integration_name(i->kind), i->index);
+    sent_log_key(&d->sent_key, g->key, receiver, integration_name(i->kind), i->index,
+                 t->incident != NULL ? t->incident->id : "");
     if (t->incident != NULL) { /* which may be forgotten while this is under way */
-        buf_printf(&d->sent_key, ":%s", t->incident->id);
         str key = buf_str(&d->sent_key);
         d->n.incident = (str){key.ptr + key.len - INCIDENT_ID_SIZE, INCIDENT_ID_SIZE};
     }
@@ -174,6 +174,7 @@ void delivery_decide(struct engine *e, struct flush *f, const struct telling *t,
     d->n.reason = sent_decide(known ? &last : NULL, d->fingerprints, d->n.firing_count,
                               d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
                               d->repeat_interval_ms, now_ms);
+    d->n.reason = maintenance_reason(e, d->n.reason, known ? &last : NULL, b->alerts, b->count);
     if (t->incident != NULL)
         d->n.reason = incident_reason(e, t, d, known ? &last : NULL, now_ms);
     if (d->n.reason != REASON_NONE)

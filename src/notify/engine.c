@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "notify/engine_priv.h"
 #include "notify/incident_priv.h"
+#include "notify/maintenance_priv.h"
 #include "notify/notice_priv.h"
 
 /* ---- Alerts on disk ---- */
@@ -145,6 +146,7 @@ err engine_reload(struct engine *e, struct alertmanager_file *f, struct engine_c
     e->matched = matched;
     e->inhibitor = inhibitor_open(f);
     regroup(e, now_ms);
+    maintenance_reload(e, now_ms);
     return OK;
 }
 
@@ -174,6 +176,7 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f,
         e->sent = sent_log_open(e->state);
         state_log_each(e->state, STATE_ALERT, restore_alert, e);
         incidents_restore(e);
+        maintenance_restore(e);
         e->notices = notices_open(e);
         set_history(e, o->history, now_ms);
         failed = engine_reload(e, f, companion, now_ms);
@@ -196,6 +199,7 @@ void engine_close(struct engine *e)
     if (e->state != NULL && state_log_sync(e->state) != OK)
         log_error("what was told last may be told again after a restart");
     incidents_close(e);
+    maintenance_close(e);
     notices_close(e);
     mem_free(e->buckets);
     due_heap_fini(&e->due_groups);
@@ -284,6 +288,7 @@ int64_t engine_next_ms(const struct engine *e)
     const struct due *group = due_heap_first(&e->due_groups);
     const struct due *delivery = due_heap_first(&e->due_deliveries);
     const struct due *incident = due_heap_first(&e->incidents->due);
+    next_ms = MIN(next_ms, maintenance_next_ms(e));
     if (incident != NULL)
         next_ms = MIN(next_ms, incident->ms);
     if (group != NULL)
@@ -293,6 +298,7 @@ int64_t engine_next_ms(const struct engine *e)
 
 struct delivery *engine_take(struct engine *e, int64_t now_ms)
 {
+    maintenance_run(e, now_ms);
     flush_due_groups(e, now_ms);
     incidents_run(e, now_ms);
     notices_run(e, now_ms);
@@ -330,6 +336,7 @@ void engine_gc(struct engine *e, int64_t now_ms)
     silences_gc(e->silences, now_ms);
     sent_log_gc(e->sent, now_ms);
     incidents_gc(e, now_ms);
+    maintenance_gc(e, now_ms);
     e->gc_ms = now_ms + ENGINE_GC_MS;
     if (state_log_sync(e->state) != OK)
         e->gc_ms = now_ms + ENGINE_GC_MS; /* said already; tried again then */

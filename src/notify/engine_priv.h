@@ -10,6 +10,7 @@
 struct flush;
 struct incident;
 struct incidents;
+struct maintenance;
 struct notices;
 
 struct routing { /* of one configuration; lives as long as groups and deliveries of it do */
@@ -75,6 +76,7 @@ struct engine {
     struct silences *silences;
     struct sent_log *sent;
     struct incidents *incidents;
+    struct maintenance *maintenance;
     struct notices *notices;
     struct group **buckets;
     size_t bucket_count, group_count;

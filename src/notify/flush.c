@@ -7,6 +7,7 @@
 #include "notify/alert_order.h"
 #include "notify/flush_priv.h"
 #include "notify/incident_priv.h"
+#include "notify/maintenance_priv.h"
 #include "notify/notice_priv.h"
 #include "notify/time_interval.h"
 
@@ -93,11 +94,12 @@ static void drop_by_time(struct engine *e, const struct route *r, struct batch *
     }
 }
 
-static void drop_silenced(struct engine *e, struct batch *b, int64_t now_ms)
+static void drop_silenced(struct engine *e, const struct group *g, struct batch *b, int64_t now_ms)
 {
     size_t kept = 0;
     for (size_t i = 0; i < b->count; i++)
-        if (silences_mute(e->silences, b->alerts[i].alert->labels, now_ms, NULL, 0) == 0)
+        if (silences_mute(e->silences, b->alerts[i].alert->labels, now_ms, NULL, 0) == 0 ||
+            maintenance_lets_end(e, g, &b->alerts[i], now_ms))
             b->alerts[kept++] = b->alerts[i];
         else
             drop(b, &b->alerts[i]);
@@ -251,7 +253,7 @@ static void drop_suppressed(struct engine *e, const struct group *g, struct batc
 {
     drop_inhibited(e, b, now_ms);
     drop_by_time(e, g->route, b, now_ms);
-    drop_silenced(e, b, now_ms);
+    drop_silenced(e, g, b, now_ms);
 }
 
 static void flush_group(struct engine *e, struct group *g, int64_t now_ms)

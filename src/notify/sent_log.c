@@ -129,6 +129,13 @@ void sent_log_close(struct sent_log *l)
     mem_free(l);
 }
 
+void sent_log_key(struct buf *out, str group_key, str receiver, const char *kind, size_t index,
+                  const char *incident)
+{
+    buf_printf(out, STR_FMT ":" STR_FMT "/%s/%zu%s%s", STR_ARG(group_key), STR_ARG(receiver), kind,
+               index, incident[0] != '\0' ? ":" : "", incident);
+}
+
 bool sent_log_get(const struct sent_log *l, str key, int64_t now_ms, struct sent *out)
 {
     const struct entry *e = (const struct entry *)find(l, key);

@@ -31,7 +31,12 @@ struct sent_log;
 struct sent_log *sent_log_open(struct state_log *state);
 void sent_log_close(struct sent_log *l); /* NULL is allowed */
 
-/* The entry of a key ("groupKey:receiver/kind/index"), false: none that is still remembered. Lists
+/* Append the key of an integration: "groupKey:receiver/kind/index"; of an incident (else: "") with
+ * ":id" behind it. */
+void sent_log_key(struct buf *out, str group_key, str receiver, const char *kind, size_t index,
+                  const char *incident);
+
+/* The entry of a key, false: none that is still remembered. Lists
  * live until the log changes. */
 bool sent_log_get(const struct sent_log *l, str key, int64_t now_ms, struct sent *out);
 

@@ -67,13 +67,13 @@ size_t silence_index_find(const struct silence_index *x, struct labels ls,
 {
     size_t count = 0;
     for (const struct silence_entry *e = x->others; e != NULL; e = e->next)
-        if (alert_matchers_match(&e->silence->matchers, ls))
+        if (silence_covers(e->silence, ls))
             x->found[count++] = e->silence;
     for (size_t i = 0; i < ls.count; i++) {
         uint64_t h = hash_label(ls.items[i].name, ls.items[i].value);
         const struct silence_entry *e = x->buckets[h & (x->bucket_count - 1)];
         for (; e != NULL; e = e->next)
-            if (e->hash == h && alert_matchers_match(&e->silence->matchers, ls))
+            if (e->hash == h && silence_covers(e->silence, ls))
                 x->found[count++] = e->silence;
     }
     if (count > 1)

@@ -104,7 +104,7 @@ static err copy_matchers(const struct alert_matchers *from, struct arena *a,
 static err copy_silence(const struct silence *from, struct arena *a, struct silence *out)
 {
     *out = *from;
-    out->matchers.count = 0;
+    out->matchers.count = out->spared.count = 0;
     out->id = arena_str(a, from->id);
     out->created_by = arena_str(a, from->created_by);
     out->comment = arena_str(a, from->comment);
@@ -116,6 +116,7 @@ static err copy_silence(const struct silence *from, struct arena *a, struct sile
         pairs[i] = (struct pair){arena_str(a, from->annotations.items[i].name),
                                  arena_str(a, from->annotations.items[i].value)};
     TRY(copy_matchers(&from->matchers, a, &out->matchers));
+    TRY(copy_matchers(&from->spared, a, &out->spared));
     return arena_exceeded(a) ? ERR_LIMIT : OK;
 }
 
@@ -124,6 +125,7 @@ static void free_kept(struct kept *k)
     if (k == NULL)
         return;
     alert_matchers_fini(&k->s.matchers);
+    alert_matchers_fini(&k->s.spared);
     arena_fini(&k->arena);
     mem_free(k);
 }
@@ -366,18 +368,34 @@ static void expire(struct silences *s, struct kept *k, int64_t now_ms)
     tell(s, HISTORY_SILENCE_EXPIRED, &k->s, now_ms);
 }
 
-static err replace(struct silences *s, struct kept *old, const struct silence *made, str *id)
+/* `made` takes the place of `old`, in memory. */
+static err swap(struct silences *s, struct kept *old, const struct silence *made, struct kept **out)
 {
     struct kept *k;
     TRY(make_kept(made, &k));
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->items[i] == old) {
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i] == old)
             s->items[i] = k;
-            free_kept(old);
-        }
-    }
-    keep(s, &k->s);
-    tell(s, HISTORY_SILENCE_UPDATED, &k->s, k->s.updated_at_ms);
+    free_kept(old);
+    s->version++;
+    *out = k;
+    return OK;
+}
+
+static err put_in_place(struct silences *s, struct kept *old, const struct silence *made,
+                        struct kept **out)
+{
+    TRY(swap(s, old, made, out));
+    keep(s, &(*out)->s);
+    tell(s, HISTORY_SILENCE_UPDATED, &(*out)->s, made->updated_at_ms);
+    return OK;
+}
+
+static err replace(struct silences *s, struct kept *old, struct silence *made, str *id)
+{
+    struct kept *k;
+    made->spared = old->s.spared; /* nobody who writes one says that */
+    TRY(put_in_place(s, old, made, &k));
     *id = k->s.id;
     return OK;
 }
@@ -416,6 +434,44 @@ err silences_set(struct silences *s, const struct silence *made, int64_t now_ms,
     return OK;
 }
 
+static bool same_pairs(struct pairs a, struct pairs b)
+{
+    bool same = a.count == b.count;
+    for (size_t i = 0; same && i < a.count; i++)
+        same =
+            str_eq(a.items[i].name, b.items[i].name) && str_eq(a.items[i].value, b.items[i].value);
+    return same;
+}
+
+static bool same_silence(const struct silence *a, const struct silence *b)
+{
+    return a->starts_at_ms == b->starts_at_ms && a->ends_at_ms == b->ends_at_ms &&
+           str_eq(a->created_by, b->created_by) && str_eq(a->comment, b->comment) &&
+           same_matchers(&a->matchers, &b->matchers) && same_pairs(a->annotations, b->annotations);
+}
+
+err silences_impose(struct silences *s, const struct silence *made, int64_t now_ms, struct diag *d)
+{
+    struct silence next = *made;
+    struct kept *old = find(s, made->id), *k;
+    next.updated_at_ms = now_ms;
+    alert_matchers_sort(&next.matchers);
+    TRY(check(&next, d));
+    if (old != NULL && same_silence(&old->s, &next)) {
+        if (same_matchers(&old->s.spared, &next.spared))
+            return OK;
+        next.updated_at_ms = old->s.updated_at_ms; /* who is spared is not on disk */
+        return swap(s, old, &next, &k);
+    }
+    if (old != NULL)
+        return put_in_place(s, old, &next, &k);
+    TRY(make_kept(&next, &k));
+    add(s, k);
+    keep(s, &k->s);
+    tell(s, HISTORY_SILENCE_CREATED, &k->s, now_ms);
+    return OK;
+}
+
 err silences_expire(struct silences *s, str id, int64_t now_ms)
 {
     struct kept *k = find(s, id);
@@ -447,8 +503,7 @@ size_t silences_mute(const struct silences *s, struct labels ls, int64_t now_ms,
     size_t count = 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct silence *one = &s->items[i]->s;
-        if (silence_state_at(one, now_ms) != SILENCE_ACTIVE ||
-            !alert_matchers_match(&one->matchers, ls))
+        if (silence_state_at(one, now_ms) != SILENCE_ACTIVE || !silence_covers(one, ls))
             continue;
         if (count < room)
             ids[count] = one->id;

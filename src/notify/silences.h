@@ -23,7 +23,17 @@ struct silence {
     int64_t starts_at_ms, ends_at_ms, updated_at_ms;
     str created_by, comment;
     struct pairs annotations;
+    /* Alerts with all of these labels it does not mute; none: there are no such alerts. Not on
+     * disk: whoever imposes a silence does so again after a start. */
+    struct alert_matchers spared;
 };
+
+/* Does it, while it is active, mute an alert with these labels? */
+static inline bool silence_covers(const struct silence *s, struct labels ls)
+{
+    return alert_matchers_match(&s->matchers, ls) &&
+           (s->spared.count == 0 || !alert_matchers_match(&s->spared, ls));
+}
 
 enum silence_state silence_state_at(const struct silence *s, int64_t now_ms);
 
@@ -42,6 +52,13 @@ void silences_set_history(struct silences *s, struct history *h, int64_t now_ms)
  * id ERR_LIMIT     too many or too large */
 MUST_USE err silences_set(struct silences *s, const struct silence *made, int64_t now_ms, str *id,
                           struct diag *d);
+
+/* Make the silence of this id, or bring the one there is into this state, whatever it was: for
+ * silences that follow from something else. Nothing is told or written when nothing changes. The
+ * number of silences is not limited here.
+ *   ERR_INVALID, ERR_LIMIT  `d`: why; nothing changed */
+MUST_USE err silences_impose(struct silences *s, const struct silence *made, int64_t now_ms,
+                             struct diag *d);
 
 /* Let it end now; nothing happens to one that has ended. ERR_NOTFOUND */
 MUST_USE err silences_expire(struct silences *s, str id, int64_t now_ms);

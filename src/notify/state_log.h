@@ -21,6 +21,7 @@ enum state_kind { /* of what a key is; on disk */
                   STATE_SENT = 2, /* the notification log */
                   STATE_ALERT = 3,
                   STATE_INCIDENT = 4,
+                  STATE_MAINTENANCE = 5,
                   STATE_NOTICE = 6,
 };
 

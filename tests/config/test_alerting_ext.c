@@ -212,6 +212,8 @@ static void test_ext__refused(void **state)
         {"acknowledgements: {default_expiry: soon}", "not a valid duration"},
         {"maintenance_windows: [{name: w, matchers: [a=b]}]", "either time_intervals or"},
         {"maintenance_windows: [{name: w, matchers: [a=b], starts_at: 12}]", "must be a time"},
+        {"maintenance_windows: [{name: w, matchers: ['a=~\".*\"'], time_intervals: [x]}]",
+         "must not match the empty string"},
         {"maintenance_windows: [{name: w, matchers: [a=b], time_intervals: [x]}]",
          "there is no time interval \"x\""},
         {"maintenance_windows: [{name: w, matchers: [a=b], starts_at: 2026-11-23T02:00:00Z}]",
