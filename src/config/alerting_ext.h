@@ -104,6 +104,8 @@ struct delivery_retry {
     bool honor_retry_after;
 };
 
+extern const struct delivery_retry DELIVERY_RETRY_DEFAULT; /* where nothing is said */
+
 struct delivery_fallback { /* `to` is told when `receiver` cannot be; it has no fallback itself */
     str receiver, to;
     int64_t after_failures;

@@ -5,7 +5,7 @@
 
 #include "config/alerting_ext_priv.h"
 
-enum { RATE_MS_MAX = 86400000 };
+enum { RATE_MS_MAX = 86400000, PAUSE_MS_MAX = 86400000 };
 
 static const struct decode_field RETRY_FIELDS[] = {
     AM_INT(delivery_retry, max_attempts),
@@ -17,14 +17,16 @@ static const struct decode_field RETRY_FIELDS[] = {
     EXT_DURATION(delivery_retry, max_retry_after_ms, "max_retry_after"),
 };
 
+const struct delivery_retry DELIVERY_RETRY_DEFAULT = {.initial_ms = 500,
+                                                      .multiplier = 1.5,
+                                                      .jitter = 0.5,
+                                                      .max_backoff_ms = 60000,
+                                                      .honor_retry_after = true,
+                                                      .max_retry_after_ms = 300000};
+
 static void retry_defaults(void *s)
 {
-    *(struct delivery_retry *)s = (struct delivery_retry){.initial_ms = 500,
-                                                          .multiplier = 1.5,
-                                                          .jitter = 0.5,
-                                                          .max_backoff_ms = 60000,
-                                                          .honor_retry_after = true,
-                                                          .max_retry_after_ms = 300000};
+    *(struct delivery_retry *)s = DELIVERY_RETRY_DEFAULT;
 }
 
 static err retry_check(struct decode *c, const struct yaml *n, const void *s)
@@ -34,6 +36,8 @@ static err retry_check(struct decode *c, const struct yaml *n, const void *s)
         return decode_fail(c, n, "max_attempts must not be negative");
     if (r->initial_ms == 0 || r->max_backoff_ms < r->initial_ms)
         return decode_fail(c, n, "initial must be longer than 0s, max_backoff not shorter than it");
+    if (r->max_backoff_ms > PAUSE_MS_MAX || r->max_retry_after_ms > PAUSE_MS_MAX)
+        return decode_fail(c, n, "max_backoff and max_retry_after must be at most 1d");
     if (!(r->multiplier >= 1 && r->multiplier <= 1000))
         return decode_fail(c, n, "multiplier must be between 1 and 1000");
     if (!(r->jitter >= 0 && r->jitter <= 1))

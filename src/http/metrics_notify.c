@@ -40,6 +40,27 @@ static void put_integrations(struct buf *b, const struct engine_counts *c)
               "The total number of failed notification requests.", c->requests_failed);
 }
 
+static void put_delivery(struct buf *b, const struct engine *e, const struct engine_counts *c)
+{
+    char labels[LABELS_SIZE];
+    const char *name = "varve_notification_delivery_seconds";
+    put_kinds(b, "varve_notifications_dead_letter_total",
+              "Notifications that were given up, and no fallback took over.", c->dead_letters);
+    put_kinds(b, "varve_notification_fallbacks_total", "Notifications that a fallback took over.",
+              c->fallbacks);
+    put_kinds(b, "varve_notification_rate_limited_total",
+              "Requests that waited, as their receiver is told only so often.", c->rate_limited);
+    metric_family(b, name, "histogram",
+                  "From the start of an alert to the answer of the provider that was told of it.");
+    for (unsigned k = 0; k < INTEGRATION_KINDS; k++) {
+        enum integration_kind kind = (enum integration_kind)k;
+        if (!integration_is_built(kind))
+            continue;
+        (void)snprintf(labels, sizeof(labels), "integration=\"%s\"", integration_name(kind));
+        metric_histogram(b, name, labels, engine_delivery_times(e, kind));
+    }
+}
+
 static void put_latency(struct buf *b, const struct notify_service *s)
 {
     char labels[LABELS_SIZE];
@@ -180,6 +201,9 @@ void metrics_notify(struct api *api, struct buf *b)
         {"varve_notify_sending", "gauge", "Notifications that providers have not answered yet.",
          (double)s.sending},
         {"varve_notify_queued", "gauge", "Notifications that wait for a thread.", (double)s.queued},
+        {"varve_notify_rate_waiting", "gauge",
+         "Notifications that wait, as their receiver is told only so often.",
+         (double)s.engine.rate_waiting},
         {"varve_notify_inbox_bytes", "gauge", "Alerts of rules that are not taken in yet.",
          (double)s.inbox_bytes},
         {"varve_notify_inbox_dropped_total", "counter",
@@ -204,6 +228,7 @@ void metrics_notify(struct api *api, struct buf *b)
     incidents_count(e, clock_wall_ms(), &incidents);
     put_incidents(b, &incidents);
     notice_count(e, &notices);
+    put_delivery(b, e, &s.engine);
     notify_service_unlock(api->notify);
     put_notices(b, &notices);
 }

@@ -6,6 +6,7 @@
 #include "notify/flush_priv.h"
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
+#include "notify/rates.h"
 
 static int compare_u64(const void *pa, const void *pb)
 {
@@ -28,6 +29,8 @@ static void free_delivery(struct delivery *d)
 
 void delivery_drop(struct engine *e, struct delivery *d)
 {
+    if (d->rate != NULL)
+        rates_remove(e->rates, d);
     due_heap_remove(&e->due_deliveries, &d->due);
     *d->place = d->next;
     if (d->next != NULL)
@@ -69,7 +72,7 @@ static void choose_alerts(struct delivery *d, const struct batch *b, bool send_r
 
 static void remember(struct engine *e, const struct delivery *d, int64_t now_ms)
 {
-    const struct sent s = {.at_ms = now_ms,
+    const struct sent s = {.at_ms = d->noted_ms != 0 ? d->noted_ms : now_ms,
                            .expires_at_ms =
                                now_ms + MIN(2 * d->repeat_interval_ms, e->retention_ms),
                            .firing = d->fingerprints,
@@ -79,25 +82,46 @@ static void remember(struct engine *e, const struct delivery *d, int64_t now_ms)
     sent_log_put(e->sent, buf_str(&d->sent_key), &s);
 }
 
+static int64_t flush_ms(const struct group *g)
+{
+    return MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN);
+}
+
+void delivery_put_key(const struct group *g, const struct telling *t, const struct integration *i,
+                      struct buf *out)
+{
+    sent_log_key(out, g->key, t->receiver->name, integration_name(i->kind), i->index,
+                 t->incident != NULL ? t->incident->id : "");
+}
+
+static const struct delivery_retry *retry_of(const struct delivery *d)
+{
+    return d->n.delivery != NULL ? &d->n.delivery->retry : &DELIVERY_RETRY_DEFAULT;
+}
+
+void delivery_set_retries(struct delivery *d)
+{
+    d->n.delivery = group_delivery(d->group);
+    d->pause_ms = retry_of(d)->initial_ms;
+}
+
 static struct delivery *make_delivery(struct group *g, const struct telling *t,
                                       const struct integration *i, const struct batch *b,
                                       int64_t now_ms)
 {
-    str receiver = t->receiver->name;
     struct delivery *d = mem_zalloc(1, sizeof(*d));
     d->n = (struct notification){
         .group_key = g->key,
         .group_labels = g->labels,
         .route_labels = g->route->labels,
-        .receiver = receiver,
+        .receiver = t->receiver->name,
         .kind = i->kind,
         .index = i->index,
         .config = i->config,
         .flushed_ms = now_ms,
-        .deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN),
+        .deadline_ms = now_ms + flush_ms(g),
     };
-    sent_log_key(&d->sent_key, g->key, receiver, integration_name(i->kind), i->index,
-                 t->incident != NULL ? t->incident->id : "");
+    delivery_put_key(g, t, i, &d->sent_key);
     if (t->incident != NULL) { /* which may be forgotten while this is under way */
         str key = buf_str(&d->sent_key);
         d->n.incident = (str){key.ptr + key.len - INCIDENT_ID_SIZE, INCIDENT_ID_SIZE};
@@ -105,7 +129,11 @@ static struct delivery *make_delivery(struct group *g, const struct telling *t,
     g->refs++;
     d->group = g;
     d->repeat_interval_ms = g->route->repeat_interval_ms;
-    d->pause_ms = ENGINE_RETRY_MS;
+    d->fired_ms = t->fired_ms;
+    d->waiting_ms = g->waiting_ms;
+    d->of_incident = t->incident != NULL;
+    d->timed = !d->of_incident || t->fired_ms == t->incident->fired_ms[0];
+    delivery_set_retries(d);
     list_fingerprints(d, b);
     return d;
 }
@@ -154,6 +182,17 @@ static enum notify_reason incident_reason(struct engine *e, const struct telling
     return reason;
 }
 
+/* A fallback whose receiver works again hears of the end alone; until then it is remembered what it
+ * was told. */
+static enum notify_reason passive_reason(struct engine *e, const struct delivery *d,
+                                         const struct sent *last, int64_t now_ms)
+{
+    if (d->n.reason == REASON_ALL_RESOLVED || d->n.reason == REASON_SOME_RESOLVED)
+        return d->n.reason;
+    keep_sent(e, d, last, now_ms);
+    return REASON_NONE;
+}
+
 void flush_queue(struct engine *e, struct flush *f, struct delivery *d, int64_t now_ms)
 {
     d->flush = f;
@@ -175,8 +214,12 @@ void delivery_decide(struct engine *e, struct flush *f, const struct telling *t,
                               d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
                               d->repeat_interval_ms, now_ms);
     d->n.reason = maintenance_reason(e, d->n.reason, known ? &last : NULL, b->alerts, b->count);
-    if (t->incident != NULL)
+    if (t->standing == STANDING_PASSIVE)
+        d->n.reason = passive_reason(e, d, &last, now_ms);
+    else if (t->incident != NULL)
         d->n.reason = incident_reason(e, t, d, known ? &last : NULL, now_ms);
+    if (t->standing != STANDING_OWN)
+        d->noted_ms = t->standing == STANDING_PASSIVE ? last.at_ms : f->begun_ms;
     if (d->n.reason != REASON_NONE)
         choose_alerts(d, b, send_resolved);
     if (d->n.reason != REASON_NONE && d->n.alert_count == 0)
@@ -189,12 +232,31 @@ void delivery_decide(struct engine *e, struct flush *f, const struct telling *t,
 
 /* ---- Sending ---- */
 
+/* One that waited until it was its receiver's turn: its time begins now. */
+static struct delivery *take_turn(struct engine *e, int64_t now_ms)
+{
+    struct delivery *d = rates_take(e->rates, now_ms);
+    if (d == NULL)
+        return NULL;
+    d->n.deadline_ms = now_ms + flush_ms(d->group);
+    d->flush->deadline_ms = MAX(d->flush->deadline_ms, d->n.deadline_ms);
+    return d;
+}
+
 struct delivery *flush_take(struct engine *e, int64_t now_ms)
 {
-    struct delivery *d = (struct delivery *)due_heap_first(&e->due_deliveries);
-    if (d == NULL || d->due.ms > now_ms)
-        return NULL;
-    due_heap_remove(&e->due_deliveries, &d->due);
+    struct delivery *d = take_turn(e, now_ms);
+    while (d == NULL) {
+        d = (struct delivery *)due_heap_first(&e->due_deliveries);
+        if (d == NULL || d->due.ms > now_ms)
+            return NULL;
+        due_heap_remove(&e->due_deliveries, &d->due);
+        if (!rates_admit(e->rates, d, now_ms)) {
+            e->counts.rate_limited[d->n.kind]++;
+            d = NULL;
+        }
+    }
+    d->waiting_ms = 0;
     d->n.attempt++;
     e->counts.requests[d->n.kind]++;
     return d;
@@ -210,22 +272,54 @@ void *delivery_companion(const struct delivery *d)
     return d->group->routing->companion.arg;
 }
 
-/* Half to one and a half times `ms`. */
-static int64_t jitter(struct engine *e, int64_t ms)
+/* `ms`, give or take a part of it. */
+static int64_t jitter(struct engine *e, int64_t ms, double part)
 {
+    int64_t most_ms = (int64_t)((double)ms * part);
     e->random = e->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return ms / 2 + (int64_t)((e->random >> 33) % (uint64_t)(ms + 1));
+    return ms - most_ms + (int64_t)((e->random >> 33) % (uint64_t)(2 * most_ms + 1));
 }
 
-/* Try again later, if there is time; false: there is none. */
-static bool schedule(struct engine *e, struct delivery *d, int64_t retry_after_ms, int64_t now_ms)
+/* Try again later, if there is time; false: there is none, or it was tried often enough. */
+static bool schedule(struct engine *e, struct delivery *d, int64_t asked_ms, int64_t now_ms)
 {
-    int64_t pause_ms = MAX(jitter(e, d->pause_ms), retry_after_ms);
-    if (d->flush->group == NULL || pause_ms >= d->n.deadline_ms - now_ms)
+    const struct delivery_retry *r = retry_of(d);
+    asked_ms = r->honor_retry_after ? MIN(asked_ms, r->max_retry_after_ms) : 0;
+    int64_t pause_ms = MAX(jitter(e, d->pause_ms, r->jitter), asked_ms);
+    if (d->flush->group == NULL || pause_ms >= d->n.deadline_ms - now_ms ||
+        (r->max_attempts > 0 && d->n.attempt >= r->max_attempts))
         return false;
     due_heap_set(&e->due_deliveries, &d->due, now_ms + pause_ms);
-    d->pause_ms = MIN(d->pause_ms + d->pause_ms / 2, ENGINE_RETRY_MS_MAX);
+    d->pause_ms = (int64_t)MIN((double)d->pause_ms * r->multiplier, (double)r->max_backoff_ms);
     return true;
+}
+
+void delivery_give_up(struct engine *e, struct delivery *d, bool taken)
+{
+    struct flush *f = d->flush;
+    e->counts.notifications_failed[d->n.kind]++;
+    if (!taken && (f->group != NULL || f->late))
+        e->counts.dead_letters[d->n.kind]++;
+    f->failed = true;
+}
+
+static bool is_among(uint64_t fingerprint, const uint64_t *sorted, size_t count)
+{
+    return count > 0 && bsearch(&fingerprint, sorted, count, sizeof(*sorted), compare_u64) != NULL;
+}
+
+/* How long it took from the start of alerts to the first word about them. */
+static void measure(struct engine *e, const struct delivery *d, int64_t now_ms)
+{
+    struct sent last = {0};
+    if (!d->timed || !sent_log_get(e->sent, buf_str(&d->sent_key), now_ms, &last))
+        last = (struct sent){0};
+    for (size_t i = 0; d->timed && i < d->n.alert_count; i++) {
+        const struct live_alert *a = d->alerts[i].alert;
+        if (!d->alerts[i].resolved && !is_among(a->fingerprint, last.firing, last.firing_count))
+            timing_add(&e->delivered[d->n.kind],
+                       (uint64_t)MAX(now_ms - a->starts_at_ms, 0) * 1000000);
+    }
 }
 
 void engine_done(struct engine *e, struct delivery *d, struct notify_result result, int64_t now_ms)
@@ -233,14 +327,16 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
     struct flush *f = d->flush;
     if (result.outcome != NOTIFY_SENT)
         e->counts.requests_failed[d->n.kind]++;
-    if (result.outcome == NOTIFY_RETRY && schedule(e, d, result.retry_after_ms, now_ms))
+    bool again = result.outcome == NOTIFY_RETRY && schedule(e, d, result.retry_after_ms, now_ms);
+    bool taken = result.outcome != NOTIFY_SENT && fallback_take(e, d, again, now_ms);
+    if (again)
         return;
     if (result.outcome == NOTIFY_SENT) {
         e->counts.notifications[d->n.kind]++;
+        measure(e, d, now_ms);
         remember(e, d, now_ms);
     } else {
-        e->counts.notifications_failed[d->n.kind]++;
-        f->failed = true;
+        delivery_give_up(e, d, taken);
     }
     delivery_drop(e, d);
     flush_finish(e, f);

@@ -162,7 +162,7 @@ static err deliver(struct email *e, const struct texts *from, const struct texts
         .to = to->items,
         .to_count = to->count,
         .message = buf_slice(&e->message),
-        .timeout_ms = sending_time_left_ms(&e->s, 0),
+        .timeout_ms = sending_time_left_ms(&e->s, 0, 0),
         .canceled = notifiers_canceled,
         .arg = (void *)(uintptr_t)e->s.all,
     };

@@ -8,6 +8,7 @@
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
 #include "notify/notice_priv.h"
+#include "notify/rates.h"
 
 /* ---- Alerts on disk ---- */
 
@@ -140,6 +141,7 @@ err engine_reload(struct engine *e, struct alertmanager_file *f, struct engine_c
     if (companion.ext != NULL)
         (void)alerting_ext_ref(companion.ext);
     drop_config(e, now_ms);
+    rates_set(e->rates, companion.ext != NULL ? companion.ext->delivery : NULL);
     e->routing = r;
     e->file = r->file;
     e->routes = r->routes;
@@ -168,6 +170,7 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f,
     e->gc_ms = now_ms + ENGINE_GC_MS;
     e->random = o->seed != 0 ? o->seed : hash_random_seed();
     e->alerts = alert_table_open();
+    e->rates = rates_open();
     e->incidents = mem_zalloc(1, sizeof(*e->incidents));
     e->incidents->start_delay_ms = o->start_delay_ms;
     err failed = state_log_open(o->fs, o->dir, &e->state, d);
@@ -204,6 +207,7 @@ void engine_close(struct engine *e)
     mem_free(e->buckets);
     due_heap_fini(&e->due_groups);
     due_heap_fini(&e->due_deliveries);
+    rates_close(e->rates);
     sent_log_close(e->sent);
     silences_close(e->silences);
     state_log_close(e->state);
@@ -293,6 +297,7 @@ int64_t engine_next_ms(const struct engine *e)
         next_ms = MIN(next_ms, incident->ms);
     if (group != NULL)
         next_ms = MIN(next_ms, group->ms);
+    next_ms = MIN(next_ms, rates_next_ms(e->rates));
     return delivery != NULL ? MIN(next_ms, delivery->ms) : next_ms;
 }
 
@@ -357,4 +362,10 @@ void engine_count(const struct engine *e, struct engine_counts *out)
     *out = e->counts;
     out->alerts = alert_table_count(e->alerts);
     out->groups = e->group_count;
+    out->rate_waiting = rates_waiting(e->rates);
+}
+
+const struct timing *engine_delivery_times(const struct engine *e, enum integration_kind kind)
+{
+    return &e->delivered[kind];
 }

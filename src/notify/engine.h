@@ -8,6 +8,7 @@
 #ifndef NOTIFY_ENGINE_H
 #define NOTIFY_ENGINE_H
 
+#include "base/timing.h"
 #include "config/alerting_ext.h"
 #include "config/alertmanager_config.h"
 #include "notify/history.h"
@@ -20,8 +21,6 @@ enum {
     ENGINE_FLUSH_MS_MIN = 10000,       /* a flush may take that long, or group_interval */
     ENGINE_GC_MS = 30000,              /* empty groups go that often */
     ENGINE_RESOLVED_KEPT_MS = 1800000, /* alerts that ended are known that long */
-    ENGINE_RETRY_MS = 500,             /* the first pause; then 1.5 times as long each time ... */
-    ENGINE_RETRY_MS_MAX = 60000,       /* ... up to this, give or take half */
 };
 
 struct engine_options {
@@ -37,8 +36,10 @@ struct engine_counts {
     uint64_t received_firing, received_resolved, refused_alerts, refused_groups;
     uint64_t requests[INTEGRATION_KINDS], requests_failed[INTEGRATION_KINDS];
     uint64_t notifications[INTEGRATION_KINDS], notifications_failed[INTEGRATION_KINDS];
+    uint64_t dead_letters[INTEGRATION_KINDS]; /* given up, and no fallback took over */
+    uint64_t fallbacks[INTEGRATION_KINDS], rate_limited[INTEGRATION_KINDS];
     uint64_t suppressed_inhibited, suppressed_silenced, suppressed_muted, suppressed_inactive;
-    size_t alerts, groups;
+    size_t alerts, groups, rate_waiting;
 };
 
 /* What the caller keeps beside a configuration, as long as deliveries of it are under way. */
@@ -101,5 +102,7 @@ struct silences *engine_silences(struct engine *e);
  * what it was about tried again. */
 MUST_USE err engine_sync(struct engine *e);
 void engine_count(const struct engine *e, struct engine_counts *out);
+/* From the start of alerts to the answer of the provider that told of them first. */
+const struct timing *engine_delivery_times(const struct engine *e, enum integration_kind kind);
 
 #endif

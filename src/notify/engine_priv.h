@@ -3,11 +3,14 @@
 #define NOTIFY_ENGINE_PRIV_H
 
 #include "base/due_heap.h"
+#include "base/timing.h"
 #include "notify/engine.h"
 #include "notify/inhibit.h"
 #include "notify/route.h"
 
 struct flush;
+struct rate;
+struct rates;
 struct incident;
 struct incidents;
 struct maintenance;
@@ -38,6 +41,8 @@ struct group {      /* of one route, with equal values of group_by */
     uint64_t suppressed;       /* hash of what the history was told last; 0: nothing */
     struct notice_text
         notice;         /* of a notice, which is in no table of groups; no title: of alerts */
+    int64_t waiting_ms; /* since when its last flush waited for rates.h; 0: it did not */
+    bool unsent; /* time was over before its last flush had told a receiver with a fallback */
     struct group *next; /* of the bucket */
 };
 
@@ -51,6 +56,11 @@ struct delivery {
     uint64_t *fingerprints; /* sorted: firing_count, then the resolved */
     size_t resolved_count;
     int64_t pause_ms, repeat_interval_ms;
+    int64_t fired_ms, noted_ms;     /* of the telling; as when it is noted, 0: when it was sent */
+    int64_t waiting_ms;             /* since when it waits for its turn; 0: it does not */
+    struct rate *rate;              /* where; then `due` is in a heap of rates.c's */
+    bool of_incident, timed;        /* timed: how long it took people to hear is measured */
+    bool fell_back;                 /* the receiver's fallback was told */
     struct delivery *next, **place; /* among those of the flush */
 };
 
@@ -61,8 +71,11 @@ struct flush {                   /* one group going through the pipeline */
     struct delivery **last;
     struct live_alert **resolved;   /* at its beginning */
     size_t resolved_count, waiting; /* waiting: deliveries not done */
-    int64_t deadline_ms;            /* of its deliveries */
-    bool failed;
+    int64_t begun_ms;
+    int64_t deadline_ms;           /* of its deliveries */
+    struct notified_alert *alerts; /* that it tells of; held for fallbacks */
+    size_t alert_count;
+    bool failed, late; /* late: its time was over before all was done */
 };
 
 struct engine {
@@ -81,10 +94,12 @@ struct engine {
     struct group **buckets;
     size_t bucket_count, group_count;
     struct due_heap due_groups, due_deliveries;
+    struct rates *rates;
     int64_t retention_ms, gc_ms;
     struct history *history;
     int64_t told_ms; /* the history knows which alerts ended by themselves until then */
     uint64_t random;
+    struct timing delivered[INTEGRATION_KINDS];
     struct engine_counts counts;
 };
 

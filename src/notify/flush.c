@@ -140,6 +140,12 @@ struct tellings { /* each receiver once */
     size_t count;
 };
 
+static void add_route(const struct engine *e, const struct group *g, struct tellings *to)
+{
+    to->items = mem_zalloc(1, sizeof(*to->items));
+    to->items[to->count++].receiver = alertmanager_receiver(e->file, g->route->receiver);
+}
+
 static void add_level(const struct engine *e, struct incident *i, size_t level, int64_t now_ms,
                       struct tellings *to)
 {
@@ -153,23 +159,31 @@ static void add_level(const struct engine *e, struct incident *i, size_t level, 
         while (k < to->count && to->items[k].receiver != receiver)
             k++;
         if (k == to->count)
-            to->items[to->count++] = (struct telling){receiver, i, 0};
+            to->items[to->count++] = (struct telling){.receiver = receiver, .incident = i};
         to->items[k].fired_ms = MAX(to->items[k].fired_ms, i->fired_ms[level]);
     }
 }
 
-/* Is another flush of the group still at it: the level's, or the group's own? */
-static bool is_under_way(const struct flush *f, const struct telling *t,
-                         const struct integration *i)
+struct flush *flush_other(const struct flush *f)
 {
     const struct group *g = f->group;
-    const struct flush *level = g->incident != NULL ? g->incident->running : NULL;
-    const struct flush *other = f->slot == &g->running ? level : g->running;
-    const struct delivery *d = other != NULL ? other->deliveries : NULL;
-    while (d != NULL && (!str_eq(d->n.receiver, t->receiver->name) || d->n.kind != i->kind ||
-                         d->n.index != i->index))
+    struct flush *level = g->incident != NULL ? g->incident->running : NULL;
+    return f->slot == &g->running ? level : g->running;
+}
+
+struct delivery *flush_find(const struct flush *f, str receiver, const struct integration *i)
+{
+    struct delivery *d = f != NULL ? f->deliveries : NULL;
+    while (d != NULL &&
+           (!str_eq(d->n.receiver, receiver) || d->n.kind != i->kind || d->n.index != i->index))
         d = d->next;
-    return d != NULL;
+    return d;
+}
+
+const struct delivery_config *group_delivery(const struct group *g)
+{
+    const struct alerting_ext *x = g->routing->companion.ext;
+    return x != NULL ? x->delivery : NULL;
 }
 
 static void tell(struct engine *e, struct flush *f, const struct telling *t, const struct batch *b,
@@ -177,11 +191,19 @@ static void tell(struct engine *e, struct flush *f, const struct telling *t, con
 {
     for (size_t k = 0; b->count > 0 && k < t->receiver->integration_count; k++) {
         const struct integration *i = &t->receiver->integrations[k];
-        if (is_under_way(f, t, i))
+        if (flush_find(flush_other(f), t->receiver->name, i) != NULL)
             f->failed = true; /* the next flush tells it what it does not know then */
         else
             delivery_decide(e, f, t, i, b, now_ms);
     }
+}
+
+static bool is_told(const struct tellings *to, const struct receiver_config *receiver)
+{
+    size_t t = 0;
+    while (t < to->count && to->items[t].receiver != receiver)
+        t++;
+    return t < to->count;
 }
 
 /* ---- Flushes ---- */
@@ -191,7 +213,24 @@ static void free_flush(struct flush *f)
     for (size_t i = 0; i < f->resolved_count; i++)
         live_alert_unref(f->resolved[i]);
     mem_free(f->resolved);
+    for (size_t i = 0; i < f->alert_count; i++)
+        live_alert_unref(f->alerts[i].alert);
+    mem_free(f->alerts);
     mem_free(f);
+}
+
+/* Who falls back later is told the same. Takes the alerts of `b` over. */
+static void keep_alerts(struct flush *f, struct batch *b)
+{
+    const struct delivery_config *d = group_delivery(f->group);
+    if (d == NULL || d->fallbacks.count == 0 || f->waiting == 0) {
+        mem_free(b->alerts);
+        return;
+    }
+    f->alerts = b->alerts;
+    f->alert_count = b->count;
+    for (size_t i = 0; i < b->count; i++)
+        (void)live_alert_ref(b->alerts[i].alert);
 }
 
 /* All is sent: alerts that had ended and did not change meanwhile leave the group. A flush that
@@ -229,12 +268,27 @@ void flush_abandon(struct engine *e, struct flush *f)
     for (struct delivery *d = f->deliveries; d != NULL; d = next) {
         next = d->next;
         if (d->due.place == 0)
-            continue; /* the caller has it */
-        e->counts.notifications_failed[d->n.kind]++;
+            continue;         /* the caller has it */
+        if (d->n.attempt > 0) /* else it gives way to what is said next */
+            delivery_give_up(e, d, d->fell_back);
         delivery_drop(e, d);
     }
     f->waiting--;
     flush_finish(e, f);
+}
+
+/* Its time is over: what was not told is left to the next one. */
+static void end_late(struct engine *e, struct flush *f)
+{
+    struct group *g = f->group;
+    for (const struct delivery *d = f->deliveries; d != NULL; d = d->next) {
+        if (d->rate != NULL)
+            g->waiting_ms = g->waiting_ms == 0 ? d->waiting_ms : MIN(g->waiting_ms, d->waiting_ms);
+        else if (d->n.attempt > 0 && fallback_receiver(e, g, d->n.receiver) != NULL)
+            g->unsent = true;
+    }
+    f->late = true;
+    flush_abandon(e, f);
 }
 
 struct flush *flush_begin(struct group *g, struct flush **slot, int64_t now_ms)
@@ -243,6 +297,7 @@ struct flush *flush_begin(struct group *g, struct flush **slot, int64_t now_ms)
     f->group = g;
     f->last = &f->deliveries;
     f->slot = slot;
+    f->begun_ms = now_ms;
     f->deadline_ms = now_ms + MAX(g->route->group_interval_ms, ENGINE_FLUSH_MS_MIN);
     *slot = f;
     return f;
@@ -265,17 +320,21 @@ static void flush_group(struct engine *e, struct group *g, int64_t now_ms)
     bool all_resolved = f->resolved_count == b.count;
     drop_suppressed(e, g, &b, now_ms);
     struct incident *i = incident_of_flush(e, g, b.alerts, b.count, all_resolved, now_ms);
-    const struct telling plain = {alertmanager_receiver(e->file, g->route->receiver), NULL, 0};
     if (i == NULL)
-        tell(e, f, &plain, &b, now_ms);
+        add_route(e, g, &to);
     for (size_t l = 0; i != NULL && l < i->policy.levels.count; l++)
         add_level(e, i, l, now_ms, &to);
     for (size_t t = 0; t < to.count; t++)
         tell(e, f, &to.items[t], &b, now_ms);
+    for (size_t t = 0; t < to.count; t++)
+        if (!is_told(&to, fallback_receiver(e, g, to.items[t].receiver->name)))
+            fallback_tell(e, f, &to.items[t], &b, now_ms);
     mem_free(to.items);
     tell_suppressed(e, g, b.dropped, STAGES, now_ms);
-    mem_free(b.alerts);
+    keep_alerts(f, &b);
     mem_free(b.fingerprints);
+    g->waiting_ms = 0;
+    g->unsent = false;
     flush_finish(e, f);
 }
 
@@ -285,7 +344,7 @@ void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now
     struct batch b = {0};
     struct tellings to = {0};
     if (i->running != NULL)
-        flush_abandon(e, i->running);
+        end_late(e, i->running);
     struct flush *f = flush_begin(i->group, &i->running, now_ms);
     take_snapshot(i->group, now_ms, &b, f);
     while (f->resolved_count > 0) /* they stay in the group: not everybody is told */
@@ -295,7 +354,7 @@ void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now
     for (size_t t = 0; t < to.count; t++)
         tell(e, f, &to.items[t], &b, now_ms);
     mem_free(to.items);
-    mem_free(b.alerts);
+    keep_alerts(f, &b);
     mem_free(b.fingerprints);
     flush_finish(e, f);
 }
@@ -326,7 +385,7 @@ void flush_due_groups(struct engine *e, int64_t now_ms)
             continue;
         }
         if (g->running != NULL)
-            flush_abandon(e, g->running); /* its time is over */
+            end_late(e, g->running);
         g->late_ms = 0;
         g->has_flushed = true;
         due_heap_set(&e->due_groups, &g->due, now_ms + MAX(g->route->group_interval_ms, 1));

@@ -3,6 +3,7 @@
  * know to be told. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "notify/flush_priv.h"
 #include "notify/notice_priv.h"
 
 struct pending {
@@ -245,7 +246,6 @@ static struct delivery *make_delivery(const struct round *r, const struct integr
     d->group = g;
     g->refs++;
     d->repeat_interval_ms = NOTICE_ROUTE.repeat_interval_ms;
-    d->pause_ms = ENGINE_RETRY_MS;
     d->n = (struct notification){.group_key = g->key,
                                  .group_labels = g->labels,
                                  .receiver = r->receiver->name,
@@ -259,6 +259,7 @@ static struct delivery *make_delivery(const struct round *r, const struct integr
                                  .notice = &g->notice,
                                  .flushed_ms = r->now_ms,
                                  .deadline_ms = r->deadline_ms};
+    delivery_set_retries(d);
     return d;
 }
 

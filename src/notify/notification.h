@@ -6,6 +6,8 @@
 #include "notify/alert_table.h"
 #include "notify/sent_log.h"
 
+struct delivery_config;
+
 struct notified_alert {
     struct live_alert *alert;
     bool resolved;
@@ -29,10 +31,11 @@ struct notification {
     const struct notified_alert *alerts; /* in order of job, instance, labels; at least one */
     size_t alert_count, firing_count;
     enum notify_reason reason;
-    const struct notice_text *notice; /* NULL: it is about alerts */
-    unsigned attempt;                 /* from 1 */
-    int64_t flushed_ms;               /* when the group was flushed */
-    int64_t deadline_ms;              /* no answer counts after that */
+    const struct notice_text *notice;       /* NULL: it is about alerts */
+    unsigned attempt;                       /* from 1 */
+    int64_t flushed_ms;                     /* when the group was flushed */
+    int64_t deadline_ms;                    /* no answer counts after that */
+    const struct delivery_config *delivery; /* config/alerting_ext.h; NULL: not given */
 };
 
 enum notify_outcome {

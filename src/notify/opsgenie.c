@@ -2,6 +2,7 @@
 #include "base/json_text.h"
 #include "base/number.h"
 #include "notify/sending.h"
+#include "notify/severity.h"
 
 enum { MESSAGE_RUNES_MAX = 130 };
 
@@ -119,7 +120,10 @@ static void put_create(const struct alert *a, struct buf *out)
     put_responders(a, out);
     put_list(a, "tags", o->tags, out);
     sending_put_unless_empty(out, "note", sending_text(a->s, "note", o->note));
-    sending_put_unless_empty(out, "priority", sending_text(a->s, "priority", o->priority));
+    bool own = o->priority.len > 0 || a->s->n->notice != NULL;
+    sending_put_unless_empty(out, "priority",
+                             own ? sending_text(a->s, "priority", o->priority)
+                                 : severity_for_opsgenie(a->s->n));
     sending_put_unless_empty(out, "entity", sending_text(a->s, "entity", o->entity));
     put_list(a, "actions", o->actions, out);
     buf_put_str(out, STR("}\n"));

@@ -6,6 +6,7 @@
 #include "base/jtree.h"
 #include "notify/notify_texts.h"
 #include "notify/pagerduty.h"
+#include "notify/severity.h"
 
 #define V1_URL "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
 
@@ -92,7 +93,10 @@ static void put_payload(const struct event *e, bool whole, struct buf *out)
     buf_put_u8(out, '{');
     sending_put(out, "summary", e->summary);
     sending_put(out, "source", sending_text(e->s, "source", p->source));
-    sending_put(out, "severity", known_severity(sending_text(e->s, "severity", p->severity)));
+    bool own = p->severity.len > 0 || e->s->n->notice != NULL;
+    str severity =
+        own ? sending_text(e->s, "severity", p->severity) : severity_for_pagerduty(e->s->n);
+    sending_put(out, "severity", known_severity(severity));
     sending_put_unless_empty(out, "class", sending_text(e->s, "class", p->class_));
     sending_put_unless_empty(out, "component", sending_text(e->s, "component", p->component));
     sending_put_unless_empty(out, "group", sending_text(e->s, "group", p->group));

@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
+#include "config/alerting_ext.h"
 #include "notify/ack_link.h"
 #include "notify/notice_text.h"
 
@@ -315,11 +316,13 @@ struct notify_result notify_result_of_status(int status, str retry_after)
     return (struct notify_result){NOTIFY_RETRY, seconds * 1000};
 }
 
-int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms)
+int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms, int64_t else_ms)
 {
     int64_t left_ms = s->n->deadline_ms - clock_wall_ms();
+    if (own_ms <= 0 && s->n->delivery != NULL)
+        own_ms = s->n->delivery->request_timeout_ms;
     if (own_ms <= 0)
-        own_ms = SENDING_TIMEOUT_MS;
+        own_ms = else_ms > 0 ? else_ms : SENDING_TIMEOUT_MS;
     return left_ms < 1 ? 1 : left_ms < own_ms ? left_ms : own_ms;
 }
 
@@ -374,7 +377,7 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .body = r->body,
         .headers = {&authorization, r->authorization.len > 0 ? 1 : 0},
         .body_bytes_max = SENDING_REPLY_BYTES_MAX,
-        .timeout_ms = sending_time_left_ms(s, r->timeout_ms),
+        .timeout_ms = sending_time_left_ms(s, r->timeout_ms, r->else_ms),
         .canceled = notifiers_canceled,
         .arg = (void *)(uintptr_t)s->all,
     };

@@ -6,11 +6,11 @@
 #include "notify/notifiers_priv.h"
 
 enum {
-    SENDING_TIMEOUT_MS = 30000,          /* of a request, unless the configuration says otherwise */
-    SENDING_REPLY_BYTES_MAX = 1 << 20,   /* of an answer; larger ones are failures */
-    SENDING_SHOWN_BYTES = 256,           /* of an answer that is told */
-    SENDING_SECRETS_MAX = 64,            /* of one notification; with more, nothing is shown */
-    SENDING_RETRY_AFTER_MS_MAX = 300000, /* longer pauses are cut to that */
+    SENDING_TIMEOUT_MS = 30000,        /* of a request, unless the configuration says otherwise */
+    SENDING_REPLY_BYTES_MAX = 1 << 20, /* of an answer; larger ones are failures */
+    SENDING_SHOWN_BYTES = 256,         /* of an answer that is told */
+    SENDING_SECRETS_MAX = 64,          /* of one notification; with more, nothing is shown */
+    SENDING_RETRY_AFTER_MS_MAX = 86400000, /* longer pauses are cut to that */
 };
 
 struct sending {
@@ -62,16 +62,17 @@ struct notify_result sending_fail(struct sending *s, const char *format, ...) PR
 /* SHA-256 of the group's key in hex: how providers tell one group from another. */
 str sending_dedup_key(struct sending *s);
 
-/* How long a request may take: `own_ms` (0: SENDING_TIMEOUT_MS), or until the deadline. At least 1.
- */
-int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms);
+/* How long a request may take: `own_ms`, or if that is 0, what the configuration says of all, or if
+ * it says nothing, `else_ms`. Not beyond the deadline, but at least 1. */
+int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms, int64_t else_ms);
 
 struct sending_request {
     const char *method; /* NULL: POST */
     str url;
     str authorization;  /* of the header; "": none but what http_config says */
     slice body;         /* JSON */
-    int64_t timeout_ms; /* 0: SENDING_TIMEOUT_MS */
+    int64_t timeout_ms; /* of the receiver; 0: it says none ... */
+    int64_t else_ms;    /* ... nor does delivery.request_timeout; 0: SENDING_TIMEOUT_MS */
     int also_retried; /* a status that is tried again, besides those of notify_result_of_status() */
     /* Append what the body of a refusal says; nothing: its beginning is told. May be NULL. */
     void (*explain)(const struct http_reply *r, struct buf *out);

@@ -151,8 +151,8 @@ struct notify_result webhook_send(void *arg, const struct notification *n, struc
     }
     const struct sending_request r = {.url = url,
                                       .body = buf_slice(&body),
-                                      .timeout_ms =
-                                          w->timeout_ms > 0 ? w->timeout_ms : WEBHOOK_TIMEOUT_MS};
+                                      .timeout_ms = w->timeout_ms,
+                                      .else_ms = WEBHOOK_TIMEOUT_MS};
     struct notify_result result = sending_post(&s, &r, NULL);
     buf_fini(&body);
     return sending_end(&s, result);

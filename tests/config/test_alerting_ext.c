@@ -165,7 +165,6 @@ static void test_ext__not_acted_upon(void **state)
         {"acknowledgements: {propagate: true}", "propagate: true"},
         {"acknowledgements: {clear_on_resolve: false}", "clear_on_resolve: false"},
         {"acknowledgements: {inbound: {}}", "inbound"},
-        {"delivery: {}", "delivery"},
         {"heartbeats: []", "heartbeats"},
         {"digests: []", "digests"},
         {"history: {}", "history"},

@@ -79,8 +79,8 @@ static void test_telegram__judges_answers(void **state)
          NOTIFY_FAILED, 0, "unexpected status code 400: Bad Request: chat <secret> not found"},
         {"429 Slowly", "{\"ok\":false,\"parameters\":{\"retry_after\":9}}", NOTIFY_RETRY, 9000,
          "unexpected status code 429: {\"ok\":false,\"parameters\":{\"retry_after\":9}}"},
-        {"429 Slowly", "{\"parameters\":{\"retry_after\":90000}}", NOTIFY_RETRY, 300000,
-         "unexpected status code 429: {\"parameters\":{\"retry_after\":90000}}"},
+        {"429 Slowly", "{\"parameters\":{\"retry_after\":100000}}", NOTIFY_RETRY, 86400000,
+         "unexpected status code 429: {\"parameters\":{\"retry_after\":100000}}"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {

@@ -1,0 +1,180 @@
+/* delivery_sim.h -- an engine with extensions over scripted time; each receiver does what it is
+ * told to. Include once a test program. */
+#ifndef TESTS_DELIVERY_SIM_H
+#define TESTS_DELIVERY_SIM_H
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "notify/incident_priv.h"
+#include "notify_testing.h"
+#include "support/fs_sim.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, RECEIVERS_MAX = 8 };
+static const int64_t T0 = INT64_C(1795449600000); /* 2026-11-23T16:00:00Z, a Monday */
+
+struct provider_plan { /* how a receiver answers from now on; others take everything */
+    const char *receiver;
+    enum notify_outcome outcome;
+    int64_t retry_after_ms;
+};
+
+struct sim {
+    struct fs_sim *disk;
+    struct alertmanager_file *f;
+    struct alerting_ext *ext; /* NULL: none */
+    struct engine *e;
+    int64_t now_ms, start_delay_ms;
+    struct provider_plan plans[RECEIVERS_MAX];
+    size_t plan_count;
+    struct buf told; /* a line for each notification that was sent */
+    unsigned attempts, failed_syncs;
+    void (*on_sent)(struct sim *s, const struct notification *n); /* NULL: it is noted in `told` */
+    void *arg;
+};
+
+static inline void sim_open_engine(struct sim *s)
+{
+    struct engine_options o = {.fs = fs_sim_fs(s->disk),
+                               .dir = "/notify",
+                               .retention_ms = 120 * HOUR,
+                               .seed = 1,
+                               .start_delay_ms = s->start_delay_ms};
+    struct diag d = {.text = ""};
+    if (engine_open(&o, s->f, (struct engine_companion){.ext = s->ext}, s->now_ms, &s->e, &d) != OK)
+        fail_msg("%s", d.text);
+}
+
+static inline struct alerting_ext *sim_ext(struct alertmanager_file *f, const char *text)
+{
+    struct alerting_ext *x = NULL;
+    struct diag d = {.text = ""};
+    if (alerting_ext_parse("ext.yml", str_bytes(str_from(text)), f, &x, &d) != OK ||
+        alerting_ext_supported(x, &d) != OK)
+        fail_msg("%s", d.text);
+    return x;
+}
+
+static inline void sim_open(struct sim *s, const char *config, const char *ext)
+{
+    *s = (struct sim){.now_ms = T0, .disk = fs_sim_new(1)};
+    s->f = testing_config(config);
+    s->ext = sim_ext(s->f, ext);
+    sim_open_engine(s);
+}
+
+static inline void sim_close(struct sim *s)
+{
+    engine_close(s->e);
+    alerting_ext_unref(s->ext);
+    alertmanager_config_unref(s->f);
+    fs_sim_free(s->disk);
+    buf_fini(&s->told);
+}
+
+static inline struct provider_plan *sim_plan(struct sim *s, const char *receiver)
+{
+    size_t i = 0;
+    while (i < s->plan_count && strcmp(s->plans[i].receiver, receiver) != 0)
+        i++;
+    assert_true(i < RECEIVERS_MAX);
+    if (i == s->plan_count)
+        s->plans[s->plan_count++].receiver = receiver;
+    return &s->plans[i];
+}
+
+static inline void sim_answer(struct sim *s, const char *receiver, enum notify_outcome outcome)
+{
+    struct provider_plan *p = sim_plan(s, receiver);
+    p->outcome = outcome;
+    p->retry_after_ms = 0;
+}
+
+/* "+30s r first notification: a! b" -- an exclamation mark where an alert has ended. */
+static inline void sim_record(struct sim *s, const struct notification *n)
+{
+    buf_printf(&s->told, "+%llds " STR_FMT " %s:", (long long)(s->now_ms - T0) / SECOND,
+               STR_ARG(n->receiver), notify_reason_text(n->reason));
+    for (size_t i = 0; i < n->alert_count; i++) {
+        str name = labels_get(n->alerts[i].alert->labels, STR("n"));
+        buf_printf(&s->told, " " STR_FMT "%s", STR_ARG(name), n->alerts[i].resolved ? "!" : "");
+    }
+    buf_put_u8(&s->told, '\n');
+}
+
+static inline void sim_send(struct sim *s, struct delivery *d)
+{
+    const struct notification *n = delivery_notification(d);
+    struct notify_result r = {NOTIFY_SENT, 0};
+    s->attempts++;
+    for (size_t i = 0; i < s->plan_count; i++)
+        if (str_eq(n->receiver, str_from(s->plans[i].receiver)))
+            r = (struct notify_result){s->plans[i].outcome, s->plans[i].retry_after_ms};
+    if (r.outcome == NOTIFY_SENT && s->on_sent != NULL)
+        s->on_sent(s, n);
+    else if (r.outcome == NOTIFY_SENT)
+        sim_record(s, n);
+    engine_done(s->e, d, r, s->now_ms);
+    s->failed_syncs += engine_sync(s->e) != OK; /* logged, and put right later */
+}
+
+/* Let time pass until `at_ms`, sending what there is to send. False: the machine died. */
+static inline bool sim_run_until(struct sim *s, int64_t at_ms)
+{
+    struct delivery *d;
+    for (;;) {
+        while ((d = engine_take(s->e, s->now_ms)) != NULL) {
+            if (fs_sim_is_dead(s->disk)) { /* so are we: it was not sent */
+                engine_done(s->e, d, (struct notify_result){NOTIFY_FAILED, 0}, s->now_ms);
+                return false;
+            }
+            sim_send(s, d);
+        }
+        int64_t next_ms = engine_next_ms(s->e);
+        if (fs_sim_is_dead(s->disk))
+            return false;
+        if (next_ms > at_ms)
+            break;
+        s->now_ms = MAX(next_ms, s->now_ms);
+    }
+    s->now_ms = at_ms;
+    return true;
+}
+
+static inline void sim_pass(struct sim *s, int64_t ms)
+{
+    (void)sim_run_until(s, s->now_ms + ms);
+}
+
+/* Alerts "n=a x=1", with their end (0: not said). */
+static inline void sim_put(struct sim *s, const char *labels, int64_t ends_at_ms)
+{
+    struct testing_labels l;
+    struct engine_alert a = {.labels = testing_labels(&l, labels), .ends_at_ms = ends_at_ms};
+    a.starts_at_ms = ends_at_ms == 0 ? s->now_ms : MIN(s->now_ms, ends_at_ms - 1);
+    assert_int_equal(engine_put(s->e, &a, 1, s->now_ms), OK);
+}
+
+static inline void sim_fire(struct sim *s, const char *labels)
+{
+    sim_put(s, labels, s->now_ms + 100 * HOUR);
+}
+
+static inline void sim_resolve(struct sim *s, const char *labels)
+{
+    sim_put(s, labels, s->now_ms);
+}
+
+static inline void sim_told(struct sim *s, const char *want)
+{
+    assert_string_equal(buf_cstr(&s->told), want);
+    buf_reset(&s->told);
+}
+
+static inline struct engine_counts sim_counts(const struct sim *s)
+{
+    struct engine_counts c;
+    engine_count(s->e, &c);
+    return c;
+}
+
+#endif
