@@ -139,6 +139,7 @@ bool fallback_take(struct engine *e, struct delivery *d, bool ever, int64_t now_
                               .incident = d->of_incident ? f->group->incident : NULL,
                               .fired_ms = d->fired_ms,
                               .standing = STANDING_ACTIVE};
+    size_t before = f->waiting;
     bool told = false;
     for (size_t k = 0; k < to->integration_count; k++) {
         const struct integration *i = &to->integrations[k];
@@ -146,7 +147,7 @@ bool fallback_take(struct engine *e, struct delivery *d, bool ever, int64_t now_
             delivery_decide(e, f, &t, i, &b, now_ms);
         told = told || is_being_told(f, to->name, i) || knows_all(e, d, &t, i, now_ms);
     }
-    if (told && !d->fell_back) {
+    if (f->waiting > before) {
         e->counts.fallbacks[d->n.kind]++;
         log_warn("a receiver is not told: its fallback is", LOG_STR("receiver", d->n.receiver),
                  LOG_STR("fallback", to->name), LOG_STR("group", d->n.group_key));

@@ -226,7 +226,9 @@ static void send_one(void *arg, struct delivery *d)
     struct diag why = {.text = ""};
     uint64_t begin_ns = clock_mono_ns();
     struct notify_result result = {NOTIFY_RETRY, 0};
-    if (!atomic_load(&s->stopping))
+    if (clock_wall_ms() >= n->deadline_ms) /* by now the next flush tells it */
+        (void)diag_set(&why, ERR_TIMEOUT, "its time was over before it could be sent");
+    else if (!atomic_load(&s->stopping))
         result = who.send(who.arg, n, &why);
     uint64_t took_ns = clock_mono_ns() - begin_ns;
     timing_add(&s->latency[n->kind], took_ns);

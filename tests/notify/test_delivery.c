@@ -118,6 +118,7 @@ static void test_fallback__takes_what_is_refused_at_once(void **state)
     sim_pass(&s, 20 * MINUTE); /* tried anew with each flush, in vain: b knows all there is */
     sim_told(&s, "+0s b first notification: x\n");
     assert_int_equal(sim_counts(&s).dead_letters[HOOK], 0);
+    assert_int_equal(sim_counts(&s).fallbacks[HOOK], 1);
     assert_int_equal(sim_counts(&s).notifications_failed[HOOK], 5);
     sim_resolve(&s, "n=x g=1");
     sim_pass(&s, 5 * MINUTE);
