@@ -53,6 +53,7 @@ FUNC(fn_query)
     (void)count;
     if (host == NULL || host->query == NULL)
         return diag_set(c->diag, ERR_UNSUPPORTED, "queries are not available here");
+    TRY(template_exec_query(c->exec, c->diag));
     uint64_t start_ns = clock_thread_cpu_ns();
     err e = host->query->run(host->query->arg, args[0].s, c->arena, &samples, &n, c->diag);
     template_exec_pause(c->exec, clock_thread_cpu_ns() - start_ns);

@@ -26,6 +26,7 @@ struct template_limits {
     size_t steps_max;        /* actions, calls and iterations */
     size_t output_bytes_max; /* what is printed, also by calls within */
     size_t memory_bytes_max; /* values made on the way */
+    size_t queries_max;      /* that functions ask of the store */
     uint64_t time_ns_max;    /* of the thread's CPU, without that of queries */
 };
 extern const struct template_limits TEMPLATE_LIMITS_DEFAULT;
@@ -95,6 +96,9 @@ MUST_USE err template_execute(const struct template_set *set, str name,
 MUST_USE err template_execute_inner(struct template_exec *x, str name,
                                     const struct template_value *data, struct buf *out,
                                     struct diag *d);
+
+/* For functions, before they ask the store. ERR_LIMIT  beyond queries_max; `d` names it */
+MUST_USE err template_exec_query(struct template_exec *x, struct diag *d);
 
 /* CPU time that a function spent on other work (a query) and that the time limit leaves out. */
 void template_exec_pause(struct template_exec *x, uint64_t ns);

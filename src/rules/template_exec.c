@@ -16,7 +16,8 @@ const struct template_limits TEMPLATE_LIMITS_DEFAULT = {
     .steps_max = 200000,
     .output_bytes_max = 1 << 20,
     .memory_bytes_max = 16 << 20,
-    .time_ns_max = UINT64_C(80) * 1000 * 1000,
+    .queries_max = 1000,
+    .time_ns_max = UINT64_C(60) * 1000 * 1000,
 };
 
 static err walk_list(struct template_exec *x, const struct template_value *dot,
@@ -444,6 +445,15 @@ err template_execute_inner(struct template_exec *x, str name, const struct templ
     x->out = outer;
     x->diag = diag;
     return e;
+}
+
+err template_exec_query(struct template_exec *x, struct diag *d)
+{
+    if (x->queries == x->options->limits.queries_max)
+        return diag_set(d, ERR_LIMIT, "more than %zu queries in one template",
+                        x->options->limits.queries_max);
+    x->queries++;
+    return OK;
 }
 
 void template_exec_pause(struct template_exec *x, uint64_t ns)

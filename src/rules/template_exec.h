@@ -38,6 +38,7 @@ struct template_exec {
     enum flow flow;
     size_t depth, nesting;
     size_t steps;
+    size_t queries;           /* asked so far */
     uint64_t deadline_cpu_ns; /* of this thread */
     struct variable *variables;
     size_t variable_count, variable_cap;

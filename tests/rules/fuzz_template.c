@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                   .steps_max = 5000,
                                                   .output_bytes_max = 1 << 16,
                                                   .memory_bytes_max = 1 << 20,
+                                                  .queries_max = 100,
                                                   .time_ns_max = UINT64_C(2000) * 1000 * 1000};
     struct rule_template_host host = {
         .external_url = STR("http://x:1/p"), .ts_ms = 1000, .query = &query, .limits = &limits};

@@ -268,6 +268,8 @@ static void test_rule_template__bombs_end(void **state)
          ".) "
          "\"x\" }}{{ end }}{{ end }}",
          "took longer than"},
+        {"{{ range 100000 }}{{ $x := query \"metric\" }}{{ end }}",
+         "more than 1000 queries in one template"},
         {"{{ $s := printf \"%100000d\" 1 }}{{ range 100000 }}{{ $y := reReplaceAll \"(0*)*x|9\" "
          "\"$1\" $s "
          "}}{{ end }}",
