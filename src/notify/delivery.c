@@ -158,6 +158,13 @@ static void keep_sent(struct engine *e, const struct delivery *d, const struct s
     mem_free(copy);
 }
 
+void delivery_keep_sent(struct engine *e, const struct delivery *d, int64_t now_ms)
+{
+    struct sent last;
+    if (sent_log_get(e->sent, buf_str(&d->sent_key), now_ms, &last))
+        keep_sent(e, d, &last, now_ms);
+}
+
 /* What an incident has to say to a reason: a level that was just reached is told even of what it
  * knows; while it is acknowledged nothing is repeated. */
 static enum notify_reason incident_reason(struct engine *e, const struct telling *t,
@@ -203,6 +210,21 @@ void flush_queue(struct engine *e, struct flush *f, struct delivery *d, int64_t 
     due_heap_set(&e->due_deliveries, &d->due, now_ms);
 }
 
+static bool is_among(uint64_t fingerprint, const uint64_t *sorted, size_t count)
+{
+    return count > 0 && bsearch(&fingerprint, sorted, count, sizeof(*sorted), compare_u64) != NULL;
+}
+
+/* Does one end that is known to fire? Ends are known for a while: a restart or a reload finds some
+ * that were told, if not with the last notification. */
+static bool tells_end(const struct delivery *d, const struct sent *last)
+{
+    bool one = false;
+    for (size_t i = 0; !one && i < d->resolved_count; i++)
+        one = is_among(d->fingerprints[d->n.firing_count + i], last->firing, last->firing_count);
+    return one;
+}
+
 void delivery_decide(struct engine *e, struct flush *f, const struct telling *t,
                      const struct integration *i, const struct batch *b, int64_t now_ms)
 {
@@ -213,6 +235,8 @@ void delivery_decide(struct engine *e, struct flush *f, const struct telling *t,
     d->n.reason = sent_decide(known ? &last : NULL, d->fingerprints, d->n.firing_count,
                               d->fingerprints + d->n.firing_count, d->resolved_count, send_resolved,
                               d->repeat_interval_ms, now_ms);
+    if (d->n.reason == REASON_SOME_RESOLVED && f->group->rebuilt && !tells_end(d, &last))
+        d->n.reason = REASON_NONE;
     d->n.reason = maintenance_reason(e, d->n.reason, known ? &last : NULL, b->alerts, b->count);
     if (t->standing == STANDING_PASSIVE)
         d->n.reason = passive_reason(e, d, &last, now_ms);
@@ -303,11 +327,6 @@ void delivery_give_up(struct engine *e, struct delivery *d, bool taken)
     f->failed = true;
 }
 
-static bool is_among(uint64_t fingerprint, const uint64_t *sorted, size_t count)
-{
-    return count > 0 && bsearch(&fingerprint, sorted, count, sizeof(*sorted), compare_u64) != NULL;
-}
-
 /* How long it took from the start of alerts to the first word about them. */
 static void measure(struct engine *e, const struct delivery *d, int64_t now_ms)
 {
@@ -336,6 +355,7 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
         measure(e, d, now_ms);
         remember(e, d, now_ms);
     } else {
+        delivery_keep_sent(e, d, now_ms);
         delivery_give_up(e, d, taken);
     }
     delivery_drop(e, d);

@@ -79,9 +79,11 @@ static void regroup(struct engine *e, int64_t now_ms)
     for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
         inhibitor_put(e->inhibitor, a->fingerprint, a->labels, a->ends_at_ms);
     at = 0;
+    e->regrouping = true;
     for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
         if (!groups_put(e, a, now_ms))
             e->counts.refused_groups++;
+    e->regrouping = false;
     incidents_settle(e, now_ms);
 }
 
@@ -326,13 +328,22 @@ static void forget(struct engine *e, const struct live_alert *a)
     alert_table_forget(e->alerts, fingerprint);
 }
 
+/* A group that holds it has not told the end to all who know it: a restart must find it. */
+static bool is_over(const struct engine *e, const struct live_alert *a, int64_t now_ms)
+{
+    bool held = atomic_load_explicit(&a->refs, memory_order_relaxed) > 1;
+    int64_t kept_ms =
+        held ? MAX(e->retention_ms, ENGINE_RESOLVED_KEPT_MS) : ENGINE_RESOLVED_KEPT_MS;
+    return now_ms - a->ends_at_ms >= kept_ms;
+}
+
 void engine_gc(struct engine *e, int64_t now_ms)
 {
     size_t at = 0, count = 0;
     tell_ended(e, now_ms);
     uint64_t *gone = mem_zalloc(alert_table_count(e->alerts) + 1, sizeof(uint64_t));
     for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
-        if (a->ends_at_ms + ENGINE_RESOLVED_KEPT_MS <= now_ms)
+        if (is_over(e, a, now_ms))
             gone[count++] = a->fingerprint;
     for (size_t i = 0; i < count; i++)
         forget(e, alert_table_get(e->alerts, gone[i]));

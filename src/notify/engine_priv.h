@@ -42,6 +42,7 @@ struct group {      /* of one route, with equal values of group_by */
     struct notice_text
         notice;         /* of a notice, which is in no table of groups; no title: of alerts */
     int64_t waiting_ms; /* since when its last flush waited for rates.h; 0: it did not */
+    bool rebuilt;       /* of alerts that were known; true until a flush of it told all */
     bool unsent; /* time was over before its last flush had told a receiver with a fallback */
     struct group *next; /* of the bucket */
 };
@@ -97,6 +98,7 @@ struct engine {
     struct rates *rates;
     int64_t retention_ms, gc_ms;
     struct history *history;
+    bool regrouping;
     int64_t told_ms; /* the history knows which alerts ended by themselves until then */
     uint64_t random;
     struct timing delivered[INTEGRATION_KINDS];

@@ -246,6 +246,7 @@ void flush_finish(struct engine *e, struct flush *f)
             if (alert_table_get(g->alerts, f->resolved[i]->fingerprint) == f->resolved[i])
                 alert_table_forget(g->alerts, f->resolved[i]->fingerprint);
         if (f->slot == &g->running) {
+            g->rebuilt = g->rebuilt && f->failed;
             if (g->late_ms > 0)
                 due_heap_set(&e->due_groups, &g->due, g->late_ms);
             g->late_ms = 0;
@@ -278,10 +279,11 @@ void flush_abandon(struct engine *e, struct flush *f)
 }
 
 /* Its time is over: what was not told is left to the next one. */
-static void end_late(struct engine *e, struct flush *f)
+static void end_late(struct engine *e, struct flush *f, int64_t now_ms)
 {
     struct group *g = f->group;
     for (const struct delivery *d = f->deliveries; d != NULL; d = d->next) {
+        delivery_keep_sent(e, d, now_ms);
         if (d->rate != NULL)
             g->waiting_ms = g->waiting_ms == 0 ? d->waiting_ms : MIN(g->waiting_ms, d->waiting_ms);
         else if (d->n.attempt > 0 && fallback_receiver(e, g, d->n.receiver) != NULL)
@@ -344,7 +346,7 @@ void flush_level(struct engine *e, struct incident *i, size_t level, int64_t now
     struct batch b = {0};
     struct tellings to = {0};
     if (i->running != NULL)
-        end_late(e, i->running);
+        end_late(e, i->running, now_ms);
     struct flush *f = flush_begin(i->group, &i->running, now_ms);
     take_snapshot(i->group, now_ms, &b, f);
     while (f->resolved_count > 0) /* they stay in the group: not everybody is told */
@@ -385,7 +387,7 @@ void flush_due_groups(struct engine *e, int64_t now_ms)
             continue;
         }
         if (g->running != NULL)
-            end_late(e, g->running);
+            end_late(e, g->running, now_ms);
         g->late_ms = 0;
         g->has_flushed = true;
         due_heap_set(&e->due_groups, &g->due, now_ms + MAX(g->route->group_interval_ms, 1));

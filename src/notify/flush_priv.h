@@ -34,6 +34,8 @@ void delivery_put_key(const struct group *g, const struct telling *t, const stru
 /* delivery.c: decide for one integration; a delivery is queued when there is something to send. */
 void delivery_decide(struct engine *e, struct flush *f, const struct telling *t,
                      const struct integration *i, const struct batch *b, int64_t now_ms);
+/* What it was told last is not forgotten while it cannot be told: it is to hear of the end. */
+void delivery_keep_sent(struct engine *e, const struct delivery *d, int64_t now_ms);
 /* It is not told; `taken`: but its fallback is. delivery_drop() is due. */
 void delivery_give_up(struct engine *e, struct delivery *d, bool taken);
 /* It is done: neither due nor among its flush's any more. */

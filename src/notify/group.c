@@ -67,6 +67,7 @@ static struct group *make(struct engine *e, const struct route *r, struct labels
     g->routing = routing_ref(e->routing);
     g->route = r;
     g->hash = h;
+    g->rebuilt = e->regrouping;
     g->alerts = alert_table_open();
     due_heap_set(&e->due_groups, &g->due, now_ms + r->group_wait_ms);
     copy_labels(g, ls);

@@ -9,13 +9,14 @@
 #include "notify_testing.h"
 #include "support/fs_sim.h"
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, RECEIVERS_MAX = 8 };
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, RECEIVERS_MAX = 8, HELD_MAX = 256 };
 static const int64_t T0 = INT64_C(1795449600000); /* 2026-11-23T16:00:00Z, a Monday */
 
 struct provider_plan { /* how a receiver answers from now on; others take everything */
     const char *receiver;
     enum notify_outcome outcome;
     int64_t retry_after_ms;
+    int64_t hang_ms; /* it answers that late, or not before the deadline: then it is tried again */
 };
 
 struct sim {
@@ -28,6 +29,11 @@ struct sim {
     size_t plan_count;
     struct buf told; /* a line for each notification that was sent */
     unsigned attempts, failed_syncs;
+    struct held { /* deliveries that hang */
+        struct delivery *d;
+        int64_t until_ms;
+    } held[HELD_MAX];
+    size_t held_count;
     void (*on_sent)(struct sim *s, const struct notification *n); /* NULL: it is noted in `told` */
     void *arg;
 };
@@ -62,9 +68,28 @@ static inline void sim_open(struct sim *s, const char *config, const char *ext)
     sim_open_engine(s);
 }
 
+/* What hangs is called off. */
+static inline void sim_close_engine(struct sim *s)
+{
+    while (s->held_count > 0)
+        engine_done(s->e, s->held[--s->held_count].d, (struct notify_result){NOTIFY_RETRY, 0},
+                    s->now_ms);
+    engine_close(s->e);
+}
+
+/* The power fails, and comes back. */
+static inline void sim_crash(struct sim *s)
+{
+    if (!fs_sim_is_dead(s->disk))
+        fs_sim_die_at(s->disk, 1);
+    sim_close_engine(s);
+    fs_sim_crash(s->disk);
+    sim_open_engine(s);
+}
+
 static inline void sim_close(struct sim *s)
 {
-    engine_close(s->e);
+    sim_close_engine(s);
     alerting_ext_unref(s->ext);
     alertmanager_config_unref(s->f);
     fs_sim_free(s->disk);
@@ -101,14 +126,17 @@ static inline void sim_record(struct sim *s, const struct notification *n)
     buf_put_u8(&s->told, '\n');
 }
 
-static inline void sim_send(struct sim *s, struct delivery *d)
+static inline struct provider_plan sim_plan_of(const struct sim *s, str receiver)
+{
+    for (size_t i = 0; i < s->plan_count; i++)
+        if (str_eq(receiver, str_from(s->plans[i].receiver)))
+            return s->plans[i];
+    return (struct provider_plan){.outcome = NOTIFY_SENT};
+}
+
+static inline void sim_done(struct sim *s, struct delivery *d, struct notify_result r)
 {
     const struct notification *n = delivery_notification(d);
-    struct notify_result r = {NOTIFY_SENT, 0};
-    s->attempts++;
-    for (size_t i = 0; i < s->plan_count; i++)
-        if (str_eq(n->receiver, str_from(s->plans[i].receiver)))
-            r = (struct notify_result){s->plans[i].outcome, s->plans[i].retry_after_ms};
     if (r.outcome == NOTIFY_SENT && s->on_sent != NULL)
         s->on_sent(s, n);
     else if (r.outcome == NOTIFY_SENT)
@@ -117,11 +145,41 @@ static inline void sim_send(struct sim *s, struct delivery *d)
     s->failed_syncs += engine_sync(s->e) != OK; /* logged, and put right later */
 }
 
+static inline void sim_send(struct sim *s, struct delivery *d)
+{
+    const struct notification *n = delivery_notification(d);
+    const struct provider_plan p = sim_plan_of(s, n->receiver);
+    s->attempts++;
+    if (p.hang_ms == 0) {
+        sim_done(s, d, (struct notify_result){p.outcome, p.retry_after_ms});
+        return;
+    }
+    assert_true(s->held_count < HELD_MAX);
+    s->held[s->held_count++] = (struct held){d, MIN(n->deadline_ms, s->now_ms + p.hang_ms)};
+}
+
+/* Answers of those that hang; when the next one comes. */
+static inline int64_t sim_answers(struct sim *s)
+{
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < s->held_count; i++) {
+        struct held h = s->held[i];
+        if (h.until_ms > s->now_ms) {
+            next_ms = MIN(next_ms, h.until_ms);
+            continue;
+        }
+        s->held[i--] = s->held[--s->held_count];
+        sim_done(s, h.d, (struct notify_result){NOTIFY_RETRY, 0});
+    }
+    return next_ms;
+}
+
 /* Let time pass until `at_ms`, sending what there is to send. False: the machine died. */
 static inline bool sim_run_until(struct sim *s, int64_t at_ms)
 {
     struct delivery *d;
     for (;;) {
+        int64_t answer_ms = sim_answers(s);
         while ((d = engine_take(s->e, s->now_ms)) != NULL) {
             if (fs_sim_is_dead(s->disk)) { /* so are we: it was not sent */
                 engine_done(s->e, d, (struct notify_result){NOTIFY_FAILED, 0}, s->now_ms);
@@ -129,7 +187,9 @@ static inline bool sim_run_until(struct sim *s, int64_t at_ms)
             }
             sim_send(s, d);
         }
-        int64_t next_ms = engine_next_ms(s->e);
+        for (size_t i = 0; i < s->held_count; i++)
+            answer_ms = MIN(answer_ms, s->held[i].until_ms);
+        int64_t next_ms = MIN(engine_next_ms(s->e), answer_ms);
         if (fs_sim_is_dead(s->disk))
             return false;
         if (next_ms > at_ms)

@@ -65,7 +65,7 @@ static void test_delivery__waits_no_longer_than_allowed(void **state)
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {
         struct sim s;
         sim_open(&s, ROUTE HOOKS, CASES[i].ext);
-        *sim_plan(&s, "a") = (struct provider_plan){"a", NOTIFY_RETRY, 4 * MINUTE};
+        *sim_plan(&s, "a") = (struct provider_plan){"a", NOTIFY_RETRY, 4 * MINUTE, 0};
         sim_fire(&s, "n=x g=1");
         sim_pass(&s, 100 * SECOND);
         assert_in_range(s.attempts, CASES[i].attempts, CASES[i].attempts + CASES[i].attempts / 2);
