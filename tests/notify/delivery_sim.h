@@ -28,7 +28,7 @@ struct sim {
     struct provider_plan plans[RECEIVERS_MAX];
     size_t plan_count;
     struct buf told; /* a line for each notification that was sent */
-    unsigned attempts, failed_syncs;
+    unsigned attempts, failed_syncs, opened;
     struct held { /* deliveries that hang */
         struct delivery *d;
         int64_t until_ms;
@@ -43,7 +43,7 @@ static inline void sim_open_engine(struct sim *s)
     struct engine_options o = {.fs = fs_sim_fs(s->disk),
                                .dir = "/notify",
                                .retention_ms = 120 * HOUR,
-                               .seed = 1,
+                               .seed = ++s->opened, /* ids are not made twice */
                                .start_delay_ms = s->start_delay_ms};
     struct diag d = {.text = ""};
     if (engine_open(&o, s->f, (struct engine_companion){.ext = s->ext}, s->now_ms, &s->e, &d) != OK)
@@ -60,12 +60,19 @@ static inline struct alerting_ext *sim_ext(struct alertmanager_file *f, const ch
     return x;
 }
 
-static inline void sim_open(struct sim *s, const char *config, const char *ext)
+/* `seed`: of what a crash loses. */
+static inline void sim_open_seeded(struct sim *s, const char *config, const char *ext,
+                                   uint64_t seed)
 {
-    *s = (struct sim){.now_ms = T0, .disk = fs_sim_new(1)};
+    *s = (struct sim){.now_ms = T0, .disk = fs_sim_new(seed)};
     s->f = testing_config(config);
     s->ext = sim_ext(s->f, ext);
     sim_open_engine(s);
+}
+
+static inline void sim_open(struct sim *s, const char *config, const char *ext)
+{
+    sim_open_seeded(s, config, ext, 1);
 }
 
 /* What hangs is called off. */
