@@ -8,7 +8,7 @@
 #include "storage/registry_priv.h"
 #include "storage/row_run.h"
 
-enum { CHUNK = 64, JOURNAL_MIN = 1024 };
+enum { CHUNK = 64, JOURNAL_MIN = 1024, RESTORE_IDS = 1024 };
 
 struct undo { /* what a series was before a row */
     int64_t last_ts_ms;
@@ -305,21 +305,37 @@ void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int
     }
 }
 
-void admission_restore(struct registry *r, const struct db_row *rows, size_t count, uint32_t shards)
+/* Make the newest sample in a window that of its series. A sample at the time of one that is known
+ * already was written over it, which is in a block. */
+static void restore(struct registry *r, const struct head_chunk *c, uint32_t window)
 {
-    uint32_t window = registry_window(r);
-    struct buf scratch = {0};
-    for (size_t i = 0; i < count; i++) {
-        const struct db_row *row = &rows[i];
-        if ((shards >> head_shard_of(row->series) & 1) == 0)
-            continue;
-        struct series *s = registry_line(r, row->series);
-        s->active_window = window;
-        if (row->ts_ms < s->last_ts_ms)
-            continue; /* equal: written over while a newer one was known, which is in a block */
-        s->last_ts_ms = row->ts_ms;
-        s->last_kind = row->histogram == NULL ? LAST_FLOAT : LAST_HISTOGRAM;
-        s->last_bits = bits_of(r, row, &scratch);
+    struct series *s = registry_line(r, c->series);
+    const struct head_side *side = c->side_count > 0 ? &c->side[c->side_count - 1] : NULL;
+    s->active_window = window;
+    if (c->max_ms < s->last_ts_ms)
+        return;
+    s->last_ts_ms = c->max_ms;
+    s->last_kind = LAST_FLOAT;
+    if (side == NULL || side->ts_ms < c->max_ms) {
+        s->last_bits = f64_bits(xor_newest(&c->xor));
+    } else if (side->histogram.len == 0) {
+        s->last_bits = f64_bits(side->value);
+    } else {
+        s->last_kind = LAST_HISTOGRAM;
+        s->last_bits = hash64(side->histogram, r->histogram_seed);
     }
-    buf_fini(&scratch);
+}
+
+void admission_restore(struct registry *r, struct head_window *w)
+{
+    uint32_t ids[RESTORE_IDS], first = 0, window = registry_window(r);
+    struct head_copy copy = {0};
+    size_t count;
+    while ((count = head_series(w, first, ids, RESTORE_IDS)) > 0) {
+        head_peek(w, ids, count, &copy);
+        for (size_t i = 0; i < count; i++)
+            restore(r, &copy.chunks[i], window);
+        first = ids[count - 1] + 1;
+    }
+    head_copy_fini(&copy);
 }

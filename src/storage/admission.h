@@ -5,7 +5,7 @@
  * later batches of the same group are checked against it; an undo journal restores them when the
  * group cannot be logged.
  *
- * Threads: the commit thread only (admission_restore: see there). */
+ * Threads: the commit thread only. */
 #ifndef STORAGE_ADMISSION_H
 #define STORAGE_ADMISSION_H
 
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "storage/db.h"
+#include "storage/head_window.h"
 #include "storage/registry.h"
 
 enum admit {                         /* low bits of a verdict */
@@ -76,10 +77,9 @@ bool admission_log_mark(struct admission *a, uint32_t series, uint32_t mark);
 void admission_forget(struct registry *r, const uint32_t *ids, size_t count, int64_t min_ms,
                       int64_t max_ms);
 
-/* Replay: raise the newest sample of each row's series to the row, unless it is older, and mark it
- * active; rows outside of the shards whose bits are set in `shards` (head_window.h) are skipped.
- * Threads may share the work by shards. */
-void admission_restore(struct registry *r, const struct db_row *rows, size_t count,
-                       uint32_t shards);
+/* Replay: what `w` holds was admitted. Raises the newest sample of each of its series to that in
+ * `w`, unless that is older, and marks it active. Windows in the order in which they were filled;
+ * nobody writes to `w`. */
+void admission_restore(struct registry *r, struct head_window *w);
 
 #endif

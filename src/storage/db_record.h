@@ -25,7 +25,6 @@ enum record_kind {
 enum {
     RECORD_TYPE = 1, /* the log's type of our records */
     RECORD_VERSION = 1,
-    RECORD_PIECE = 1024,      /* rows that record_floats_next() gives at most */
     RECORD_LABELS_MAX = 4096, /* labels of one series that a reader accepts */
     RECORD_ID_MAX = 1 << 28,  /* ids of series and pairs are below */
 };
@@ -71,23 +70,35 @@ MUST_USE err record_open(slice payload, struct reader *out);
 /* The next section. ERR_NOTFOUND: that was the last; ERR_CORRUPT. */
 MUST_USE err record_next(struct reader *r, struct record_section *out);
 
-struct record_column { /* deltas, with runs of one stride */
+struct record_column { /* what follows is one `stride` further each, `left` times at least */
     struct reader r;
-    int64_t value, stride;
-    uint64_t run;
+    int64_t value, stride; /* of the row before */
+    uint64_t left;
 };
 struct record_floats {
     struct record_column ids, times, starts;
-    const uint8_t *values; /* 8 bytes each, unaligned */
+    const uint8_t *values;
     uint64_t left;
     bool has_starts;
 };
 MUST_USE err record_floats_init(struct record_floats *f, const struct record_section *s);
 
-/* The next rows, up to RECORD_PIECE, with log ids as series; start_ts_ms[i] is written only when
- * f->has_starts. Both have room for RECORD_PIECE. ERR_NOTFOUND: none left; ERR_CORRUPT. */
-MUST_USE err record_floats_next(struct record_floats *f, struct db_row *rows, int64_t *start_ts_ms,
-                                size_t *count);
+struct record_run {     /* rows that stand together: ids ascend by one, times are the same */
+    uint32_t id, count; /* log ids from `id` on; all are below RECORD_ID_MAX, count > 0 */
+    int64_t ts_ms, start_ts_ms;
+    const uint8_t *values; /* 8 bytes each, unaligned, in the payload */
+};
+
+/* The next rows, as many as stand together. ERR_NOTFOUND: none left; ERR_CORRUPT. */
+MUST_USE err record_floats_next(struct record_floats *f, struct record_run *out);
+
+/* A row of it: `i` < run->count. */
+static inline struct db_row record_run_row(const struct record_run *run, uint32_t i)
+{
+    return (struct db_row){.ts_ms = run->ts_ms,
+                           .value = f64_from_bits(load_u64(run->values + (size_t)i * 8)),
+                           .series = run->id + i};
+}
 
 struct record_rows { /* of histograms, exemplars or metadata */
     struct record_section s;

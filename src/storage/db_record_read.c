@@ -88,72 +88,82 @@ err record_floats_init(struct record_floats *f, const struct record_section *s)
     return r.overrun || reader_left(&r) > 0 ? ERR_CORRUPT : OK;
 }
 
-static inline void column_token(struct record_column *c)
+static inline bool is_run(uint64_t token)
 {
-    uint64_t token = read_varint(&c->r);
-    if ((token & 1) != 0 && token > 1) {
-        c->run = token >> 1;
-        return;
-    }
-    int64_t delta = token == 1 ? read_zigzag(&c->r) : unzigzag(token >> 1);
-    c->value = (int64_t)((uint64_t)c->value + (uint64_t)delta);
+    return (token & 1) != 0 && token > 1;
 }
 
-/* The next `n` values; a column that ends early latches r.overrun. */
-static void column_read(struct record_column *c, uint32_t n, int64_t *out)
+/* Read on until something is left. A row by itself has a run behind it nearly always: one piece. */
+static void column_fill(struct record_column *c)
 {
-    for (uint32_t i = 0; i < n;) {
-        if (c->run == 0) {
-            column_token(c);
-            if (c->run == 0) {
-                out[i++] = c->value;
-                continue;
-            }
-        }
-        uint32_t take = (uint32_t)MIN(c->run, (uint64_t)(n - i));
-        c->run -= take;
-        for (; take > 0; take--) {
-            c->value = (int64_t)((uint64_t)c->value + (uint64_t)c->stride);
-            out[i++] = c->value;
-        }
+    uint64_t token = read_varint(&c->r);
+    if (!is_run(token)) {
+        int64_t delta = token == 1 ? read_zigzag(&c->r) : unzigzag(token >> 1);
+        c->value = (int64_t)((uint64_t)c->value + (uint64_t)delta - (uint64_t)c->stride);
+        c->left = 1;
+        struct reader ahead = c->r;
+        token = reader_left(&ahead) > 0 ? read_varint(&ahead) : 0;
+        if (!is_run(token) || ahead.overrun)
+            return;
+        c->r = ahead;
     }
+    c->left += token >> 1;
+}
+
+static inline int64_t column_next(const struct record_column *c)
+{
+    return (int64_t)((uint64_t)c->value + (uint64_t)c->stride);
+}
+
+static inline void column_skip(struct record_column *c, uint64_t count)
+{
+    c->value = (int64_t)((uint64_t)c->value + (uint64_t)c->stride * count);
+    c->left -= count;
 }
 
 static bool column_used_up(const struct record_column *c)
 {
-    return reader_left(&c->r) == 0 && c->run == 0 && !c->r.overrun;
+    return reader_left(&c->r) == 0 && c->left == 0 && !c->r.overrun;
 }
 
 static err floats_end(const struct record_floats *f)
 {
-    bool ok = column_used_up(&f->ids) && column_used_up(&f->times) && column_used_up(&f->starts);
+    bool ok = column_used_up(&f->ids) && column_used_up(&f->times) &&
+              (!f->has_starts || column_used_up(&f->starts));
     return ok ? ERR_NOTFOUND : ERR_CORRUPT;
 }
 
-err record_floats_next(struct record_floats *f, struct db_row *rows, int64_t *start_ts_ms,
-                       size_t *count)
+static uint64_t least_left(struct record_floats *f)
 {
-    int64_t column[RECORD_PIECE];
+    if (f->ids.left == 0)
+        column_fill(&f->ids);
+    if (f->times.left == 0)
+        column_fill(&f->times);
+    if (f->has_starts && f->starts.left == 0)
+        column_fill(&f->starts);
+    uint64_t n = MIN(MIN(f->ids.left, f->times.left), f->left);
+    return f->has_starts ? MIN(n, f->starts.left) : n;
+}
+
+err record_floats_next(struct record_floats *f, struct record_run *out)
+{
     if (f->left == 0)
         return floats_end(f);
-    uint32_t n = (uint32_t)MIN(f->left, (uint64_t)RECORD_PIECE);
-    uint64_t any = 0;
-    column_read(&f->ids, n, column);
-    for (uint32_t i = 0; i < n; i++) {
-        any |= (uint64_t)column[i];
-        rows[i] = (struct db_row){.value = f64_from_bits(load_u64(f->values + (size_t)i * 8)),
-                                  .series = (uint32_t)column[i]};
-    }
-    column_read(&f->times, n, column);
-    for (uint32_t i = 0; i < n; i++)
-        rows[i].ts_ms = column[i];
-    if (f->has_starts)
-        column_read(&f->starts, n, start_ts_ms);
-    if (any >= RECORD_ID_MAX || f->ids.r.overrun || f->times.r.overrun || f->starts.r.overrun)
+    uint64_t n = least_left(f), id = (uint64_t)column_next(&f->ids);
+    if (id >= RECORD_ID_MAX || n > RECORD_ID_MAX - id || f->ids.r.overrun || f->times.r.overrun ||
+        f->starts.r.overrun)
         return ERR_CORRUPT;
-    f->values += (size_t)n * 8;
+    *out = (struct record_run){.id = (uint32_t)id,
+                               .count = (uint32_t)n,
+                               .ts_ms = column_next(&f->times),
+                               .start_ts_ms = f->has_starts ? column_next(&f->starts) : 0,
+                               .values = f->values};
+    column_skip(&f->ids, n);
+    column_skip(&f->times, n);
+    if (f->has_starts)
+        column_skip(&f->starts, n);
+    f->values += n * 8;
     f->left -= n;
-    *count = n;
     return OK;
 }
 

@@ -1,34 +1,30 @@
 /* db_replay.c -- bringing back what the log holds.
  *
- * One thread reads and verifies the log, one decodes records and creates series, two apply rows,
- * each to its half of the head's shards: rows are handed over in large batches, of which two are
- * in turn. Samples were admitted before they were logged, so nothing is refused here. */
+ * One thread reads and verifies the log, one decodes records and creates series, two apply rows:
+ * these are gathered over many records (replay_batch.h), in two batches in turn; of a batch that is
+ * full each applier takes the head's shards one after the other. Samples were admitted before they
+ * were logged, so nothing is refused here; what admission knows of each series is made of the
+ * finished window. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/committer_priv.h"
 #include "storage/log_ids.h"
+#include "storage/replay_batch.h"
 
 enum {
-    LANE_ROWS_MAX = 16 << 10, /* rows of one batch and applier: 640 KB */
     APPLIERS = 2,
     PARALLEL_ROWS_MIN = 4096,        /* fewer are not worth the threads */
     RECORDS_PER_CHECK = 4096,        /* of the memory budget */
+    BUDGET_PER_ROW = 1024,           /* bytes: batches take 1 to 3 % of the head's budget */
     HISTOGRAM_BYTES_MAX = 256 << 20, /* memory of one batch's histograms */
 };
 
-struct lane { /* the rows of one applier: those of its shards, in log order */
-    struct db_row *rows;
-    int64_t *start_ts_ms;
-    size_t count, cap;
-    bool has_starts;
-};
-
 struct batch {
-    struct lane lanes[APPLIERS];
-    struct arena histograms;
-    unsigned running; /* appliers that still work on it */
+    struct replay_batch *rows;
+    atomic_uint shard; /* the next one to be applied */
+    unsigned running;  /* appliers that still work on it */
 };
 
 struct replay {
@@ -43,8 +39,6 @@ struct replay {
     struct cond idle;
     uint64_t orphans; /* rows without a definition */
     uint64_t bad_records, records;
-    struct db_row rows[RECORD_PIECE]; /* a piece as it was logged */
-    int64_t start_ts_ms[RECORD_PIECE];
 };
 
 struct db_tuning db_tuning;
@@ -66,21 +60,21 @@ void db_opening_stats(struct db_stats *out)
 struct job {
     struct replay *r;
     struct batch *b;
-    const struct lane *lane;
 };
 
-static void apply_lane(struct replay *r, const struct lane *l)
+/* Each shard is taken by one of the appliers. */
+static void apply_shards(struct replay *r, struct batch *b)
 {
-    const int64_t *starts = l->has_starts ? l->start_ts_ms : NULL;
-    head_apply(r->window, l->rows, starts, NULL, l->count, HEAD_SHARDS_ALL);
-    admission_restore(r->db->registry, l->rows, l->count, HEAD_SHARDS_ALL);
+    unsigned shard;
+    while ((shard = atomic_fetch_add_explicit(&b->shard, 1, memory_order_relaxed)) < HEAD_SHARDS)
+        replay_batch_apply(b->rows, r->window, shard);
 }
 
 static void run_job(void *arg)
 {
     struct job *j = arg;
     struct replay *r = j->r;
-    apply_lane(r, j->lane);
+    apply_shards(r, j->b);
     mutex_lock(&r->lock);
     if (--j->b->running == 0)
         cond_signal(&r->idle);
@@ -96,21 +90,9 @@ static void wait_idle(struct replay *r, struct batch *b)
     mutex_unlock(&r->lock);
 }
 
-static void batch_clear(struct batch *b)
+static struct replay_batch *filling(struct replay *r)
 {
-    for (size_t i = 0; i < APPLIERS; i++) {
-        b->lanes[i].count = 0;
-        b->lanes[i].has_starts = false;
-    }
-    arena_reset(&b->histograms);
-}
-
-static size_t batch_rows(const struct batch *b)
-{
-    size_t rows = 0;
-    for (size_t i = 0; i < APPLIERS; i++)
-        rows += b->lanes[i].count;
-    return rows;
+    return r->batches[r->filling].rows;
 }
 
 /* Hand the filled batch to the appliers and go on with the other one. */
@@ -118,10 +100,10 @@ static void flush(struct replay *r)
 {
     struct batch *b = &r->batches[r->filling], *other = &r->batches[!r->filling];
     wait_idle(r, other); /* rows of one series are applied in log order */
-    if (batch_rows(b) < PARALLEL_ROWS_MIN) {
-        for (size_t i = 0; i < APPLIERS; i++)
-            apply_lane(r, &b->lanes[i]);
-        batch_clear(b);
+    atomic_store_explicit(&b->shard, 0, memory_order_relaxed);
+    if (replay_batch_rows(b->rows) < PARALLEL_ROWS_MIN) {
+        apply_shards(r, b);
+        replay_batch_clear(b->rows);
         return;
     }
     if (r->pool == NULL && pool_open("replay", APPLIERS, 2 * APPLIERS, &r->pool) != OK)
@@ -129,19 +111,21 @@ static void flush(struct replay *r)
     b->running = APPLIERS;
     for (size_t i = 0; i < APPLIERS; i++) {
         struct job *j = mem_alloc(sizeof(*j));
-        *j = (struct job){r, b, &b->lanes[i]};
+        *j = (struct job){r, b};
         if (r->pool == NULL || pool_submit(r->pool, run_job, j) != OK)
             run_job(j);
     }
-    batch_clear(other);
+    replay_batch_clear(other->rows);
     r->filling = !r->filling;
 }
 
+/* Everything read so far is in the window, and admission knows of it. */
 static void finish(struct replay *r)
 {
     flush(r);
     wait_idle(r, &r->batches[0]);
     wait_idle(r, &r->batches[1]);
+    admission_restore(r->db->registry, r->window);
 }
 
 /* ---- Ids ---- */
@@ -205,59 +189,57 @@ static err cut_when_full(struct replay *r)
 
 /* ---- Records ---- */
 
-/* The batch being filled, with room for one piece of rows in every lane. */
-static struct batch *batch_with_room(struct replay *r)
+/* Add the first rows of `run`, as many as are of series with consecutive ids here, too, or drop
+ * them, as many as have no definition. Returns how many. */
+static uint32_t add_neighbours(struct replay *r, const struct record_run *run)
 {
-    for (size_t i = 0; i < APPLIERS; i++) {
-        if (r->batches[r->filling].lanes[i].count + RECORD_PIECE > LANE_ROWS_MAX) {
+    uint32_t series, count = log_ids_run(&r->ids, run->id, run->count, &series), done = 0;
+    if (UNLIKELY(series == 0)) {
+        r->orphans += count;
+        return count;
+    }
+    while (done < count) {
+        struct head_run part = {
+            .series = series - 1 + done,
+            .count = count - done,
+            .ts_ms = run->ts_ms,
+            .start_ts_ms = run->start_ts_ms,
+            .values = run->values + (size_t)done * 8,
+        };
+        uint32_t taken = replay_batch_add(filling(r), &part);
+        done += taken;
+        if (taken < part.count)
             flush(r);
-            break;
-        }
     }
-    struct batch *b = &r->batches[r->filling];
-    for (size_t i = 0; i < APPLIERS; i++) {
-        struct lane *l = &b->lanes[i];
-        if (l->count + RECORD_PIECE > l->cap) {
-            l->cap = l->cap == 0 ? RECORD_PIECE : LANE_ROWS_MAX;
-            l->rows = mem_resize(l->rows, l->cap, sizeof(*l->rows));
-            l->start_ts_ms = mem_resize(l->start_ts_ms, l->cap, sizeof(*l->start_ts_ms));
-        }
-    }
-    return b;
-}
-
-/* Put the first `count` of r->rows into the lanes of their shards, with series ids instead of log
- * ids; rows without a definition are dropped. */
-static void add_rows(struct replay *r, struct batch *b, size_t count, bool has_starts)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint32_t series = log_ids_find(&r->ids, r->rows[i].series);
-        if (UNLIKELY(series == 0)) {
-            r->orphans++;
-            continue;
-        }
-        struct lane *l = &b->lanes[head_shard_of(series - 1) * APPLIERS / HEAD_SHARDS];
-        struct db_row *row = &l->rows[l->count];
-        *row = r->rows[i];
-        row->series = series - 1;
-        l->start_ts_ms[l->count++] = has_starts ? r->start_ts_ms[i] : 0;
-    }
-    for (size_t i = 0; i < APPLIERS; i++)
-        b->lanes[i].has_starts |= has_starts;
+    return count;
 }
 
 static err replay_floats(struct replay *r, const struct record_section *s)
 {
     struct record_floats f;
+    struct record_run run;
+    err e;
     TRY(record_floats_init(&f, s));
-    for (;;) {
-        size_t count;
-        struct batch *b = batch_with_room(r);
-        err e = record_floats_next(&f, r->rows, r->start_ts_ms, &count);
-        if (e != OK)
-            return e == ERR_NOTFOUND ? OK : e;
-        add_rows(r, b, count, f.has_starts);
+    while ((e = record_floats_next(&f, &run)) == OK) {
+        while (run.count > 0) {
+            uint32_t done = add_neighbours(r, &run);
+            run.id += done;
+            run.count -= done;
+            run.values += (size_t)done * 8;
+        }
     }
+    return e == ERR_NOTFOUND ? OK : e;
+}
+
+static void add_histogram(struct replay *r, struct db_row *row, int64_t start_ts_ms)
+{
+    uint32_t series = log_ids_find(&r->ids, row->series);
+    if (UNLIKELY(series == 0)) {
+        r->orphans++;
+        return;
+    }
+    row->series = series - 1;
+    replay_batch_add_histogram(filling(r), row, start_ts_ms);
 }
 
 static err replay_histograms(struct replay *r, const struct record_section *s)
@@ -265,17 +247,20 @@ static err replay_histograms(struct replay *r, const struct record_section *s)
     struct record_rows rr;
     record_rows_init(&rr, s);
     for (;;) {
-        struct batch *b = batch_with_room(r);
+        if (replay_batch_is_full(filling(r)))
+            flush(r);
         struct record_rows before = rr;
-        err e = record_histogram_next(&rr, &b->histograms, r->rows, r->start_ts_ms);
-        if (e == ERR_LIMIT && batch_rows(b) > 0) {
+        struct db_row row;
+        int64_t start_ts_ms;
+        err e = record_histogram_next(&rr, replay_batch_arena(filling(r)), &row, &start_ts_ms);
+        if (e == ERR_LIMIT && replay_batch_rows(filling(r)) > 0) {
             flush(r); /* the batch's memory is full: once more with an empty one */
             rr = before;
             continue;
         }
         if (e != OK)
             return e == ERR_NOTFOUND ? OK : e;
-        add_rows(r, b, 1, true);
+        add_histogram(r, &row, start_ts_ms);
     }
 }
 
@@ -364,21 +349,17 @@ static void replay_open(struct replay *r, struct db *db)
     log_ids_init(&r->ids);
     mutex_init(&r->lock);
     cond_init(&r->idle);
+    size_t rows = (size_t)(db->head_bytes_max / BUDGET_PER_ROW);
     for (unsigned i = 0; i < COUNT_OF(r->batches); i++)
-        arena_init(&r->batches[i].histograms, HISTOGRAM_BYTES_MAX);
+        r->batches[i].rows = replay_batch_new(rows, HISTOGRAM_BYTES_MAX);
 }
 
 static void replay_close(struct replay *r)
 {
     if (r->pool != NULL)
         pool_close(r->pool);
-    for (unsigned i = 0; i < COUNT_OF(r->batches); i++) {
-        for (size_t k = 0; k < APPLIERS; k++) {
-            mem_free(r->batches[i].lanes[k].rows);
-            mem_free(r->batches[i].lanes[k].start_ts_ms);
-        }
-        arena_fini(&r->batches[i].histograms);
-    }
+    for (unsigned i = 0; i < COUNT_OF(r->batches); i++)
+        replay_batch_free(r->batches[i].rows);
     log_ids_fini(&r->ids);
     mutex_fini(&r->lock);
     cond_fini(&r->idle);

@@ -53,6 +53,16 @@ void head_window_close(struct head_window *w);
 void head_apply(struct head_window *w, const struct db_row *rows, const int64_t *start_ts_ms,
                 const uint8_t *verdicts, size_t count, uint32_t shards);
 
+struct head_run {    /* floats of series with consecutive ids, all at one time */
+    uint32_t series; /* the first; all are of one block of HEAD_SHARD_BLOCK_BITS */
+    uint32_t count;
+    int64_t ts_ms, start_ts_ms; /* start 0: none */
+    const uint8_t *values;      /* 8 bytes each, unaligned */
+};
+
+/* Append runs of series of one shard, in order; as head_apply() with all verdicts yes. */
+void head_apply_runs(struct head_window *w, const struct head_run *runs, size_t count);
+
 /* ---- Reading ---- */
 
 struct head_side { /* a sample out of order, or a native histogram */

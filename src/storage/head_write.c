@@ -274,23 +274,25 @@ static void apply_together(struct head_window *w, const struct db_row *rows, siz
             apply_any(s, lines[i], &rows[i], 0);
 }
 
-/* Of rows of one time those from the first on that apply_plain() would take; returns how many.
- */
-static inline size_t apply_same(struct shard *s, struct head_line *lines, const struct db_row *rows,
-                                size_t count)
+/* Of floats of one time and neighbouring series those from the first on that apply_plain() would
+ * take; returns how many. Their values lie `stride` bytes apart. */
+static inline __attribute__((always_inline)) size_t apply_same(struct shard *s,
+                                                               struct head_line *lines,
+                                                               int64_t ts_ms, const void *values,
+                                                               size_t stride, size_t count)
 {
     const struct time_tree *t = &s->times;
     struct time_pos from = t->from, to = t->to;
-    int64_t ts_ms = rows[0].ts_ms;
+    const uint8_t *value = values;
     struct head_line *line = lines, *end = lines + count;
     if (UNLIKELY(ts_ms != t->ts_ms))
         return 0;
-    for (; line < end; line++, rows++) {
+    for (; line < end; line++, value += stride) {
         if (UNLIKELY(memcmp(&line->at, &from, sizeof(from)) != 0 || line->used != LINE_PLAIN))
             break;
         line->at = to;
         line->last_ts_ms = ts_ms;
-        append_value(s, line, rows->value);
+        append_value(s, line, f64_from_bits(load_u64(value)));
     }
     s->floats += (size_t)(line - lines);
     return (size_t)(line - lines);
@@ -313,7 +315,7 @@ static void apply_run(struct head_line *lines, const struct db_row *rows, size_t
         fetch_tail(&lines[i]);
     for (i = 0; i < count; i++) {
         note_time(s, rows[i].ts_ms);
-        i += apply_same(s, lines + i, rows + i,
+        i += apply_same(s, lines + i, rows[i].ts_ms, &rows[i].value, sizeof(*rows),
                         run == ROW_RUN_SAME ? count - i : row_run_same_time(rows + i, count - i));
         if (UNLIKELY(i < count))
             apply_any(s, &lines[i], &rows[i], 0);
@@ -367,4 +369,83 @@ void head_apply(struct head_window *w, const struct db_row *rows, const int64_t 
         struct rows part = rows_part(&all, i, APPLY_CHUNK);
         apply_locked(w, &part, shards);
     }
+}
+
+/* ---- Runs ---- */
+
+struct run_part { /* of a run, in one page */
+    struct head_line *lines;
+    const uint8_t *values;
+    int64_t ts_ms, start_ts_ms;
+    size_t count;
+};
+
+static inline __attribute__((always_inline)) void apply_part(struct shard *s,
+                                                             const struct run_part *p)
+{
+    struct db_row row = {.ts_ms = p->ts_ms};
+    note_time(s, p->ts_ms);
+    for (size_t i = 0; i < p->count; i++) {
+        const uint8_t *values = p->values + i * 8;
+        if (LIKELY(p->start_ts_ms == 0))
+            i += apply_same(s, p->lines + i, p->ts_ms, values, 8, p->count - i);
+        if (LIKELY(i == p->count))
+            break;
+        row.value = f64_from_bits(load_u64(p->values + i * 8));
+        apply_any(s, &p->lines[i], &row, p->start_ts_ms);
+    }
+}
+
+/* Parts with FETCH_CHUNK rows in all, whose lines have been asked for. */
+HOT_CLONES
+static void apply_parts(struct shard *s, const struct run_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < parts[i].count; k++)
+            fetch_tail(&parts[i].lines[k]);
+    for (size_t i = 0; i < count; i++)
+        apply_part(s, &parts[i]);
+}
+
+/* The part of a run from row `done` on, at most `max` rows. */
+static struct run_part part_of(struct head_window *w, const struct head_run *run, uint32_t done,
+                               size_t max)
+{
+    uint32_t id = run->series + done;
+    size_t page_left = LINE_PAGE - (id & (LINE_PAGE - 1));
+    struct run_part p = {
+        .lines = line_for(w, id),
+        .values = run->values + (size_t)done * 8,
+        .ts_ms = run->ts_ms,
+        .start_ts_ms = run->start_ts_ms,
+        .count = MIN(MIN((size_t)(run->count - done), page_left), max),
+    };
+    row_run_fetch(p.lines, p.count);
+    return p;
+}
+
+void head_apply_runs(struct head_window *w, const struct head_run *runs, size_t count)
+{
+    struct run_part parts[FETCH_CHUNK];
+    size_t part_count = 0, rows = 0;
+    if (count == 0)
+        return;
+    struct shard *s = &w->shards[head_shard_of(runs[0].series)];
+    lock_all(w, 1U << head_shard_of(runs[0].series));
+    for (size_t i = 0; i < count; i++) {
+        const struct head_run *run = &runs[i];
+        ASSERT(&w->shards[head_shard_of(run->series + run->count - 1)] == s);
+        for (uint32_t done = 0; done < run->count;) {
+            struct run_part *p = &parts[part_count++];
+            *p = part_of(w, run, done, FETCH_CHUNK - rows);
+            done += (uint32_t)p->count;
+            rows += p->count;
+            if (rows < FETCH_CHUNK)
+                continue;
+            apply_parts(s, parts, part_count);
+            part_count = rows = 0;
+        }
+    }
+    apply_parts(s, parts, part_count);
+    unlock_all(w, 1U << head_shard_of(runs[0].series));
 }

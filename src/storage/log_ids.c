@@ -92,3 +92,16 @@ void log_ids_set(struct log_ids *l, uint32_t id, uint32_t number)
         *page = mem_zalloc(PAGE, sizeof(**page));
     (*page)[id & (PAGE - 1)] = number + 1;
 }
+
+uint32_t log_ids_run(const struct log_ids *l, uint32_t id, uint32_t count, uint32_t *first)
+{
+    const uint32_t *page = l->series[id >> LOG_IDS_PAGE_BITS];
+    uint32_t at = id & (PAGE - 1), n = 1, max = MIN(count, PAGE - at);
+    *first = page != NULL ? page[at] : 0;
+    if (page == NULL)
+        return max;
+    uint32_t step = *first != 0;
+    while (n < max && page[at + n] == *first + n * step)
+        n++;
+    return n;
+}

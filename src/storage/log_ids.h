@@ -48,4 +48,9 @@ static inline uint32_t log_ids_find(const struct log_ids *l, uint32_t id)
     return page != NULL ? page[id & ((1u << LOG_IDS_PAGE_BITS) - 1)] : 0;
 }
 
+/* How many of the `count` log ids from `id` on, at least one, have numbers that ascend by one, or
+ * are all undefined; *first is what log_ids_find() gives for `id`. Requires count > 0 and ids below
+ * RECORD_ID_MAX. */
+uint32_t log_ids_run(const struct log_ids *l, uint32_t id, uint32_t count, uint32_t *first);
+
 #endif

@@ -200,8 +200,6 @@ struct log_dump {
     slice *series;      /* encoded labels of those that match; owned */
     size_t count, cap;
     struct arena scratch;
-    struct db_row rows[RECORD_PIECE];
-    int64_t starts[RECORD_PIECE];
 };
 
 static err dump_segment(void *arg, uint32_t segment, unsigned index, unsigned count)
@@ -251,11 +249,14 @@ static err dump_row(struct log_dump *l, const struct db_row *row)
 static err dump_floats(struct log_dump *l, const struct record_section *s)
 {
     struct record_floats f;
-    size_t count;
+    struct record_run run;
     err e = record_floats_init(&f, s);
-    while (e == OK && (e = record_floats_next(&f, l->rows, l->starts, &count)) == OK)
-        for (size_t i = 0; i < count && e == OK; i++)
-            e = dump_row(l, &l->rows[i]);
+    while (e == OK && (e = record_floats_next(&f, &run)) == OK) {
+        for (uint32_t i = 0; i < run.count && e == OK; i++) {
+            struct db_row row = record_run_row(&run, i);
+            e = dump_row(l, &row);
+        }
+    }
     return e == ERR_NOTFOUND ? OK : e;
 }
 
@@ -263,11 +264,13 @@ static err dump_histograms(struct log_dump *l, const struct record_section *s)
 {
     struct record_rows rr;
     struct arena a;
+    struct db_row row;
+    int64_t start_ts_ms;
     err e = OK;
     arena_init(&a, SCRATCH_BYTES);
     record_rows_init(&rr, s);
-    while (e == OK && (e = record_histogram_next(&rr, &a, l->rows, l->starts)) == OK) {
-        e = dump_row(l, l->rows);
+    while (e == OK && (e = record_histogram_next(&rr, &a, &row, &start_ts_ms)) == OK) {
+        e = dump_row(l, &row);
         arena_reset(&a);
     }
     arena_fini(&a);

@@ -178,33 +178,74 @@ static void test_admission__model(void **state)
     fixture_fini(&f);
 }
 
+/* What a window holds is what a series' newest sample is told from: the stream's, one beside it at
+ * the same time or later, a histogram. */
 static void test_admission__restore(void **state)
 {
     (void)state;
     struct fixture f;
-    fixture_init(&f, 2);
-    struct histogram h = {.schema = 1, .sum = 1, .count = 2, .zero_count = 2};
+    fixture_init(&f, 6);
+    struct histogram h = {.schema = 1, .sum = 1, .count = 2, .zero_count = 2}, other = h;
+    other.sum = 2;
     struct db_row rows[] = {
         {.ts_ms = 50, .value = 3, .series = 0},
-        {.ts_ms = 40, .value = 9, .series = 0},
+        {.ts_ms = 40, .value = 9, .series = 0}, /* beside the stream, older */
         {.ts_ms = 70, .histogram = &h, .series = 1},
+        {.ts_ms = 50, .value = 3, .series = 2},
+        {.ts_ms = 50, .value = 4, .series = 2}, /* replaces the stream's */
+        {.ts_ms = 50, .value = 3, .series = 3},
+        {.ts_ms = 60, .histogram = &other, .series = 3},
+        {.ts_ms = 60, .histogram = &h, .series = 3},
+        {.ts_ms = 80, .value = f64_from_bits(STALE_NAN_BITS), .series = 4},
     };
-    admission_restore(f.r, rows, 3, HEAD_SHARDS_ALL & ~1u);
-    assert_int_equal(check_one(&f, 0, 45, 3, NULL) & ADMIT_MASK, ADMIT_OK);
-    admission_rollback(f.a, 0);
-    admission_restore(f.r, rows, 3, 1);
+    struct head_window *w = head_window_open();
+    head_apply(w, rows, NULL, NULL, COUNT_OF(rows), HEAD_SHARDS_ALL);
+    admission_restore(f.r, w);
+    head_window_close(w);
     assert_int_equal(check_one(&f, 0, 50, 3, NULL), ADMIT_REPEATED);
     assert_int_equal(check_one(&f, 0, 45, 3, NULL) & ADMIT_MASK, ADMIT_OUT_OF_ORDER);
     assert_int_equal(check_one(&f, 1, 70, 0, &h), ADMIT_REPEATED);
+    assert_int_equal(check_one(&f, 1, 70, 0, &other), ADMIT_DUPLICATE);
+    assert_int_equal(check_one(&f, 2, 50, 4, NULL), ADMIT_REPEATED);
+    assert_int_equal(check_one(&f, 2, 50, 3, NULL), ADMIT_DUPLICATE);
+    assert_int_equal(check_one(&f, 3, 60, 0, &h), ADMIT_REPEATED);
+    assert_int_equal(check_one(&f, 3, 60, 3, NULL), ADMIT_DUPLICATE);
+    assert_int_equal(check_one(&f, 4, 80, f64_from_bits(STALE_NAN_BITS), NULL), ADMIT_REPEATED);
+    assert_int_equal(check_one(&f, 5, 1, 1, NULL) & ADMIT_MASK, ADMIT_OK);
+    fixture_fini(&f);
+}
+
+/* Windows one after the other: what is older changes nothing, what is of the same time was written
+ * over it. */
+static void test_admission__restore_of_several_windows(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, 2);
+    struct db_row rows[][2] = {
+        {{.ts_ms = 50, .value = 3, .series = 0}, {.ts_ms = 50, .value = 3, .series = 1}},
+        {{.ts_ms = 40, .value = 4, .series = 0}, {.ts_ms = 50, .value = 5, .series = 1}},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct head_window *w = head_window_open();
+        head_apply(w, rows[i], NULL, NULL, 2, HEAD_SHARDS_ALL);
+        admission_restore(f.r, w);
+        head_window_close(w);
+    }
+    assert_int_equal(check_one(&f, 0, 50, 3, NULL), ADMIT_REPEATED);
+    assert_int_equal(check_one(&f, 1, 50, 5, NULL), ADMIT_REPEATED);
     fixture_fini(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_admission__verdicts),  cmocka_unit_test(test_admission__gone),
-        cmocka_unit_test(test_admission__log_marks), cmocka_unit_test(test_admission__model),
+        cmocka_unit_test(test_admission__verdicts),
+        cmocka_unit_test(test_admission__gone),
+        cmocka_unit_test(test_admission__log_marks),
+        cmocka_unit_test(test_admission__model),
         cmocka_unit_test(test_admission__restore),
+        cmocka_unit_test(test_admission__restore_of_several_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

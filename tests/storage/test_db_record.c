@@ -63,36 +63,71 @@ static void fill(struct db_row *rows, int64_t *starts, uint8_t *verdicts)
 static void test_db_record__floats_round_trip(void **state)
 {
     (void)state;
-    struct db_row *rows = calloc(ROWS, sizeof(*rows)), got[RECORD_PIECE];
-    int64_t *starts = calloc(ROWS, sizeof(*starts)), got_starts[RECORD_PIECE];
+    struct db_row *rows = calloc(ROWS, sizeof(*rows));
+    int64_t *starts = calloc(ROWS, sizeof(*starts));
     uint8_t verdicts[ROWS];
     struct buf out = {0};
     struct reader r;
     struct record_section s;
     struct record_floats f;
-    size_t k = 0, count;
+    struct record_run run;
+    size_t k = 0, runs = 0;
     fill(rows, starts, verdicts);
     record_begin(&out);
     record_put_rows(&out, rows, starts, verdicts, ROWS);
     assert_int_equal(record_open(buf_slice(&out), &r), OK);
     assert_int_equal(record_next(&r, &s), OK);
     assert_int_equal(record_floats_init(&f, &s), OK);
-    assert_true(f.has_starts);
     err e;
-    while ((e = record_floats_next(&f, got, got_starts, &count)) == OK) {
-        for (size_t i = 0; i < count; i++, k++) {
+    while ((e = record_floats_next(&f, &run)) == OK) {
+        runs++;
+        for (uint32_t i = 0; i < run.count; i++, k++) {
             while (!admit_writes(verdicts[k]))
                 k++;
-            assert_int_equal(got[i].series, rows[k].series);
-            assert_true(got[i].ts_ms == rows[k].ts_ms && got_starts[i] == starts[k]);
-            assert_true(f64_bits(got[i].value) == f64_bits(rows[k].value));
+            struct db_row got = record_run_row(&run, i);
+            assert_int_equal(got.series, rows[k].series);
+            assert_true(got.ts_ms == rows[k].ts_ms && run.start_ts_ms == starts[k]);
+            assert_true(f64_bits(got.value) == f64_bits(rows[k].value));
         }
     }
+    while (k < ROWS && !admit_writes(verdicts[k]))
+        k++;
+    assert_int_equal(k, ROWS);
+    assert_in_range(runs, 2, ROWS - 1);
     assert_int_equal(e, ERR_NOTFOUND);
     assert_int_equal(record_next(&r, &s), ERR_NOTFOUND);
     buf_fini(&out);
     free(rows);
     free(starts);
+}
+
+/* A scrape's rows are one run, however many they are. */
+static void test_db_record__neighbours_are_one_run(void **state)
+{
+    (void)state;
+    struct db_row *rows = calloc(ROWS, sizeof(*rows));
+    struct buf out = {0};
+    struct reader r;
+    struct record_section s;
+    struct record_floats f;
+    struct record_run run;
+    for (uint32_t i = 0; i < ROWS; i++)
+        rows[i] = (struct db_row){.ts_ms = 1700000000000, .value = i, .series = 70 + i};
+    rows[ROWS - 1].ts_ms++;
+    record_begin(&out);
+    record_put_rows(&out, rows, NULL, NULL, ROWS);
+    assert_int_equal(record_open(buf_slice(&out), &r), OK);
+    assert_int_equal(record_next(&r, &s), OK);
+    assert_int_equal(record_floats_init(&f, &s), OK);
+    assert_int_equal(record_floats_next(&f, &run), OK);
+    assert_int_equal(run.id, 70);
+    assert_int_equal(run.count, ROWS - 1);
+    assert_int_equal(record_floats_next(&f, &run), OK);
+    assert_int_equal(run.count, 1);
+    assert_true(run.ts_ms == 1700000000001 && run.start_ts_ms == 0);
+    assert_int_equal(record_floats_next(&f, &run), ERR_NOTFOUND);
+    buf_fini(&out);
+    free(rows);
 }
 
 /* A record cut off anywhere, or with any byte changed, is malformed or something else, never worse.
@@ -111,17 +146,15 @@ static void test_db_record__damaged_bytes_are_survived(void **state)
         struct reader r;
         struct record_section s;
         struct record_floats f;
-        struct db_row got[RECORD_PIECE];
-        int64_t starts[RECORD_PIECE];
-        size_t count;
+        struct record_run run;
         buf_put(&bad, out.ptr, n < out.len ? n : out.len);
         if (n >= out.len)
             bad.ptr[(n - out.len) / 8] ^= (uint8_t)(1u << (n - out.len) % 8);
         err e = record_open(buf_slice(&bad), &r);
         while (e == OK && (e = record_next(&r, &s)) == OK) {
             if (s.kind == RECORD_FLOATS && record_floats_init(&f, &s) == OK)
-                while (record_floats_next(&f, got, starts, &count) == OK)
-                    ;
+                while (record_floats_next(&f, &run) == OK)
+                    assert_true(run.id + run.count <= RECORD_ID_MAX);
         }
         assert_true(e == ERR_CORRUPT || e == ERR_NOTFOUND);
         buf_fini(&bad);
@@ -156,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_db_record__example),
         cmocka_unit_test(test_db_record__floats_round_trip),
+        cmocka_unit_test(test_db_record__neighbours_are_one_run),
         cmocka_unit_test(test_db_record__damaged_bytes_are_survived),
         cmocka_unit_test(test_db_record__definitions_round_trip),
     };
