@@ -14,6 +14,7 @@ struct rules_flags rules_flags_defaults(void)
     return (struct rules_flags){.outage_tolerance_ms = RULES_OUTAGE_TOLERANCE_MS,
                                 .grace_period_ms = RULES_GRACE_PERIOD_MS,
                                 .resend_delay_ms = RULES_RESEND_DELAY_MS,
+                                .look_ms = RULES_LOOK_MS,
                                 .workers = RULES_WORKERS_DEFAULT};
 }
 
@@ -28,6 +29,11 @@ size_t rules_flag_table(struct rules_flags *f, struct flag *out)
          FLAG_DURATION, &f->grace_period_ms, false},
         {"rules.alert.resend-delay", "duration", "Least time before an alert is sent again.",
          FLAG_DURATION, &f->resend_delay_ms, false},
+        {"rules.critical-look-interval", "duration",
+         "How often alerting rules with severity=\"critical\" and without \"for\" are looked at, "
+         "where "
+         "they are evaluated less often; 0s: never between evaluations.",
+         FLAG_DURATION, &f->look_ms, false},
         {"rules.max-concurrent-evals", "count", "Groups of rules that are evaluated at once.",
          FLAG_COUNT, &f->workers, false},
     };
@@ -68,6 +74,7 @@ void serve_rules_open(struct config_reloader *r, struct api *api, const struct r
                                                   .commit = commit,
                                                   .discard = discard};
     struct rules_options o = {.workers = (unsigned)MIN(MAX(f->workers, 1), RULES_WORKERS_MAX),
+                              .look_ms = f->look_ms,
                               .more = serve_slo_rules};
     o.env.querier.env.source = api->env.source;
     o.env.querier.options = api->features;

@@ -11,7 +11,7 @@
 enum { RULES_FLAGS_MAX = 8 };
 
 struct rules_flags {
-    int64_t outage_tolerance_ms, grace_period_ms, resend_delay_ms;
+    int64_t outage_tolerance_ms, grace_period_ms, resend_delay_ms, look_ms;
     uint64_t workers;
 };
 

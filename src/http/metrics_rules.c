@@ -115,6 +115,16 @@ void metrics_rules(struct api *api, struct buf *b)
          "Labels and annotations that could not be expanded.", (double)load(&c->template_failures)},
         {"varve_rules_alerts_told_total", "counter",
          "Alerts handed up to be sent, resends included.", (double)load(&c->alerts_told)},
+        {"varve_rules_looks_total", "counter",
+         "Looks at the critical rules of a group between two evaluations.",
+         (double)load(&c->looks)},
+        {"varve_rules_look_failures_total", "counter", "Rules whose expression failed at a look.",
+         (double)load(&c->look_failures)},
+        {"varve_rules_looks_skipped_total", "counter",
+         "Looks that did not take place because the group, or all workers, were busy.",
+         (double)load(&c->looks_skipped)},
+        {"varve_rules_look_alerts_total", "counter", "Alerts that a look found first.",
+         (double)load(&c->look_alerts)},
     };
     metric_put(b, ALL, COUNT_OF(ALL));
     put_groups(api->rules, b);

@@ -102,6 +102,12 @@ static bool goes_on(const struct active_alert *a, const struct alert_timing *t)
            t->ts_ms - a->keep_firing_since_ms < t->keep_firing_for_ms;
 }
 
+static err over_limit(const struct alert_timing *t, size_t active, struct diag *d)
+{
+    return diag_set(d, ERR_LIMIT, "exceeded limit of %lld with %zu alerts", (long long)t->limit,
+                    active);
+}
+
 static err check_candidates(const struct alert_set *s, const struct alert_candidate *candidates,
                             size_t count, const struct alert_timing *t, struct diag *d)
 {
@@ -116,10 +122,7 @@ static err check_candidates(const struct alert_set *s, const struct alert_candid
                 "vector contains metrics with the same labelset after applying alert labels");
     while (meet(&m, &a, &c))
         active += c != NULL || goes_on(a, t);
-    if (t->limit > 0 && active > (uint64_t)t->limit)
-        return diag_set(d, ERR_LIMIT, "exceeded limit of %lld with %zu alerts", (long long)t->limit,
-                        active);
-    return OK;
+    return t->limit > 0 && active > (uint64_t)t->limit ? over_limit(t, active, d) : OK;
 }
 
 static bool same_texts(struct labels a, struct labels b)
@@ -263,6 +266,52 @@ err alert_set_update(struct alert_set *s, struct alert_candidate *candidates, si
     return OK;
 }
 
+/* ---- A look between two evaluations ---- */
+
+static bool is_active(const struct active_alert *a)
+{
+    return a != NULL && a->state != ALERT_STATE_INACTIVE;
+}
+
+static err check_look(const struct alert_set *s, const struct alert_candidate *candidates,
+                      size_t count, const struct alert_timing *t, struct diag *d)
+{
+    struct alert_timing all_stay = *t;
+    struct meeting m = {s, candidates, count, 0, 0};
+    struct active_alert *a;
+    const struct alert_candidate *c;
+    size_t active = 0;
+    all_stay.limit = 0;
+    TRY(check_candidates(s, candidates, count, &all_stay, d));
+    while (meet(&m, &a, &c))
+        active += c != NULL || is_active(a);
+    return t->limit > 0 && active > (uint64_t)t->limit ? over_limit(t, active, d) : OK;
+}
+
+err alert_set_look(struct alert_set *s, struct alert_candidate *candidates, size_t count,
+                   const struct alert_timing *t, size_t *begun, struct diag *d)
+{
+    if (count > 1)
+        qsort(candidates, count, sizeof(*candidates), compare_candidates);
+    TRY(check_look(s, candidates, count, t, d));
+    struct active_alert **items = mem_alloc((s->count + count + 1) * sizeof(struct active_alert *));
+    struct meeting m = {s, candidates, count, 0, 0};
+    struct active_alert *a;
+    const struct alert_candidate *c;
+    size_t kept = 0;
+    *begun = 0;
+    while (meet(&m, &a, &c)) {
+        if (c != NULL && !is_active(a)) {
+            a = given(a, c, t);
+            (*begun)++;
+        }
+        items[kept++] = a;
+    }
+    mem_free(s->items);
+    *s = (struct alert_set){items, kept};
+    return OK;
+}
+
 /* ---- From elsewhere ---- */
 
 static size_t place_of(const struct alert_set *s, hash128 id)
@@ -323,6 +372,8 @@ static bool needs_sending(const struct active_alert *a, const struct alert_sendi
 {
     if (a->state == ALERT_STATE_PENDING || (how->firing_only && a->state != ALERT_STATE_FIRING))
         return false;
+    if (how->first_only)
+        return a->state == ALERT_STATE_FIRING && a->last_sent_ms == ALERT_NEVER;
     if (a->resolved_at_ms > a->last_sent_ms || a->last_sent_ms == ALERT_NEVER)
         return true;
     return a->last_sent_ms + how->resend_delay_ms < how->ts_ms;

@@ -1,6 +1,7 @@
 /* alert.h -- the alerts of one rule: what is pending, firing, or ended a short while ago.
  *
- * A set changes only by evaluations (alert_set_update) and by the end of its rule. Alerts stand in
+ * A set changes only by evaluations (alert_set_update), looks between them (alert_set_look) and by
+ * the end of its rule. Alerts stand in
  * the order of the hashes of their labels, so two sets meet by walking both. Threads: whoever owns
  * the rule guards it. */
 #ifndef RULES_ALERT_H
@@ -68,6 +69,12 @@ hash128 alert_id(struct labels ls);
 MUST_USE err alert_set_update(struct alert_set *s, struct alert_candidate *candidates, size_t count,
                               const struct alert_timing *t, bool *changed, struct diag *d);
 
+/* Take over what is new in a result between two evaluations, and what had ended; `candidates` are
+ * sorted here. Nothing ends, and alerts that are pending or fire stay as they are. `*begun`: how
+ * many there are of these. Errors as above. */
+MUST_USE err alert_set_look(struct alert_set *s, struct alert_candidate *candidates, size_t count,
+                            const struct alert_timing *t, size_t *begun, struct diag *d);
+
 /* Put in an alert that was known before; the texts are copied. */
 void alert_set_restore(struct alert_set *s, const struct active_alert *a);
 
@@ -77,6 +84,7 @@ void alert_set_move(struct alert_set *to, struct alert_set *from);
 struct alert_sending {
     int64_t ts_ms, interval_ms, resend_delay_ms;
     bool firing_only; /* the evaluation failed: only keep alive what fires */
+    bool first_only;  /* between evaluations: what fires and nobody was told of */
     str generator_url;
 };
 /* What is to be handed up after an evaluation, noted as sent; in `a`, aliasing the set. ERR_LIMIT

@@ -108,6 +108,9 @@ static err define_rule(struct group *g, const struct rule_group_def *gd, const s
         labels_copy(own, &g->arena, &r->labels) != OK ||
         annotations_of(def, &g->arena, &r->annotations) != OK)
         return over_budget(d);
+    r->looked_at = r->alerting && r->for_ms == 0 &&
+                   str_eq(labels_get(r->labels, STR("severity")), STR("critical"));
+    g->looked_at = g->looked_at || r->looked_at;
     TRY(make_url(g, r, d));
     return r->alerting ? rule_text_open(r->name, r->labels, r->annotations, &r->texts, d) : OK;
 }

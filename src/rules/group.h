@@ -1,8 +1,8 @@
 /* group.h -- a group of rules: evaluated one after the other, each written before the next begins.
  *
  * Nothing here has threads or a clock of its own: who evaluates says when, so that tests and
- * replays run the same code as the server. group_eval() must not run twice at once for one group;
- * others may read what group_lock() guards meanwhile. */
+ * replays run the same code as the server. group_eval() and group_look() must not run twice at once
+ * for one group; others may read what group_lock() guards meanwhile. */
 #ifndef RULES_GROUP_H
 #define RULES_GROUP_H
 
@@ -31,8 +31,9 @@ struct rules_timing {
 };
 
 struct rules_counters {                                   /* of all groups together */
-    atomic_uint_least64_t template_failures, alerts_told; /* relaxed */
-    struct rules_timing rules, groups;                    /* how long evaluations took */
+    atomic_uint_least64_t template_failures, alerts_told; /* relaxed, as are these: */
+    atomic_uint_least64_t looks, look_failures, looks_skipped, look_alerts;
+    struct rules_timing rules, groups; /* how long evaluations took */
 };
 
 struct rules_env { /* what groups work with; borrowed for their life */
@@ -64,6 +65,7 @@ struct group {
     struct labels external_labels;
     struct rule *rules;
     size_t rule_count;
+    bool looked_at; /* group_look() has something to do */
     hash128 key;    /* of file and name */
     hash128 digest; /* of the whole definition: equal when nothing was changed */
     const struct rules_env *env;
@@ -93,6 +95,11 @@ void group_close(struct group *g); /* NULL is allowed */
 
 /* Evaluate all rules as of `ts_ms`. */
 void group_eval(struct group *g, int64_t ts_ms);
+
+/* Between two evaluations: look at rules that say severity="critical" and have no `for`, as of
+ * `ts_ms`. What is new fires and is told at once; nothing ends, nothing is written to the store:
+ * the next evaluation goes on from there. Not before the first one, and not while one runs. */
+void group_look(struct group *g, int64_t ts_ms);
 
 /* Take over states from what was the group before; rules meet by name and labels. Alerts of rules
  * that are gone end and are told of, their series become stale at the next evaluation. Neither is

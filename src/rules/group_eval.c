@@ -19,6 +19,7 @@ struct eval { /* of one rule */
     struct arena *arena;
     struct rule_sample *samples;
     size_t sample_count; /* without stale markers */
+    bool look;           /* between two evaluations */
     struct diag diag;
 };
 
@@ -99,6 +100,7 @@ static void send_alerts(struct eval *x, bool changed, bool failed)
                                 .interval_ms = x->g->interval_ms,
                                 .resend_delay_ms = env->resend_delay_ms,
                                 .firing_only = failed,
+                                .first_only = x->look,
                                 .generator_url = x->r->generator_url};
     struct alert *alerts = NULL;
     size_t count = 0;
@@ -336,4 +338,66 @@ void group_eval(struct group *g, int64_t ts_ms)
     mark_orphans(g, ts_ms - g->query_offset_ms, &a);
     arena_fini(&a);
     finish(g, ts_ms, began_ns, began_ms, samples);
+}
+
+/* ---- Between evaluations ---- */
+
+/* Alerts of a rule that are new. */
+static err look_at_rule(struct eval *x)
+{
+    struct rule_vector v;
+    struct alert_candidate *cs = NULL;
+    const struct alert_timing t = {
+        .ts_ms = x->ts_ms, .keep_firing_for_ms = x->r->keep_firing_for_ms, .limit = x->g->limit};
+    size_t begun = 0;
+    TRY(rule_query(x->querier, &x->who, x->r->expr, x->sample_ms, x->arena, &v, &x->diag));
+    if (v.count == 0)
+        return OK;
+    TRY(candidates_of(x, &v, &cs));
+    group_lock(x->g);
+    err e = alert_set_look(&x->r->alerts, cs, v.count, &t, &begun, &x->diag);
+    group_unlock(x->g);
+    if (e == OK && begun > 0)
+        send_alerts(x, true, false);
+    if (e == OK && x->g->env->counters != NULL)
+        add(&x->g->env->counters->look_alerts, begun);
+    return e;
+}
+
+static bool was_evaluated(struct group *g)
+{
+    group_lock(g);
+    bool was = g->evals > 0;
+    group_unlock(g);
+    return was;
+}
+
+void group_look(struct group *g, int64_t ts_ms)
+{
+    struct arena a;
+    struct rules_counters *c = g->env->counters;
+    struct rule_querier querier = g->env->querier;
+    querier.options.subquery_step_ms = g->subquery_step_ms;
+    if (!was_evaluated(g))
+        return;
+    arena_init(&a, RULE_EVAL_BYTES_MAX);
+    for (size_t i = 0; i < g->rule_count && !query_switch_stopped(&g->off); i++) {
+        struct eval x = {.g = g,
+                         .querier = &querier,
+                         .who = {"rule", g->file, g->name, &g->off},
+                         .r = &g->rules[i],
+                         .ts_ms = ts_ms,
+                         .sample_ms = ts_ms - g->query_offset_ms,
+                         .arena = &a,
+                         .look = true};
+        if (!x.r->looked_at)
+            continue;
+        /* Why is said by the next evaluation, if it fails as well. */
+        if (look_at_rule(&x) != OK && c != NULL && !query_switch_stopped(&g->off))
+            add(&c->look_failures, 1);
+        arena_reset(&a);
+    }
+    arena_fini(&a);
+    if (c != NULL)
+        add(&c->looks, 1);
 }

@@ -19,9 +19,36 @@ static int64_t now_ns(void)
     return clock_wall_ms() * 1000000;
 }
 
-static int64_t due_ns(const struct managed *it)
+/* When the group is to be evaluated, or marked stale. */
+static int64_t slot_due_ns(const struct managed *it)
 {
     return it->left ? it->slot_ns : it->slot_ns + it->group->interval_ms * 1000000;
+}
+
+/* Between two looks, or a look and an evaluation; 0: it is not looked at. */
+static int64_t look_step_ns(const struct rules *m, const struct managed *it)
+{
+    int64_t interval_ms = it->group->interval_ms, look_ms = m->options.look_ms;
+    if (it->left || look_ms <= 0 || !it->group->looked_at || interval_ms <= look_ms)
+        return 0;
+    return interval_ms * 1000000 / ((interval_ms + look_ms - 1) / look_ms);
+}
+
+/* When the group is to be looked at before it is evaluated; INT64_MAX: not any more. */
+static int64_t look_due_ns(const struct rules *m, const struct managed *it)
+{
+    int64_t step_ns = look_step_ns(m, it), end_ns = slot_due_ns(it);
+    if (step_ns == 0)
+        return INT64_MAX;
+    bool looked = it->looked_ns > it->slot_ns && it->looked_ns < end_ns;
+    int64_t done = looked ? (it->looked_ns - it->slot_ns) / step_ns : 0;
+    int64_t next_ns = it->slot_ns + (done + 1) * step_ns;
+    return next_ns < end_ns - step_ns / 2 ? next_ns : INT64_MAX;
+}
+
+static int64_t due_ns(const struct rules *m, const struct managed *it)
+{
+    return MIN(slot_due_ns(it), look_due_ns(m, it));
 }
 
 /* The entry that is due first and not running, or NULL. Holding `lock`. */
@@ -34,7 +61,7 @@ static struct managed *first_due(struct rules *m, int64_t now)
             continue;
         if (!it->left && it->slot_ns > now) /* the clock was set back */
             it->slot_ns = group_slot_ns(it->group, now);
-        if (first == NULL || due_ns(it) < due_ns(first))
+        if (first == NULL || due_ns(m, it) < due_ns(m, first))
             first = it;
     }
     return first;
@@ -72,6 +99,28 @@ static void evaluate(struct rules *m, struct managed *it, int64_t now)
     not_running(m, g);
 }
 
+/* Look at what is due; of several moments that have passed at the last, and not when that is long
+ * ago. Holding `lock`, which is given up meanwhile. */
+static void look(struct rules *m, struct managed *it, int64_t now)
+{
+    struct group *g = it->group;
+    int64_t step_ns = look_step_ns(m, it), due = look_due_ns(m, it);
+    int64_t left = (slot_due_ns(it) - step_ns / 2 - 1 - due) / step_ns; /* before the evaluation */
+    int64_t skipped = MIN((now - due) / step_ns, left);
+    it->looked_ns = due + skipped * step_ns;
+    bool late = now - it->looked_ns > step_ns / 2;
+    (void)atomic_fetch_add_explicit(&m->counters.looks_skipped, (uint64_t)(skipped + late),
+                                    memory_order_relaxed);
+    if (late)
+        return;
+    int64_t ts_ms = it->looked_ns / 1000000;
+    it->running = true;
+    mutex_unlock(&m->lock);
+    group_look(g, ts_ms);
+    mutex_lock(&m->lock);
+    not_running(m, g);
+}
+
 /* Holding `lock`, which is given up meanwhile. */
 static void bury(struct rules *m, struct managed *it)
 {
@@ -89,6 +138,16 @@ static void bury(struct rules *m, struct managed *it)
     group_close(g);
 }
 
+static void run(struct rules *m, struct managed *it, int64_t now)
+{
+    if (it->left)
+        bury(m, it);
+    else if (slot_due_ns(it) <= now)
+        evaluate(m, it, now);
+    else
+        look(m, it, now);
+}
+
 static void *work(void *arg)
 {
     struct rules *m = arg;
@@ -96,14 +155,11 @@ static void *work(void *arg)
     while (!m->stopping) {
         int64_t now = now_ns();
         struct managed *it = first_due(m, now);
-        if (it != NULL && due_ns(it) <= now) {
-            if (it->left)
-                bury(m, it);
-            else
-                evaluate(m, it, now);
+        if (it != NULL && due_ns(m, it) <= now) {
+            run(m, it, now);
             continue;
         }
-        uint64_t wait_ns = it != NULL ? MIN((uint64_t)(due_ns(it) - now), NAP_NS) : NAP_NS;
+        uint64_t wait_ns = it != NULL ? MIN((uint64_t)(due_ns(m, it) - now), NAP_NS) : NAP_NS;
         (void)cond_wait_until(&m->changed, &m->lock, clock_mono_ns() + wait_ns);
     }
     mutex_unlock(&m->lock);

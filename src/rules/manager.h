@@ -4,7 +4,8 @@
  * configuration, when there is no store yet; rules_start() with the store; then reloads, reads and
  * changes by the API in any order; rules_stop(), rules_close(). A group keeps its slots: its
  * evaluations are as of multiples of the interval plus an offset of its own, and when one takes too
- * long those it missed are counted, not made up for. */
+ * long those it missed are counted, not made up for. Looks between evaluations divide the interval
+ * evenly; one whose time has passed is skipped. */
 #ifndef RULES_MANAGER_H
 #define RULES_MANAGER_H
 
@@ -14,6 +15,7 @@
 enum {
     RULES_WORKERS_DEFAULT = 4,
     RULES_WORKERS_MAX = 256,
+    RULES_LOOK_MS = 15000,
     RULES_GROUPS_MAX = 20000,
     RULES_NAMESPACES_MAX = 10000,       /* of groups set by the API */
     RULES_NAMESPACE_BYTES_MAX = 200,    /* a file is named after it */
@@ -22,8 +24,10 @@ enum {
 };
 
 struct rules_options {
-    unsigned workers;     /* groups evaluated at once; 1..RULES_WORKERS_MAX */
-    int64_t interval_ms;  /* of groups, when nothing else says so */
+    unsigned workers;    /* groups evaluated at once; 1..RULES_WORKERS_MAX */
+    int64_t interval_ms; /* of groups, when nothing else says so */
+    int64_t look_ms; /* groups with critical rules are looked at that often (group_look()); 0: by
+                        their evaluations only */
     struct rules_env env; /* but for what rules_start() brings: store, appender, log */
     /* Rules that others make: called by each rules_prepare(). NULL: none. */
     err (*more)(void *arg, struct config *c, struct arena *a, struct rule_file **files,

@@ -7,7 +7,8 @@
 
 struct managed { /* a group in force, or one that has left and is yet to be marked stale */
     struct group *group;
-    int64_t slot_ns; /* the time it was evaluated as of last, or of the slot before it came */
+    int64_t slot_ns;   /* the time it was evaluated as of last, or of the slot before it came */
+    int64_t looked_ns; /* when it was looked at last between evaluations, or could not be */
     bool running;
     bool left; /* at slot_ns its series are marked stale, then group is NULL */
 };

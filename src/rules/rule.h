@@ -22,6 +22,7 @@ struct rule {
     str expr;                          /* as it is printed again: what upstream shows and hashes */
     struct labels labels, annotations; /* as written, the group's labels included; sorted */
     int64_t for_ms, keep_firing_for_ms;
+    bool looked_at;              /* between evaluations too: it is critical and fires at once */
     struct rule_text_set *texts; /* of labels and annotations; owned; NULL: of a recording rule */
     str generator_url;
     hash128 key; /* group, name and labels, and which of several such: what state is kept under */

@@ -41,6 +41,7 @@ struct world {
     struct watched_group groups[GROUPS_MAX];
     int running, running_max; /* queries at once */
     bool overlaps;            /* two of one group were */
+    int64_t look_ms;          /* of critical rules between evaluations; 0: never */
     unsigned slow_us;         /* how long a query of a group "slow..." takes */
     struct buf told;          /* "firing A; removed B; " */
     atomic_bool looked_enough;
@@ -131,7 +132,7 @@ static void open_store(struct world *w)
 
 static void open_rules(struct world *w, unsigned workers)
 {
-    struct rules_options o = {.workers = workers, .interval_ms = 60000};
+    struct rules_options o = {.workers = workers, .interval_ms = 60000, .look_ms = w->look_ms};
     w->watch = (struct query_watch){w, begin, end};
     w->sink = (struct alert_sink){w, write_down};
     o.env.querier = (struct rule_querier){.env = {.source = &QUERY_SOURCE_DB}, .watch = &w->watch};
@@ -142,13 +143,18 @@ static void open_rules(struct world *w, unsigned workers)
     w->rules = rules_open(&o);
 }
 
-static void open_world(struct world *w, unsigned workers)
+static void open_world_that_looks(struct world *w, unsigned workers, int64_t look_ms)
 {
-    *w = (struct world){.dir = "/tmp/varve-manager-XXXXXX"};
+    *w = (struct world){.dir = "/tmp/varve-manager-XXXXXX", .look_ms = look_ms};
     assert_non_null(mkdtemp(w->dir));
     mutex_init(&w->lock);
     open_store(w);
     open_rules(w, workers);
+}
+
+static void open_world(struct world *w, unsigned workers)
+{
+    open_world_that_looks(w, workers, 0);
 }
 
 static void close_world(struct world *w)
@@ -316,6 +322,64 @@ static void test_manager__counts_what_it_misses_and_never_overlaps(void **state)
     assert_in_range(missed, 3, 1000); /* two of three */
     assert_in_range(iterations - missed, count_of(&c->evaluations), count_of(&c->evaluations) + 1);
     assert_true(count_of(&quick->evaluations) > count_of(&c->evaluations));
+    rules_view_fini(&v);
+    close_world(&w);
+}
+
+#define CRITICAL(name)                                                                             \
+    "- name: " name "\n  interval: 400ms\n  rules:\n"                                              \
+    "  - {alert: C, expr: vector(1), labels: {severity: critical}}\n"
+
+static uint64_t looks(struct world *w)
+{
+    return count_of(&rules_counters(w->rules)->looks);
+}
+
+/* The interval is divided evenly: 400 ms by 150 ms are three looks and evaluations, 133 ms apart.
+ */
+static void test_manager__looks_at_critical_rules_between_evaluations(void **state)
+{
+    struct world w;
+    int64_t seen[3] = {0};
+    (void)state;
+    open_world_that_looks(&w, 4, 150);
+    load_and_start(&w, "groups:\n" CRITICAL(
+                           "c") "- name: other\n  interval: 400ms\n  rules:\n"
+                                "  - {alert: W, expr: vector(1), labels: {severity: warning}}\n");
+    (void)evaluations(&w, "c", 5);
+    rules_stop(w.rules);
+    assert_false(w.overlaps);
+    (void)check_times(&w, "other", 400, 1);
+    struct rules_view v = rules_view(w.rules);
+    int64_t slot_ms = group_slot_ns(find_group(&v, "c"), w.seen[0].ts_ms * 1000000) / 1000000;
+    rules_view_fini(&v);
+    for (size_t i = 0; i < w.count; i++) {
+        const struct seen *s = &w.seen[i];
+        if (strcmp(s->group, "c") != 0)
+            continue;
+        int64_t into_ms = ((s->ts_ms - slot_ms + 2) % 400 + 400) % 400; /* slots are in ns */
+        assert_true(into_ms % 133 <= 4);
+        assert_true(s->began_ms >= s->ts_ms);
+        seen[into_ms / 133]++;
+    }
+    assert_true(seen[0] >= 5 && seen[1] >= 2 && seen[2] >= 2);
+    assert_true(looks(&w) >= (uint64_t)(seen[1] + seen[2]));
+    close_world(&w);
+}
+
+static void test_manager__skips_looks_of_a_group_that_is_late(void **state)
+{
+    struct world w;
+    (void)state;
+    open_world_that_looks(&w, 2, 100);
+    w.slow_us = 390000; /* nearly as long as it has: no look is in time */
+    load_and_start(&w, "groups:\n" CRITICAL("slow"));
+    (void)evaluations(&w, "slow", 4);
+    rules_stop(w.rules);
+    assert_false(w.overlaps);
+    assert_true(count_of(&rules_counters(w.rules)->looks_skipped) >= 2);
+    struct rules_view v = rules_view(w.rules);
+    assert_true(count_of(&find_group(&v, "slow")->counters.missed) <= 1);
     rules_view_fini(&v);
     close_world(&w);
 }
@@ -528,6 +592,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_manager__evaluates_at_aligned_times_that_are_spread),
         cmocka_unit_test(test_manager__counts_what_it_misses_and_never_overlaps),
+        cmocka_unit_test(test_manager__looks_at_critical_rules_between_evaluations),
+        cmocka_unit_test(test_manager__skips_looks_of_a_group_that_is_late),
         cmocka_unit_test(test_manager__evaluates_so_many_groups_at_once),
         cmocka_unit_test(test_manager__reloads_keep_what_did_not_change),
         cmocka_unit_test(test_manager__a_bad_file_changes_nothing),
