@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "cli/serve_alerting.h"
+#include "notify/digester.h"
 #include "notify/notify_health.h"
+#include "rules/slo_engine.h"
 
 enum { START_DELAY_MS = 60000 }; /* rules say alerts anew that often */
 enum { HISTORY_BYTES = 256 << 20 };
@@ -16,6 +19,7 @@ static struct {
     struct config_reloader *reloader;
     struct notify_flags flags;
     struct notify_service *service; /* NULL: not started, or not wanted */
+    struct digester *digester;
     struct notify_health health;
     struct buf dir, url, files;
 } own;
@@ -111,6 +115,46 @@ void serve_notify_open(struct config_reloader *r, struct api *api, const struct 
         config_subscribe(r, &part);
 }
 
+/* ---- Digests ---- */
+
+struct slo_taker {
+    void (*take)(void *to, const struct digest_slo *slo);
+    void *to;
+};
+
+static bool give_slo(void *arg, const struct slo_view *v)
+{
+    const struct slo_taker *t = arg;
+    const struct digest_slo slo = {.name = v->def->name,
+                                   .service = v->def->service,
+                                   .labels = &v->def->labels,
+                                   .remaining = v->status.remaining,
+                                   .projected = v->status.projected};
+    if (v->booked_ms != INT64_MIN) /* else its books are being read */
+        t->take(t->to, &slo);
+    return true;
+}
+
+static void give_slos(void *arg, void (*take)(void *to, const struct digest_slo *slo), void *to)
+{
+    struct slo_taker t = {take, to};
+    (void)arg;
+    if (own.api->slos != NULL)
+        slo_engine_each(own.api->slos, give_slo, &t);
+}
+
+static err start_digests(struct diag *d)
+{
+    const struct digester_options o = {
+        .service = own.service, .start_delay_ms = own.flags.start_delay_ms, .slos = give_slos};
+    own.digester = digester_open(&o, clock_wall_ms());
+    return digester_start(own.digester) == OK
+               ? OK
+               : diag_set(d, ERR_IO, "the thread that makes digests cannot be started");
+}
+
+/* ---- Start and end ---- */
+
 err serve_notify_start(const char *data_path, struct diag *d)
 {
     if (own.flags.config_file[0] == '\0')
@@ -144,7 +188,7 @@ err serve_notify_start(const char *data_path, struct diag *d)
         notify_service_start(own.service) != OK)
         return diag_set(d, ERR_IO, "the thread that tells people cannot be started");
     own.api->notify = own.service;
-    return OK;
+    return start_digests(d);
 }
 
 void serve_notify_close(void)
@@ -153,6 +197,8 @@ void serve_notify_close(void)
         alert_fanout_leave(serve_alerting_fanout(), own.service);
     if (own.api != NULL)
         own.api->notify = NULL;
+    digester_close(own.digester);
+    own.digester = NULL;
     notify_service_close(own.service);
     own.service = NULL;
     buf_fini(&own.dir);

@@ -23,6 +23,7 @@ enum state_kind { /* of what a key is; on disk */
                   STATE_INCIDENT = 4,
                   STATE_MAINTENANCE = 5,
                   STATE_NOTICE = 6,
+                  STATE_DIGEST = 7,
 };
 
 struct state_log;

@@ -166,7 +166,6 @@ static void test_ext__not_acted_upon(void **state)
         {"acknowledgements: {clear_on_resolve: false}", "clear_on_resolve: false"},
         {"acknowledgements: {inbound: {}}", "inbound"},
         {"heartbeats: []", "heartbeats"},
-        {"digests: []", "digests"},
         {"history: {}", "history"},
     };
     (void)state;
