@@ -7,6 +7,7 @@
 
 #include "config/alerting_ext.h"
 #include "notify/ack_link.h"
+#include "notify/inbound.h"
 #include "notify/notify_template.h"
 #include "notify/route.h"
 
@@ -157,6 +158,10 @@ static err check_secrets(const struct alerting_ext *x, struct diag *d)
     if (links != NULL && links->enabled)
         TRY(ack_signer_open(links, STR(""), &signer, d));
     ack_signer_close(signer);
+    struct inbound *inbound = NULL;
+    if (x->acknowledgements.inbound != NULL)
+        TRY(inbound_open(x->acknowledgements.inbound, &inbound, d));
+    inbound_close(inbound);
     return OK;
 }
 

@@ -214,8 +214,6 @@ static err ack_finish(struct decode *c, const struct yaml *n, void *s)
         config_note_unsupported(c, n, "clear_on_resolve: false");
     if (a->propagate)
         config_note_unsupported(c, n, "propagate: true");
-    if (a->inbound != NULL)
-        config_note_unsupported(c, n, "inbound");
     return OK;
 }
 

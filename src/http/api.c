@@ -11,6 +11,7 @@
 #include "http/cost.h"
 #include "http/json.h"
 #include "http/query_track.h"
+#include "notify/inbound.h"
 #include "query/parser.h"
 
 enum {
@@ -249,6 +250,18 @@ static const struct http_route ROUTES[] = {
      .run = api_ack_link,
      .on_pool = true,
      .body_bytes_max = INCIDENT_BODY_BYTES_MAX},
+    {.path = "/api/v1/alerting/inbound/pagerduty",
+     .methods = HTTP_POST,
+     .scope = SCOPE_NOBODY, /* its signature says who sent it */
+     .run = api_inbound_pagerduty,
+     .on_pool = true,
+     .body_bytes_max = INBOUND_BODY_BYTES_MAX},
+    {.path = "/api/v1/alerting/inbound/opsgenie",
+     .methods = HTTP_POST,
+     .scope = SCOPE_NOBODY, /* it has a token of its own */
+     .run = api_inbound_opsgenie,
+     .on_pool = true,
+     .body_bytes_max = INBOUND_BODY_BYTES_MAX},
     {.path = "/api/v1/alerting/test",
      .methods = HTTP_POST,
      .scope = SCOPE_ADMIN,

@@ -77,8 +77,9 @@ struct api {
     uint64_t read_samples_max, read_active_max, read_frame_bytes; /* --storage.remote.read-* */
     _Atomic uint64_t read_active, federation_errors;
     _Atomic uint64_t queries_failed, query_samples, config_reloads_failed;
-    _Atomic uint64_t alerts_invalid;      /* posted to API v2 */
-    struct tries bad_links, acks_by_link; /* api_ack_link.c: by address, by incident */
+    _Atomic uint64_t alerts_invalid; /* posted to API v2 */
+    struct tries forged;             /* links and webhooks without the secret, by address */
+    struct tries acks_by_link;       /* by incident */
     atomic_bool reload_ok;
     _Atomic int64_t reload_ms;
 };
@@ -212,7 +213,9 @@ void api_alerting_history(struct http_request *r);
 void api_slos(struct http_request *r);
 void api_incidents(struct http_request *r); /* api_incidents.c */
 void api_incident(struct http_request *r);
-void api_ack_link(struct http_request *r); /* api_ack_link.c */
+void api_ack_link(struct http_request *r);          /* api_ack_link.c */
+void api_inbound_pagerduty(struct http_request *r); /* api_inbound.c */
+void api_inbound_opsgenie(struct http_request *r);
 void api_search_metric_names(struct http_request *r);
 void api_search_label_names(struct http_request *r);
 void api_search_label_values(struct http_request *r);

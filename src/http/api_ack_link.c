@@ -110,7 +110,7 @@ static bool read_link(struct http_request *r, int64_t now_ms, struct ack_token *
                                 : notify_service_read_ack_link(api->notify, token, now_ms, out);
     if (e == OK)
         return true;
-    bool room = tries_take(&api->bad_links, http_client(r), now_ms, BAD_LINKS_MAX);
+    bool room = tries_take(&api->forged, http_client(r), now_ms, BAD_LINKS_MAX);
     if (e == ERR_UNSUPPORTED) {
         say(r, 404, "No links", "This server makes no links by which incidents are acknowledged.");
     } else if (e == ERR_ORDER) {

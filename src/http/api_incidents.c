@@ -89,6 +89,7 @@ static void put_incident(struct buf *b, const struct incident_view *v)
     buf_put_str(b, STR("{\"by\":"));
     json_str(b, v->acked_by);
     put_text(b, "comment", v->comment);
+    put_text(b, "via", str_from(ack_via_name(v->acked_via)));
     put_time(b, "at", v->acked_ms);
     put_time(b, "expires", v->ack_expires_ms);
     buf_put_str(b, STR("}}"));

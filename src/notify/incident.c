@@ -104,13 +104,6 @@ static void open_incident(struct engine *e, struct group *g, struct labels ls,
              LOG_STR("group", g->key));
 }
 
-void incident_clear_ack(struct incident *i)
-{
-    i->acked_ms = i->ack_expires_ms = 0;
-    buf_reset(&i->by);
-    buf_reset(&i->comment);
-}
-
 /* On disk it is open until everybody was told: after a crash the end is told again. */
 static void set_resolved(struct engine *e, struct incident *i, int64_t now_ms)
 {

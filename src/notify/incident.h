@@ -18,10 +18,22 @@ enum {
     INCIDENT_KEPT_MAX = 1000,     /* ... and no more of them than that */
     INCIDENT_BYTES_MAX = 8 << 20, /* of one */
     INCIDENT_BY_BYTES_MAX = 256,
+    INCIDENT_SKEW_MS = 300000, /* that far a provider's clock may be from ours */
     INCIDENT_COMMENT_BYTES_MAX = 4096,
 };
 
 enum incident_state { INCIDENT_OPEN, INCIDENT_ACKED, INCIDENT_RESOLVED, INCIDENT_STATES };
+
+enum ack_via { /* on disk */
+               ACK_VIA_API,
+               ACK_VIA_LINK,
+               ACK_VIA_PAGERDUTY,
+               ACK_VIA_OPSGENIE,
+               ACK_VIAS,
+};
+
+/* "api", "link", "pagerduty", "opsgenie". */
+const char *ack_via_name(enum ack_via via);
 
 struct incident;
 
@@ -40,6 +52,7 @@ struct incident_view { /* borrowed until the engine is called again */
     int64_t next_ms;       /* when the next level is due; 0: none is, or it stands still */
     bool paused;           /* all alerts are suppressed */
     str acked_by, comment; /* while it is acknowledged */
+    enum ack_via acked_via;
     int64_t acked_ms, ack_expires_ms; /* 0: never */
     size_t firing_count, alert_count;
 };
@@ -49,8 +62,6 @@ bool incidents_next(const struct engine *e, int64_t now_ms, size_t *at, struct i
 /* ERR_NOTFOUND */
 MUST_USE err incident_get(const struct engine *e, str id, int64_t now_ms,
                           struct incident_view *out);
-
-enum ack_via { ACK_VIA_API, ACK_VIA_LINK, ACK_VIA_PAGERDUTY, ACK_VIA_OPSGENIE };
 
 struct incident_ack {
     str by, comment;
@@ -64,6 +75,29 @@ MUST_USE err incident_ack(struct engine *e, str id, const struct incident_ack *a
                           struct diag *d);
 /* ERR_NOTFOUND; ERR_ORDER  it is not acknowledged, or resolved */
 MUST_USE err incident_unack(struct engine *e, str id, int64_t now_ms, struct diag *d);
+/* ---- What providers tell ---- */
+
+enum provider_change { PROVIDER_ACK, PROVIDER_UNACK };
+
+struct provider_event { /* somebody did something there */
+    enum ack_via via;
+    enum provider_change change;
+    str key; /* what the provider knows groups by: incident_provider_key() in hex */
+    str by;
+    int64_t at_ms; /* by the provider's clock */
+};
+
+struct provider_outcome { /* of incidents with that key */
+    size_t changed;
+    size_t same;  /* were so already */
+    size_t stale; /* it was done before the incident, or before the last change that is known */
+    char id[INCIDENT_ID_SIZE + 1]; /* of one that was changed; "": none */
+};
+
+/* Do here what was done there. Events may come late and more than once. */
+struct provider_outcome incident_provider_event(struct engine *e, const struct provider_event *p,
+                                                int64_t now_ms);
+
 /* Tell the next level now. ERR_NOTFOUND; ERR_ORDER  there is none, or it is resolved */
 MUST_USE err incident_escalate(struct engine *e, str id, int64_t now_ms, struct diag *d);
 

@@ -1,6 +1,76 @@
-/* incident_ack.c -- what people do: acknowledge an incident, take that back, escalate. */
+/* incident_ack.c -- an acknowledgement is made, and ends; what people do. */
 #include "base/log.h"
 #include "notify/incident_priv.h"
+
+const char *ack_via_name(enum ack_via via)
+{
+    static const char *const NAMES[ACK_VIAS] = {"api", "link", "pagerduty", "opsgenie"};
+    return NAMES[via];
+}
+
+/* ---- Begin and end ---- */
+
+bool incident_is_acked(const struct incident *i)
+{
+    return i->acked_ms != 0;
+}
+
+void incident_clear_ack(struct incident *i)
+{
+    i->acked_ms = i->ack_expires_ms = 0;
+    i->via = ACK_VIA_API;
+    buf_reset(&i->by);
+    buf_reset(&i->comment);
+}
+
+/* The first of what was asked for (or else is the default) and what the policy allows. */
+static int64_t expiry(const struct engine *e, const struct incident *i,
+                      const struct incident_ack *ack, int64_t now_ms)
+{
+    const struct alerting_ext *x = e->routing->companion.ext;
+    int64_t at_ms = ack->expires_ms, longest_ms = i->policy.ack_timeout_ms;
+    if (at_ms == 0 && x != NULL && x->acknowledgements.default_expiry_ms != 0)
+        at_ms = now_ms + x->acknowledgements.default_expiry_ms;
+    if (longest_ms != 0 && (at_ms == 0 || at_ms > now_ms + longest_ms))
+        at_ms = now_ms + longest_ms;
+    return at_ms;
+}
+
+void incident_begin_ack(struct engine *e, struct incident *i, const struct incident_ack *ack,
+                        int64_t now_ms)
+{
+    incident_clear_ack(i);
+    buf_put_str(&i->by, ack->by);
+    buf_put_str(&i->comment, ack->comment);
+    i->via = ack->via;
+    i->acked_ms = i->changed_ms = now_ms;
+    i->ack_expires_ms = expiry(e, i, ack, now_ms);
+    e->incidents->acknowledgements++;
+    incident_tell(e, i, HISTORY_ACKED, ack_via_name(ack->via), ack->by, now_ms);
+    incident_change(e, i);
+    due_heap_set(&e->incidents->due, &i->due, now_ms);
+    log_info("incident acknowledged", LOG_CSTR("incident", i->id), LOG_STR("by", ack->by),
+             LOG_CSTR("via", ack_via_name(ack->via)));
+}
+
+void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end *end,
+                      int64_t now_ms)
+{
+    incident_tell(e, i, HISTORY_UNACKED, end->why, end->by, now_ms);
+    incident_clear_ack(i);
+    i->changed_ms = now_ms;
+    i->resume_ms = i->policy.stop_on_ack ? now_ms + end->pause_ms : 0;
+    incident_change(e, i);
+    log_info("acknowledgement ended", LOG_CSTR("incident", i->id), LOG_CSTR("why", end->why));
+}
+
+void incident_new_alerts(struct engine *e, struct incident *i, int64_t now_ms)
+{
+    incident_end_ack(e, i, &(struct ack_end){.why = "new alerts"}, now_ms);
+    due_heap_set(&e->incidents->due, &i->due, now_ms);
+}
+
+/* ---- What people do ---- */
 
 static err find_open(const struct engine *e, str id, int64_t now_ms, struct incident **out,
                      struct diag *d)
@@ -28,34 +98,13 @@ static err check_ack(const struct incident_ack *ack, int64_t now_ms, struct diag
     return OK;
 }
 
-/* The first of what was asked for (or else is the default) and what the policy allows. */
-static int64_t expiry(const struct engine *e, const struct incident *i,
-                      const struct incident_ack *ack, int64_t now_ms)
-{
-    const struct alerting_ext *x = e->routing->companion.ext;
-    int64_t at_ms = ack->expires_ms, longest_ms = i->policy.ack_timeout_ms;
-    if (at_ms == 0 && x != NULL && x->acknowledgements.default_expiry_ms != 0)
-        at_ms = now_ms + x->acknowledgements.default_expiry_ms;
-    if (longest_ms != 0 && (at_ms == 0 || at_ms > now_ms + longest_ms))
-        at_ms = now_ms + longest_ms;
-    return at_ms;
-}
-
 err incident_ack(struct engine *e, str id, const struct incident_ack *ack, int64_t now_ms,
                  struct diag *d)
 {
     struct incident *i;
     TRY(check_ack(ack, now_ms, d));
     TRY(find_open(e, id, now_ms, &i, d));
-    incident_clear_ack(i);
-    buf_put_str(&i->by, ack->by);
-    buf_put_str(&i->comment, ack->comment);
-    i->acked_ms = now_ms;
-    i->ack_expires_ms = expiry(e, i, ack, now_ms);
-    e->incidents->acknowledgements++;
-    incident_change(e, i);
-    due_heap_set(&e->incidents->due, &i->due, now_ms);
-    log_info("incident acknowledged", LOG_CSTR("incident", i->id), LOG_STR("by", ack->by));
+    incident_begin_ack(e, i, ack, now_ms);
     return OK;
 }
 
@@ -65,9 +114,7 @@ err incident_unack(struct engine *e, str id, int64_t now_ms, struct diag *d)
     TRY(find_open(e, id, now_ms, &i, d));
     if (!incident_is_acked(i))
         return diag_set(d, ERR_ORDER, "incident %s is not acknowledged", i->id);
-    incident_clear_ack(i);
-    i->resume_ms = i->policy.stop_on_ack ? now_ms + INCIDENT_RESUME_MS : 0;
-    incident_change(e, i);
+    incident_end_ack(e, i, &(struct ack_end){.why = "api", .pause_ms = INCIDENT_RESUME_MS}, now_ms);
     due_heap_set(&e->incidents->due, &i->due, now_ms);
     return OK;
 }

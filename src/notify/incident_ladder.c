@@ -3,11 +3,6 @@
 #include "base/mem.h"
 #include "notify/incident_priv.h"
 
-bool incident_is_acked(const struct incident *i)
-{
-    return i->acked_ms != 0;
-}
-
 size_t incident_step_count(const struct incident *i)
 {
     return i->policy.levels.count * (size_t)(i->policy.repeat.count + 1);
@@ -43,6 +38,7 @@ void incident_fire(struct engine *e, struct incident *i, size_t step, int64_t no
     i->next_step = step + 1;
     incident_change(e, i);
     count_escalation(e->incidents, i->policy.name, level + 1);
+    incident_tell(e, i, HISTORY_ESCALATED, "", STR(""), now_ms);
     log_info("incident escalated", LOG_CSTR("incident", i->id), LOG_STR("policy", i->policy.name),
              LOG_INT("level", (int64_t)level + 1));
     flush_level(e, i, level, now_ms);
@@ -85,12 +81,8 @@ static void climb(struct engine *e, struct incident *i, int64_t now_ms)
 /* When to look again; INT64_MAX: there is nothing to wait for. */
 static int64_t look(struct engine *e, struct incident *i, int64_t now_ms)
 {
-    if (incident_is_acked(i) && i->ack_expires_ms != 0 && now_ms >= i->ack_expires_ms) {
-        log_info("acknowledgement lapsed", LOG_CSTR("incident", i->id));
-        incident_clear_ack(i);
-        i->resume_ms = i->policy.stop_on_ack ? now_ms : 0;
-        incident_change(e, i);
-    }
+    if (incident_is_acked(i) && i->ack_expires_ms != 0 && now_ms >= i->ack_expires_ms)
+        incident_end_ack(e, i, &(struct ack_end){.why = "lapsed"}, now_ms);
     if (incident_is_acked(i) && i->policy.stop_on_ack)
         return i->ack_expires_ms != 0 ? i->ack_expires_ms : INT64_MAX;
     if (i->resume_ms > now_ms)
@@ -118,13 +110,4 @@ void incidents_run(struct engine *e, int64_t now_ms)
         if (next_ms != INT64_MAX)
             due_heap_set(heap, &i->due, MAX(next_ms, now_ms + 1));
     }
-}
-
-void incident_new_alerts(struct engine *e, struct incident *i, int64_t now_ms)
-{
-    log_info("acknowledgement ended: new alerts", LOG_CSTR("incident", i->id));
-    incident_clear_ack(i);
-    i->resume_ms = now_ms;
-    incident_change(e, i);
-    due_heap_set(&e->incidents->due, &i->due, now_ms);
 }

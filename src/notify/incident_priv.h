@@ -20,6 +20,10 @@ struct incident {
     size_t next_step;
     struct buf by, comment;
     int64_t acked_ms, ack_expires_ms; /* acked 0: not acknowledged */
+    enum ack_via via;                 /* of the acknowledgement */
+    int64_t changed_ms;               /* when one was made or taken back last; 0: never */
+    int64_t heard_ms[ACK_VIAS];       /* when providers made the last change we heard of */
+    uint64_t provider_key;            /* the beginning of incident_provider_key() */
     struct group *group;              /* NULL: none */
     struct flush *running;            /* of a level; NULL: none */
     struct incident *next;            /* of the bucket */
@@ -65,7 +69,26 @@ void incidents_settle(struct engine *e, int64_t now_ms); /* after all groups wer
 
 /* incident.c: for the others */
 void incident_change(struct engine *e, struct incident *i); /* kept before anything is sent */
+
+/* incident_ack.c */
+struct ack_end {
+    const char *why;  /* for the history */
+    str by;           /* "": nobody */
+    int64_t pause_ms; /* until the ladder goes on */
+};
+void incident_begin_ack(struct engine *e, struct incident *i, const struct incident_ack *ack,
+                        int64_t now_ms);
+/* Of one that is acknowledged; its next look is the caller's. */
+void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end *end,
+                      int64_t now_ms);
 void incident_clear_ack(struct incident *i);
+
+/* incident_provider.c: the first 16 of the hexadecimal digits that providers know a group by. */
+uint64_t incident_provider_key(str group_key);
+
+/* incident_history.c: the history is told of a change. */
+void incident_tell(const struct engine *e, const struct incident *i, enum history_kind kind,
+                   const char *why, str by, int64_t now_ms);
 
 /* incident_view.c */
 bool incident_is_resolved(const struct incident *i, int64_t now_ms);

@@ -48,6 +48,10 @@ void incident_encode(const struct incident *i, struct buf *out)
         buf_put_string(out, i->labels.items[l].value);
     }
     put_policy(out, i);
+    buf_put_u8(out, (uint8_t)i->via);
+    buf_put_zigzag(out, i->changed_ms);
+    for (size_t v = 0; v < ACK_VIAS; v++)
+        buf_put_zigzag(out, i->heard_ms[v]);
 }
 
 /* ---- From bytes ---- */
@@ -109,8 +113,21 @@ static void take_policy(struct reader *r, struct incident *i)
     }
 }
 
+/* Older versions of the program did not write it. */
+static void take_changes(struct reader *r, struct incident *i)
+{
+    if (reader_left(r) == 0)
+        return;
+    i->via = read_u8(r);
+    i->changed_ms = read_zigzag(r);
+    for (size_t v = 0; v < ACK_VIAS; v++)
+        i->heard_ms[v] = read_zigzag(r);
+}
+
 static bool is_sound(const struct incident *i)
 {
+    if (i->via >= ACK_VIAS)
+        return false;
     const struct escalation_policy *p = &i->policy;
     if (p->levels.count == 0 || p->levels.count > ESCALATION_LEVELS_MAX || i->next_step == 0 ||
         p->repeat.count < 0 || p->repeat.count > ESCALATION_REPEATS_MAX ||
@@ -142,6 +159,7 @@ struct incident *incident_decode(slice value)
     buf_put_str(&i->comment, slice_text(read_string(&r)));
     take_labels(&r, i);
     take_policy(&r, i);
+    take_changes(&r, i);
     if (good && !r.overrun && reader_left(&r) == 0 && !arena_exceeded(&i->arena) && is_sound(i))
         return i;
     incident_free(i);

@@ -45,6 +45,7 @@ void incidents_add(struct incidents *t, struct incident *i)
     struct incident **to = &t->buckets[bucket_of(t, i->group_key)];
     i->next = *to;
     *to = i;
+    i->provider_key = incident_provider_key(i->group_key);
     t->count++;
     t->resolved_count += i->resolved_ms != 0 && i->group == NULL;
 }

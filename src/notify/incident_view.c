@@ -49,6 +49,7 @@ static void show(const struct incident *i, int64_t now_ms, struct incident_view 
         .paused = i->paused_ms != 0,
         .acked_by = buf_str(&i->by),
         .comment = buf_str(&i->comment),
+        .acked_via = i->via,
         .acked_ms = i->acked_ms,
         .ack_expires_ms = i->ack_expires_ms,
     };

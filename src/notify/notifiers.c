@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "notify/ack_link.h"
+#include "notify/inbound.h"
 #include "notify/notifiers_priv.h"
 
 /* ---- Clients ---- */
@@ -68,6 +69,14 @@ bool notifiers_canceled(void *arg)
     return all->canceled != NULL && atomic_load(all->canceled);
 }
 
+static err open_acks(const struct notifiers_options *o, struct notifiers *all, struct diag *d)
+{
+    const struct acknowledgements *a = &o->ext->acknowledgements;
+    if (a->links != NULL && a->links->enabled)
+        TRY(ack_signer_open(a->links, o->server_url, &all->ack_signer, d));
+    return a->inbound != NULL ? inbound_open(a->inbound, &all->inbound, d) : OK;
+}
+
 err notifiers_open(const struct notifiers_options *o, struct alertmanager_file *f,
                    struct notifiers **out, struct diag *d)
 {
@@ -78,10 +87,9 @@ err notifiers_open(const struct notifiers_options *o, struct alertmanager_file *
     buf_put_str(&all->agent, STR("Varve"));
     if (o->version.len > 0)
         buf_printf(&all->agent, "/" STR_FMT, STR_ARG(o->version));
-    const struct ack_links *links = o->ext != NULL ? o->ext->acknowledgements.links : NULL;
     err e = notify_templates_open(f, &all->templates, d);
-    if (e == OK && links != NULL && links->enabled)
-        e = ack_signer_open(links, o->server_url, &all->ack_signer, d);
+    if (e == OK && o->ext != NULL)
+        e = open_acks(o, all, d);
     if (e != OK) {
         notifiers_close(all);
         return e;
@@ -100,6 +108,7 @@ void notifiers_close(struct notifiers *all)
     mem_free(all->clients);
     notify_templates_close(all->templates);
     ack_signer_close(all->ack_signer);
+    inbound_close(all->inbound);
     buf_fini(&all->external_url);
     buf_fini(&all->agent);
     alertmanager_config_unref(all->file);
@@ -109,6 +118,11 @@ void notifiers_close(struct notifiers *all)
 const struct ack_signer *notifiers_ack_signer(const struct notifiers *all)
 {
     return all->ack_signer;
+}
+
+const struct inbound *notifiers_inbound(const struct notifiers *all)
+{
+    return all->inbound;
 }
 
 struct texts notifiers_problems(const struct notifiers *all)

@@ -20,6 +20,7 @@ struct notifiers_options {
 };
 
 struct ack_signer;
+struct inbound;
 struct notifiers;
 
 /* Read templates and set up a client for each integration of `f`, which is held until the notifiers
@@ -35,6 +36,9 @@ struct notifier notifiers_of(struct notifiers *all, enum integration_kind kind);
 
 /* Who signs links in messages, and knows them again; NULL: there are no links. */
 const struct ack_signer *notifiers_ack_signer(const struct notifiers *all);
+
+/* Who knows webhooks of providers by their proofs; NULL: none may come. */
+const struct inbound *notifiers_inbound(const struct notifiers *all);
 
 /* Templates of receivers that do not parse ("am.yml:5:7: slack_configs: title: ..."): what they are
  * in will not be sent. Worth a warning at each load. */

@@ -15,6 +15,7 @@ struct notifiers { /* immutable once opened */
     struct alertmanager_file *file;
     struct notify_templates *templates;
     struct ack_signer *ack_signer; /* NULL: no links */
+    struct inbound *inbound;       /* NULL: none */
     struct buf external_url, agent;
     const atomic_bool *canceled;
     struct notifier_client *clients; /* by address of the configuration */

@@ -9,6 +9,7 @@
 #include "base/timing.h"
 #include "ingest/relabel.h"
 #include "notify/engine.h"
+#include "notify/incident.h"
 #include "notify/notifiers.h"
 #include "notify/trial.h"
 #include "rules/alert_sink.h"
@@ -64,6 +65,13 @@ void notify_service_unlock(struct notify_service *s);
 struct ack_token;
 MUST_USE err notify_service_read_ack_link(struct notify_service *s, str token, int64_t now_ms,
                                           struct ack_token *out);
+
+/* What a webhook of a provider says (inbound.h), when it proves that it is from there. `out` is to
+ * be ended whatever comes of it.   Errors: as inbound_pagerduty() */
+struct inbound_event;
+MUST_USE err notify_service_read_inbound(struct notify_service *s, enum ack_via from, str proof,
+                                         slice body, int64_t now_ms, struct inbound_event *out,
+                                         struct diag *d);
 
 /* Send a test notification through all integrations of a receiver, now: see trial.h, also for how
  * long that may take. Results are to be freed with mem_free().

@@ -164,7 +164,6 @@ static void test_ext__not_acted_upon(void **state)
     static const char *const CASES[][2] = {
         {"acknowledgements: {propagate: true}", "propagate: true"},
         {"acknowledgements: {clear_on_resolve: false}", "clear_on_resolve: false"},
-        {"acknowledgements: {inbound: {}}", "inbound"},
         {"heartbeats: []", "heartbeats"},
         {"history: {}", "history"},
     };
