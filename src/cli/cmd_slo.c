@@ -1,6 +1,7 @@
 /* cmd_slo.c -- varve slo: rules out of files of objectives, in the manner of Sloth. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -10,7 +11,7 @@
 #include "rules/slo_rules.h"
 
 struct slo_flags {
-    const char *input, *out;
+    const char *input, *out, *windows;
     int64_t period_ms;
 };
 
@@ -20,8 +21,11 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
         {"input", "file", "Files of objectives, a pattern such as slo/*.yml; also -i.", FLAG_TEXT,
          &f->input, false},
         {"default-slo-period", "duration",
-         "The window of objectives that say none: 28d or 30d, as Sloth has it.", FLAG_DURATION,
-         &f->period_ms, false},
+         "The window of objectives that say none: 28d, 30d or one that has alert windows.",
+         FLAG_DURATION, &f->period_ms, false},
+        {"slo-period-windows-path", "path",
+         "AlertWindows: a file, a pattern, or a directory of *.yml and *.yaml.", FLAG_TEXT,
+         &f->windows, false},
         {"out", "file", "Where the rules go; also -o. Default: standard output.", FLAG_TEXT,
          &f->out, false},
     };
@@ -42,23 +46,58 @@ static void lengthen(int argc, char **argv)
     }
 }
 
-/* Files named by -i, a pattern, and by arguments. */
+/* Files of AlertWindows: in a directory, of a pattern, or one. */
+static err find_windows(const char *path, struct arena *a, struct texts *yml, struct texts *yaml,
+                        struct diag *d)
+{
+    struct stat s;
+    if (path[0] == '\0')
+        return OK;
+    if (stat(path, &s) != 0 || !S_ISDIR(s.st_mode)) {
+        TRY(config_glob(str_from(path), a, yml));
+    } else {
+        struct buf pattern = {0};
+        buf_printf(&pattern, "%s/*.yml", path);
+        err e = config_glob(buf_str(&pattern), a, yml);
+        buf_reset(&pattern);
+        buf_printf(&pattern, "%s/*.yaml", path);
+        if (e == OK)
+            e = config_glob(buf_str(&pattern), a, yaml);
+        buf_fini(&pattern);
+        TRY(e);
+    }
+    if (yml->count + yaml->count == 0)
+        return diag_set(d, ERR_NOTFOUND, "flag --slo-period-windows-path: %s: no such file", path);
+    return OK;
+}
+
+static void add_texts(struct texts *to, const struct texts *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        to->items[to->count++] = from->items[i];
+}
+
+/* Files named by -i, a pattern, by arguments, and those of AlertWindows. */
 static err find_files(const struct slo_flags *f, char *const *rest, int count, struct arena *a,
                       struct texts *out, struct diag *d)
 {
-    struct texts named = {0};
+    struct texts named = {0}, yml = {0}, yaml = {0};
     if (f->input[0] != '\0')
         TRY(config_glob(str_from(f->input), a, &named));
     if (f->input[0] != '\0' && named.count == 0)
         return diag_set(d, ERR_NOTFOUND, "%s: no such file", f->input);
-    out->items = ARENA_ARRAY(a, str, named.count + (size_t)count + 1);
+    if (named.count + (size_t)count == 0)
+        return diag_set(d, ERR_INVALID, "no file given: try --help");
+    TRY(find_windows(f->windows, a, &yml, &yaml, d));
+    out->items = ARENA_ARRAY(a, str, named.count + (size_t)count + yml.count + yaml.count);
     if (out->items == NULL)
         return ERR_LIMIT;
-    for (size_t i = 0; i < named.count; i++)
-        out->items[out->count++] = named.items[i];
+    add_texts(out, &named);
     for (int i = 0; i < count; i++)
         out->items[out->count++] = str_from(rest[i]);
-    return out->count > 0 ? OK : diag_set(d, ERR_INVALID, "no file given: try --help");
+    add_texts(out, &yml);
+    add_texts(out, &yaml);
+    return OK;
 }
 
 static err write_out(const char *path, const struct buf *text, struct diag *d)
@@ -105,13 +144,12 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
     struct slo_rules_options o = {
         .period_ms = f->period_ms, .version = varve_version(), .generated_by_tool = true};
     arena_init(&a, SLO_MEMORY_BYTES);
-    err e = f->period_ms == 28 * SLO_DAY_MS || f->period_ms == 30 * SLO_DAY_MS
-                ? OK
-                : diag_set(d, ERR_INVALID, "flag --default-slo-period: must be 28d or 30d");
-    if (e == OK)
-        e = find_files(f, rest, count, &a, &files, d);
+    err e = find_files(f, rest, count, &a, &files, d);
     if (e == OK)
         e = slo_files_read(files.items, files.count, &a, &set, d);
+    if (e == OK && !slo_period_known(&set, f->period_ms))
+        e = diag_set(d, ERR_INVALID,
+                     "flag --default-slo-period: must be 28d, 30d or a period with AlertWindows");
     if (e == OK)
         e = slo_rules_make(&set, &o, &a, &groups, &group_count, d);
     if (e == OK && to_generate)
@@ -129,8 +167,8 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
 
 static int run_command(const char *name, bool to_generate, int argc, char **argv)
 {
-    struct flag flags[4];
-    struct slo_flags f = {.input = "", .out = "", .period_ms = 30 * SLO_DAY_MS};
+    struct flag flags[5];
+    struct slo_flags f = {.input = "", .out = "", .windows = "", .period_ms = 30 * SLO_DAY_MS};
     struct diag d = {.text = ""};
     int count = 0;
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));

@@ -31,8 +31,8 @@ size_t slo_serve_flag_table(struct slo_serve_flags *f, struct flag *out)
          "Files of service level objectives (Sloth, OpenSLO); patterns with commas.", FLAG_TEXT,
          &f->files, false},
         {"slo.default-period", "duration",
-         "The window of objectives that say none: 28d or 30d, as Sloth has it.", FLAG_DURATION,
-         &f->period_ms, false},
+         "The window of objectives that say none: 28d, 30d or one that has alert windows.",
+         FLAG_DURATION, &f->period_ms, false},
         {"slo.evaluation-delay", "duration",
          "How long after its end a time slice is booked: senders may be late.", FLAG_DURATION,
          &f->delay_ms, false},
@@ -111,8 +111,6 @@ err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_
     own.api = api;
     own.flags = f;
     mutex_init(&own.lock);
-    if (f->period_ms != 28 * SLO_DAY_MS && f->period_ms != 30 * SLO_DAY_MS)
-        return diag_set(d, ERR_INVALID, "flag --slo.default-period: must be 28d or 30d");
     if (f->delay_ms > SLO_RETRY_MS)
         return diag_set(d, ERR_INVALID, "flag --slo.evaluation-delay: must be 6h at most");
     config_subscribe(r, &part);

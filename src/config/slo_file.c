@@ -41,7 +41,8 @@ struct slo_def *slo_reader_add(struct decode *c, const struct yaml *n)
     *def = (struct slo_def){.path = arena_str(r->arena, str_from(c->path)),
                             .line = n->line,
                             .column = n->column,
-                            .slice_ms = SLO_SLICE_MS_DEFAULT};
+                            .slice_ms = SLO_SLICE_MS_DEFAULT,
+                            .catalog = r->catalog};
     return def;
 }
 
@@ -291,6 +292,10 @@ static err read_document(struct decode *c, const struct yaml *doc)
     }
     if (version != NULL && str_eq(version->text, STR("prometheus/v1")))
         return sloth_read(c, doc);
+    const struct yaml *kind = doc->type == YAML_MAP ? yaml_get(doc, STR("kind")) : NULL;
+    if (api != NULL && str_eq(api->text, STR("sloth.slok.dev/v1")) && kind != NULL &&
+        str_eq(kind->text, STR("AlertWindows")))
+        return slo_alert_windows_read(c, doc);
     if (api != NULL && str_eq(api->text, STR("sloth.slok.dev/v1")))
         return sloth_k8s_read(c, doc);
     if (api != NULL && str_eq(api->text, STR("openslo/v1")))
@@ -354,14 +359,24 @@ static err finish(struct slo_reader *r, struct slo_set *out)
                                 r->defs[k].column);
     if (arena_exceeded(r->arena))
         return diag_set(r->d, ERR_LIMIT, "files of objectives: too large");
-    *out = (struct slo_set){r->defs, r->def_count};
+    *out = (struct slo_set){r->defs, r->def_count, r->catalog};
+    return OK;
+}
+
+static err reader_begin(struct slo_reader *r, struct arena *a, struct diag *d)
+{
+    *r = (struct slo_reader){.arena = a, .d = d, .catalog = ARENA_ARRAY(a, struct slo_catalog, 1)};
+    if (r->catalog == NULL)
+        return diag_set(d, ERR_LIMIT, "files of objectives: too large");
+    r->catalog->count = 0;
     return OK;
 }
 
 err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_set *out,
                    struct diag *d)
 {
-    struct slo_reader r = {.arena = a, .d = d};
+    struct slo_reader r;
+    TRY(reader_begin(&r, a, d));
     if (count > SLO_FILES_MAX)
         return diag_set(d, ERR_LIMIT, "%zu files of objectives; at most %d", count, SLO_FILES_MAX);
     for (size_t i = 0; i < count; i++) {
@@ -376,7 +391,8 @@ err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_s
 err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set *out,
                   struct diag *d)
 {
-    struct slo_reader r = {.arena = a, .d = d};
+    struct slo_reader r;
+    TRY(reader_begin(&r, a, d));
     TRY(read_text(&r, path, text));
     return finish(&r, out);
 }

@@ -20,6 +20,7 @@ enum {
     SLO_DEFS_MAX = 1000,          /* objectives of one set: each costs 150 KB while served */
     SLO_OBJECTS_MAX = 10000,      /* OpenSLO objects of one set */
     SLO_CONDITIONS_MAX = 16,      /* alert policies of one SLO */
+    SLO_CATALOG_MAX = 92,         /* periods with alert windows of their own */
     SLO_MEMORY_BYTES = 256 << 20, /* that a set may take */
     SLO_SLICE_MS_DEFAULT = 5 * 60 * 1000,
 };
@@ -83,6 +84,22 @@ struct slo_condition { /* an OpenSLO AlertCondition of a policy of the SLO */
     bool breaching, no_data;
 };
 
+/* Which share of the budget, spent in the long window, makes an alert. */
+struct slo_alert_pace {
+    double percent;
+    int64_t short_ms, long_ms;
+};
+
+struct slo_alert_windows { /* Sloth's AlertWindows: of objectives of one period */
+    int64_t period_ms;
+    struct slo_alert_pace paces[4]; /* page quick, page slow, ticket quick, ticket slow */
+};
+
+struct slo_catalog { /* no period twice */
+    struct slo_alert_windows items[SLO_CATALOG_MAX];
+    size_t count;
+};
+
 struct slo_def {
     enum slo_format format;
     str path;
@@ -100,11 +117,13 @@ struct slo_def {
     struct slo_condition *conditions;
     size_t condition_count;
     int64_t interval_sli_ms, interval_meta_ms, interval_alert_ms; /* of the groups; 0: global's */
+    const struct slo_catalog *catalog;                            /* of the set; NULL: empty */
 };
 
 struct slo_set {
     struct slo_def *defs; /* in the order of files and of what they hold */
     size_t count;
+    const struct slo_catalog *catalog;
 };
 
 /* Read files together; all of the result is in `a`.

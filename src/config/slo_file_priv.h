@@ -14,6 +14,7 @@ struct slo_reader { /* decode.user: a set being read */
     size_t def_count, def_room;
     struct slo_object *objects; /* of OpenSLO, in the order of the files */
     size_t object_count, object_room;
+    struct slo_catalog *catalog;
 };
 
 /* One more objective, zeroed, with its place; NULL: no room, and `d` says so. */
@@ -23,6 +24,7 @@ struct slo_def *slo_reader_add(struct decode *c, const struct yaml *n);
  * all that is kept, once every file is read. */
 err sloth_read(struct decode *c, const struct yaml *doc);
 err sloth_k8s_read(struct decode *c, const struct yaml *doc);
+err slo_alert_windows_read(struct decode *c, const struct yaml *doc);
 err openslo_read(struct decode *c, const struct yaml *doc);
 err openslo_finish(struct slo_reader *r);
 err openslo_alpha_read(struct decode *c, const struct yaml *doc);

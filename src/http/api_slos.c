@@ -239,7 +239,7 @@ static void put_alerts(const struct answer *a, const struct slo_view *v)
     struct buf *b = a->out;
     struct slo_pace paces[SLO_PACES];
     bool first = true;
-    slo_paces(v->period_ms, paces);
+    slo_paces(def, v->period_ms, paces);
     buf_put_str(b, STR(",\"alerts\":["));
     for (size_t i = 0; i < SLO_PACES; i += 2) {
         if ((paces[i].page ? def->page : def->ticket).disabled)

@@ -484,7 +484,7 @@ static void view_of(struct slo_engine *e, const struct slo_state *s, int64_t now
                            .error = s->error,
                            .evaluated_ms = s->evaluated_ms};
     slo_budget_status(s->budget, at_ms, &v->status);
-    slo_paces(s->period_ms, paces);
+    slo_paces(s->def, s->period_ms, paces);
     for (size_t i = 0; i < SLO_PACES; i++) {
         add_window(v, s->budget, paces[i].short_ms, at_ms);
         add_window(v, s->budget, paces[i].long_ms, at_ms);

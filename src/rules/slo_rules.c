@@ -32,25 +32,40 @@ int64_t slo_period_ms(const struct slo_def *def, int64_t default_ms)
     return !w->calendar ? w->rolling_ms : (w->months * 30 + w->days) * SLO_DAY_MS;
 }
 
-void slo_paces(int64_t period_ms, struct slo_pace out[SLO_PACES])
+static const struct slo_alert_windows *find_period(const struct slo_catalog *c, int64_t period_ms)
 {
-    static const struct {
-        bool page;
-        double percent; /* of the budget, that is spent in the long window */
-        int64_t short_ms, long_ms;
-    } TABLE[SLO_PACES] = {
-        {true, 2, 5 * MINUTE_MS, HOUR_MS},
-        {true, 5, 30 * MINUTE_MS, 6 * HOUR_MS},
-        {false, 10, 2 * HOUR_MS, 24 * HOUR_MS},
-        {false, 10, 6 * HOUR_MS, 72 * HOUR_MS},
+    for (size_t i = 0; c != NULL && i < c->count; i++)
+        if (c->items[i].period_ms == period_ms)
+            return &c->items[i];
+    return NULL;
+}
+
+bool slo_period_known(const struct slo_set *set, int64_t period_ms)
+{
+    return period_ms == 28 * SLO_DAY_MS || period_ms == 30 * SLO_DAY_MS ||
+           find_period(set->catalog, period_ms) != NULL;
+}
+
+void slo_paces(const struct slo_def *def, int64_t period_ms, struct slo_pace out[SLO_PACES])
+{
+    static const struct slo_alert_pace SLOTHS[SLO_PACES] = {
+        {2, 5 * MINUTE_MS, HOUR_MS},
+        {5, 30 * MINUTE_MS, 6 * HOUR_MS},
+        {10, 2 * HOUR_MS, 24 * HOUR_MS},
+        {10, 6 * HOUR_MS, 72 * HOUR_MS},
     };
-    double period_hours = period_ms == 28 * SLO_DAY_MS ? 28 * 24 : 30 * 24;
+    const struct slo_alert_windows *own = find_period(def->catalog, period_ms);
+    const struct slo_alert_pace *from = own != NULL ? own->paces : SLOTHS;
+    double period_hours = own != NULL                    ? (double)period_ms / HOUR_MS
+                          : period_ms == 28 * SLO_DAY_MS ? 28 * 24
+                                                         : 30 * 24;
+    static_assert(COUNT_OF(own->paces) == SLO_PACES, "two of a page, two of a ticket");
     for (size_t i = 0; i < SLO_PACES; i++) {
-        double hours = TABLE[i].percent * period_hours / 100;
-        out[i] = (struct slo_pace){.page = TABLE[i].page,
-                                   .short_ms = TABLE[i].short_ms,
-                                   .long_ms = TABLE[i].long_ms,
-                                   .burn_rate = hours / (double)(TABLE[i].long_ms / HOUR_MS)};
+        double hours = from[i].percent * period_hours / 100;
+        out[i] = (struct slo_pace){.page = i < SLO_PACES / 2,
+                                   .short_ms = from[i].short_ms,
+                                   .long_ms = from[i].long_ms,
+                                   .burn_rate = hours / ((double)from[i].long_ms / HOUR_MS)};
     }
 }
 
@@ -205,7 +220,7 @@ static void add_window(struct maker *m, int64_t window_ms)
 static void find_windows(struct maker *m)
 {
     m->period_ms = slo_period_ms(m->def, m->options->period_ms);
-    slo_paces(m->period_ms, m->paces);
+    slo_paces(m->def, m->period_ms, m->paces);
     m->window_count = 0;
     for (size_t i = 0; i < SLO_PACES; i++) {
         add_window(m, m->paces[i].short_ms);
@@ -530,7 +545,7 @@ void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_option
     for (size_t i = 0; i < set->count; i++) {
         const struct slo_def *def = &set->defs[i];
         struct slo_pace paces[SLO_PACES];
-        slo_paces(slo_period_ms(def, o->period_ms), paces);
+        slo_paces(def, slo_period_ms(def, o->period_ms), paces);
         for (size_t k = 0; k < SLO_PACES; k++)
             if (!(paces[k].page ? def->page : def->ticket).disabled)
                 warn(def, paces[k].burn_rate, paces[k].page ? "page alert" : "ticket alert", out);

@@ -20,7 +20,7 @@ struct slo_pace { /* an alert's pair of windows */
 };
 
 struct slo_rules_options {
-    int64_t period_ms;      /* of objectives that say none: 28 or 30 days */
+    int64_t period_ms;      /* of objectives that say none: slo_period_known() */
     const char *version;    /* label sloth_version of sloth_slo_info */
     bool generated_by_tool; /* label sloth_mode: as Sloth's command line; else "varve" */
 };
@@ -29,8 +29,12 @@ struct slo_rules_options {
  */
 int64_t slo_period_ms(const struct slo_def *def, int64_t default_ms);
 
-/* The windows of Sloth's alerts at a period: of 28 days Sloth's for 28, else those for 30. */
-void slo_paces(int64_t period_ms, struct slo_pace out[SLO_PACES]);
+/* Are there alert windows of this period: in the set, or Sloth's own of 28 and 30 days? */
+bool slo_period_known(const struct slo_set *set, int64_t period_ms);
+
+/* The windows of the objective's alerts: those of its set for the period, else Sloth's of 28 days
+ * for 28, else Sloth's of 30. */
+void slo_paces(const struct slo_def *def, int64_t period_ms, struct slo_pace out[SLO_PACES]);
 
 /* 1 - objective, as a ratio. */
 double slo_error_budget(const struct slo_def *def);

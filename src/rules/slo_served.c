@@ -82,6 +82,9 @@ err slo_served_read(const char *patterns, const struct slo_rules_options *o,
     err e = read_patterns(patterns, &s->arena, &files, d);
     if (e == OK)
         e = slo_files_read(files.items, files.count, &s->arena, &s->set, d);
+    if (e == OK && !slo_period_known(&s->set, o->period_ms))
+        e = diag_set(d, ERR_INVALID,
+                     "flag --slo.default-period: must be 28d, 30d or a period with AlertWindows");
     if (e == OK)
         e = check_rules(s, d);
     if (e == OK)
@@ -122,7 +125,7 @@ err slo_served_rules(const struct slo_served *s, struct arena *a, struct rule_fi
         for (end = i + 1; end < s->set.count; end++)
             if (!str_eq(s->set.defs[end].path, first->path))
                 break;
-        struct slo_set part = {first, end - i};
+        struct slo_set part = {first, end - i, s->set.catalog};
         struct rule_file *f = &files[used++];
         f->path = arena_str(a, first->path);
         if (f->path.ptr == NULL)

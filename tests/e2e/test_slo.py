@@ -250,7 +250,7 @@ varve.stop()
 
 step("flags that are wrong")
 done = subprocess.run([VARVE, "serve", "--slo.default-period=31d", f"--storage.tsdb.path={work}/d"], capture_output=True, text=True)
-check(done.returncode == 1 and "--slo.default-period: must be 28d or 30d" in done.stderr, done.stderr)
+check(done.returncode == 1 and "--slo.default-period: must be 28d, 30d or a period" in done.stderr, done.stderr)
 done = subprocess.run([VARVE, "serve", f"--slo.files={work}/bad.yml", f"--storage.tsdb.path={work}/d"], capture_output=True, text=True)
 check(done.returncode == 1 and "bad.yml:5:13" in done.stderr, done.stderr)
 step("done")

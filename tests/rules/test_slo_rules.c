@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "base/fs.h"
 #include "config/yaml.h"
 #include "query/parser.h"
@@ -252,8 +254,85 @@ static void test_slo_rules__own_windows(void **state)
         (void)find(&m, CASES[i].record, 0);
         int64_t period_ms = slo_period_ms(&m.set.defs[0], OPTIONS.period_ms);
         assert_true((double)period_ms / SLO_DAY_MS == CASES[i].days);
-        slo_paces(period_ms, paces);
+        slo_paces(&m.set.defs[0], period_ms, paces);
         assert_true(paces[0].burn_rate == CASES[i].quick);
+        arena_fini(&m.arena);
+    }
+}
+
+#define WINDOWS(period, percent, slow_long)                                                        \
+    "---\napiVersion: sloth.slok.dev/v1\nkind: AlertWindows\nspec:\n  sloPeriod: " period          \
+    "\n  page:\n    quick: {errorBudgetPercent: " percent ", shortWindow: 5m, longWindow: 1h}\n"   \
+    "    slow: {errorBudgetPercent: 12.5, shortWindow: 30m, longWindow: 6h}\n  ticket:\n"          \
+    "    quick: {errorBudgetPercent: 20, shortWindow: 2h, longWindow: 1d}\n"                       \
+    "    slow: {errorBudgetPercent: 42, shortWindow: 6h, longWindow: " slow_long "}\n"
+
+/* Sloth's AlertWindows, in a document of their own. */
+static void test_slo_rules__alert_windows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *window, *more;
+        double first, last;
+    } CASES[] = {
+        {"7d", WINDOWS("7d", "8", "3d"), 13.44, 0.98},
+        {"7d", WINDOWS("5d", "8", "3d"), 14.4, 1},
+        {"7d", WINDOWS("5d", "8", "3d") WINDOWS("1w", "4", "84h"), 6.72, 0.84},
+        {"30d", WINDOWS("30d", "10", "3d"), 72, 4.2},
+        {"1M", WINDOWS("30d", "10", "3d"), 72, 4.2},
+        {"28d", WINDOWS("30d", "10", "3d"), 13.44, 28.0 / 30},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
+        struct made m;
+        struct slo_pace paces[SLO_PACES];
+        struct diag d = {.text = ""};
+        char text[4096];
+        (void)snprintf(text, sizeof(text), "%s  time_window: {duration: %s}\n%s", OBJECTIVE("99"),
+                       CASES[i].window, CASES[i].more);
+        assert_int_equal(make_text(text, &OPTIONS, &m, &d), OK);
+        assert_int_equal(m.set.count, 1);
+        slo_paces(&m.set.defs[0], slo_period_ms(&m.set.defs[0], OPTIONS.period_ms), paces);
+        assert_true(fabs(paces[0].burn_rate - CASES[i].first) < 1e-12);
+        assert_true(fabs(paces[3].burn_rate - CASES[i].last) < 1e-12);
+        assert_true(paces[0].page && paces[1].page && !paces[2].page && !paces[3].page);
+        assert_true(slo_period_known(&m.set, 28 * SLO_DAY_MS));
+        assert_int_equal(slo_period_known(&m.set, 5 * SLO_DAY_MS),
+                         strstr(CASES[i].more, "5d") != NULL);
+        arena_fini(&m.arena);
+    }
+}
+
+static void test_slo_rules__bad_alert_windows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *error;
+    } CASES[] = {
+        {WINDOWS("7d", "0", "3d"), "errorBudgetPercent must be > 0 and <= 100"},
+        {WINDOWS("7d", "101", "3d"), "errorBudgetPercent must be > 0 and <= 100"},
+        {WINDOWS("7d", "8", "6h"), "longWindow must be longer than shortWindow"},
+        {WINDOWS("7d", "8", "8d"), "a longWindow is longer than sloPeriod"},
+        {WINDOWS("23h", "8", "3d"), "sloPeriod must be 1 to 92 days"},
+        {WINDOWS("93d", "8", "3d"), "sloPeriod must be 1 to 92 days"},
+        {WINDOWS("7d", "8", "3d") WINDOWS("1w", "8", "3d"),
+         "there are alert windows of 1w already"},
+        {"---\napiVersion: sloth.slok.dev/v1\nkind: AlertWindows\n", "spec is required"},
+        {"---\napiVersion: sloth.slok.dev/v1\nkind: AlertWindows\nspec: {sloPeriod: 7d}\n",
+         "page and ticket are required"},
+        {"---\napiVersion: sloth.slok.dev/v1\nkind: AlertWindows\nspec: {sloPeriod: 7d, page: "
+         "{quick: {errorBudgetPercent: 1, shortWindow: 5m, longWindow: 1h}}}\n",
+         "quick and slow are required"},
+        {"---\napiVersion: sloth.slok.dev/v1\nkind: AlertWindows\nspec: {period: 7d}\n",
+         "no such field here"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(*CASES); i++) {
+        struct made m;
+        struct diag d = {.text = ""};
+        char text[4096];
+        (void)snprintf(text, sizeof(text), "%s%s", OBJECTIVE("99"), CASES[i].text);
+        assert_int_equal(make_text(text, &OPTIONS, &m, &d), ERR_INVALID);
+        if (strstr(d.text, CASES[i].error) == NULL)
+            fail_msg("%s: not %s", d.text, CASES[i].error);
         arena_fini(&m.arena);
     }
 }
@@ -382,6 +461,8 @@ int main(void)
         cmocka_unit_test(test_slo_rules__openslo_as_sloth),
         cmocka_unit_test(test_slo_rules__four_weeks),
         cmocka_unit_test(test_slo_rules__own_windows),
+        cmocka_unit_test(test_slo_rules__alert_windows),
+        cmocka_unit_test(test_slo_rules__bad_alert_windows),
         cmocka_unit_test(test_slo_rules__events),
         cmocka_unit_test(test_slo_rules__latency),
         cmocka_unit_test(test_slo_rules__bad_queries),

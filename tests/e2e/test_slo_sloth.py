@@ -1,0 +1,236 @@
+"""`varve slo generate` against a model of Sloth's generator written from what Sloth publishes (its examples and the
+expected outputs of its own tests): each group, name, label, annotation and expression, numbers digit by digit. Events and
+raw ratios, alerts that are disabled, labels at every place, intervals, the Kubernetes resource, OpenSLO v1alpha, periods
+of 28 and 30 days and catalogs of alert windows."""
+import os
+import subprocess
+
+from lib import VARVE, check, equal, folder, skip, step
+
+try:
+    import yaml
+except ImportError:
+    skip("this needs python3-yaml")
+
+d = folder()
+MODES = {"prometheus/v1": "cli-gen-prom", "sloth.slok.dev/v1": "cli-gen-k8s", "openslo/v1alpha": "cli-gen-openslo"}
+PERIODS = {28: "4w", 30: "30d", 7: "1w"}
+GOOGLE = ((2, "5m", "1h"), (5, "30m", "6h"), (10, "2h", "1d"), (10, "6h", "3d"))
+HOURS = {"1h": 1, "6h": 6, "12h": 12, "1d": 24, "2d": 48, "3d": 72}
+MINUTES = {"5m": 5, "10m": 10, "30m": 30, "1h": 60, "2h": 120, "6h": 360, "12h": 720, "1d": 1440, "2d": 2880, "3d": 4320}
+ERRORS = 'sum(rate(http_requests_total{app="shop",code=~"5..|429"}[{{.window}}]))'
+TOTAL = 'sum(rate(http_requests_total{app="shop"}[{{.window}}]))'
+
+
+def number(v):
+    return repr(int(v)) if v == int(v) else repr(v)
+
+
+def ratio(slo, window):
+    put = (lambda q: " ".join(q.replace("{{.window}}", window).split()))
+    if "raw" in slo:
+        return f"({put(slo['raw'])} )"
+    if "good" in slo:  # OpenSLO
+        return f"( 1 - ( ( {put(slo['good'])} ) / ( {put(slo['total'])} ) ) )"
+    return f"({put(slo['errors'])}) / ({put(slo['total'])})"
+
+
+def alert(slo, severity, paces, sel, days):
+    budget = number((100 - slo["objective"]) / 100)
+
+    def pair(percent, short, long):
+        speed = number(percent * (days * 24.0) / 100 / HOURS[long])
+        part = (lambda w: f"max(slo:sli_error:ratio_rate{w}{sel} > ({speed} * {budget})) without (sloth_window)")
+        return f"( {part(short)} and {part(long)} )"
+
+    name = "{{$labels.sloth_service}} {{$labels.sloth_slo}}"
+    own = slo.get(severity, {})
+    return {"alert": slo["alert"], "expr": f"{pair(*paces[0])} or {pair(*paces[1])}",
+            "labels": {**slo.get("alert_labels", {}), **own.get("labels", {}), "sloth_severity": severity},
+            "annotations": {"title": f"({severity}) {name} SLO error budget burn rate is too fast.",
+                            "summary": f"{name} SLO error budget burn rate is over expected.",
+                            **slo.get("annotations", {}), **own.get("annotations", {})}}
+
+
+def model(service, slo, spec="prometheus/v1", days=30, paces=GOOGLE, labels=None):
+    """Groups of one objective, as Sloth makes them."""
+    name, period = slo["name"], PERIODS[days]
+    sel = f'{{sloth_id="{service}-{name}", sloth_service="{service}", sloth_slo="{name}"}}'
+    base = {**(labels or {}), **slo.get("labels", {}), "sloth_id": f"{service}-{name}", "sloth_service": service, "sloth_slo": name}
+    windows = sorted({w for p in paces for w in p[1:]}, key=MINUTES.get)
+    rules = [{"record": f"slo:sli_error:ratio_rate{w}", "expr": ratio(slo, w), "labels": {**base, "sloth_window": w}} for w in windows]
+    short = "slo:sli_error:ratio_rate" + windows[0] + sel
+    rules.append({"record": f"slo:sli_error:ratio_rate{period}", "labels": {**base, "sloth_window": period},
+                  "expr": f"sum_over_time({short}[{period}]) / ignoring (sloth_window) count_over_time({short}[{period}])"})
+    objective = number(1 - (100 - slo["objective"]) / 100)
+    burn = (lambda w: f"slo:sli_error:ratio_rate{w}{sel} / on(sloth_id, sloth_slo, sloth_service) group_left slo:error_budget:ratio{sel}")
+    meta = [{"record": r, "expr": e, "labels": base} for r, e in (
+        ("slo:objective:ratio", f"vector({objective})"), ("slo:error_budget:ratio", f"vector(1-{objective})"),
+        ("slo:time_period:days", f"vector({days})"), ("slo:current_burn_rate:ratio", burn(windows[0])),
+        ("slo:period_burn_rate:ratio", burn(period)), ("slo:period_error_budget_remaining:ratio", f"1 - slo:period_burn_rate:ratio{sel}"))]
+    meta.append({"record": "sloth_slo_info", "expr": "vector(1)", "labels": {
+        **base, **slo.get("info", {}), "sloth_mode": MODES[spec], "sloth_spec": spec, "sloth_objective": number(slo["objective"])}})
+    alerts = [alert(slo, s, p, sel, days) for s, p in (("page", paces[:2]), ("ticket", paces[2:])) if not slo.get(s, {}).get("disable")]
+    groups = {"sli-recordings": rules, "meta-recordings": meta, "alerts": alerts}
+    return {f"sloth-slo-{k}-{service}-{name}": (slo.get("intervals", {}).get(k), v) for k, v in groups.items() if v}
+
+
+def generated(text, *flags, ok=True):
+    with open(os.path.join(d, "slo.yml"), "w") as f:
+        f.write(text)
+    p = subprocess.run([VARVE, "slo", "generate", "-i", "slo.yml", *flags], cwd=d, capture_output=True, text=True, timeout=60)
+    if not ok:
+        equal(p.returncode, 1, text)
+        return p.stderr
+    equal(p.returncode, 0, f"{text}\n{p.stderr}")
+    groups = {}
+    for g in yaml.safe_load(p.stdout)["groups"]:
+        for r in g["rules"]:
+            r["expr"] = " ".join(str(r["expr"]).split())
+            r["labels"].pop("sloth_version", None)
+        groups[g["name"]] = (g.get("interval"), g["rules"])
+    return groups
+
+
+def same(got, want, text):
+    equal(sorted(got), sorted(want), f"{text}: groups")
+    for name, (interval, rules) in want.items():
+        equal(got[name][0], interval, f"{text}: interval of {name}")
+        equal(len(got[name][1]), len(rules), f"{text}: rules of {name}")
+        for a, b in zip(got[name][1], rules):
+            equal(a, b, f"{text}: {name}")
+
+
+AVAILABILITY = {"name": "availability", "objective": 99.9, "labels": {"tier": "one"}, "errors": ERRORS, "total": TOTAL,
+                "alert": "ShopBurns", "alert_labels": {"team": "web"}, "annotations": {"runbook": "http://r/1"},
+                "page": {"labels": {"severity": "critical"}, "annotations": {"dashboard": "http://d/1"}},
+                "ticket": {"labels": {"severity": "warning", "team": "web-office"}}}
+RAW = {"name": "quality", "objective": 95, "raw": f"{ERRORS}\n/\n{TOTAL}\n", "page": {"disable": True}, "ticket": {"disable": True}}
+INFO = {"name": "paged", "objective": 99.99, "errors": ERRORS, "total": TOTAL, "alert": "Paged", "info": {"owner": "me"},
+        "ticket": {"disable": True}, "intervals": {"sli-recordings": "4m", "meta-recordings": "5m", "alerts": "2m"}}
+SLOTH = f"""
+version: prometheus/v1
+service: shop
+labels: {{stage: live}}
+slos:
+- name: availability
+  objective: 99.9
+  description: Few requests fail.
+  labels: {{tier: one}}
+  sli:
+    events:
+      error_query: '{ERRORS}'
+      total_query: '{TOTAL}'
+  alerting:
+    name: ShopBurns
+    labels: {{team: web}}
+    annotations: {{runbook: 'http://r/1'}}
+    page_alert: {{labels: {{severity: critical}}, annotations: {{dashboard: 'http://d/1'}}}}
+    ticket_alert: {{labels: {{severity: warning, team: web-office}}}}
+- name: quality
+  objective: 95
+  sli:
+    raw:
+      error_ratio_query: |
+        {ERRORS}
+        /
+        {TOTAL}
+  alerting: {{page_alert: {{disable: true}}, ticket_alert: {{disable: true}}}}
+- name: paged
+  objective: 99.99
+  infoLabels: {{owner: me}}
+  interval: {{all: 5m, slierror: 4m, alert: 2m}}
+  sli: {{events: {{error_query: '{ERRORS}', total_query: '{TOTAL}'}}}}
+  alerting: {{name: Paged, ticket_alert: {{disable: true}}}}
+"""
+
+
+def modelled(**more):
+    out = {}
+    for slo in (AVAILABILITY, RAW, INFO):
+        out.update(model("shop", slo, labels={"stage": "live"}, **more))
+    return out
+
+
+same(generated(SLOTH), modelled(), "30 days")
+same(generated(SLOTH, "--default-slo-period=28d"), modelled(days=28), "28 days")
+step("Sloth's files: events, raw, disabled alerts, labels, intervals, 28 and 30 days")
+
+# ---- Catalogs ----
+CATALOG = """
+apiVersion: sloth.slok.dev/v1
+kind: AlertWindows
+spec:
+  sloPeriod: %s
+  page:
+    quick: {errorBudgetPercent: 9, shortWindow: 10m, longWindow: 1h}
+    slow: {errorBudgetPercent: 13.5, shortWindow: 30m, longWindow: 6h}
+  ticket:
+    quick: {errorBudgetPercent: 21, shortWindow: 2h, longWindow: 1d}
+    slow: {errorBudgetPercent: 43, shortWindow: 12h, longWindow: 2d}
+"""
+OWN = ((9, "10m", "1h"), (13.5, "30m", "6h"), (21, "2h", "1d"), (43, "12h", "2d"))
+os.mkdir(d + "/windows")
+for name, period in (("7d.yaml", "7d"), ("30d.yml", "30d")):
+    with open(f"{d}/windows/{name}", "w") as f:
+        f.write(CATALOG % period)
+same(generated(SLOTH, "--slo-period-windows-path=windows", "--default-slo-period=7d"), modelled(days=7, paces=OWN), "7 days of a catalog")
+same(generated(SLOTH, "--slo-period-windows-path=windows"), modelled(paces=OWN), "30 days of a catalog")
+same(generated(SLOTH, "--slo-period-windows-path=windows", "--default-slo-period=28d"), modelled(days=28), "28 days beside a catalog")
+same(generated(SLOTH + "---" + CATALOG % "7d", "--default-slo-period=7d"), modelled(days=7, paces=OWN), "a catalog in the same file")
+for flags, words in ((["--default-slo-period=7d"], "must be 28d, 30d or a period with AlertWindows"),
+                     (["--slo-period-windows-path=nowhere"], "nowhere: no such file")):
+    check(words in generated(SLOTH, *flags, ok=False), words)
+check("slo.yml" in generated(SLOTH + "---" + CATALOG % "7d" + "---" + CATALOG % "1w", ok=False), "the place of a period given twice")
+step("catalogs of alert windows")
+
+# ---- Other forms of the same ----
+K8S = f"""
+apiVersion: sloth.slok.dev/v1
+kind: PrometheusServiceLevel
+metadata: {{name: shop, namespace: monitoring, labels: {{a: b}}}}
+spec:
+  service: shop
+  labels: {{stage: live}}
+  slos:
+  - name: quality
+    objective: 95
+    sli: {{raw: {{errorRatioQuery: "{ERRORS.replace('"', chr(92) + '"')}\\n/\\n{TOTAL.replace('"', chr(92) + '"')}\\n"}}}}
+    alerting: {{pageAlert: {{disable: true}}, ticketAlert: {{disable: true}}}}
+  - name: availability
+    objective: 99.9
+    labels: {{tier: one}}
+    sli: {{events: {{errorQuery: '{ERRORS}', totalQuery: '{TOTAL}'}}}}
+    alerting:
+      name: ShopBurns
+      labels: {{team: web}}
+      annotations: {{runbook: 'http://r/1'}}
+      pageAlert: {{labels: {{severity: critical}}, annotations: {{dashboard: 'http://d/1'}}}}
+      ticketAlert: {{labels: {{severity: warning, team: web-office}}}}
+"""
+want = {}
+for slo in (AVAILABILITY, RAW):
+    want.update(model("shop", slo, spec="sloth.slok.dev/v1", labels={"stage": "live"}))
+same(generated(K8S), want, "the Kubernetes resource")
+OPENSLO = f"""
+apiVersion: openslo/v1alpha
+kind: SLO
+metadata: {{name: requests, displayName: Requests}}
+spec:
+  service: shop
+  description: d
+  objectives:
+  - ratioMetrics:
+      good: {{source: prometheus, queryType: promql, query: 'sum(rate(good_total[{{{{.window}}}}]))'}}
+      total: {{source: prometheus, queryType: promql, query: '{TOTAL}'}}
+    target: 0.999
+  timeWindows: [{{count: 30, unit: Day}}]
+"""
+quiet = {"page": {"disable": True}, "ticket": {"disable": True}}
+same(generated(OPENSLO), model("shop", {"name": "requests-0", "objective": 99.9, "good": "sum(rate(good_total[{{.window}}]))", "total": TOTAL, **quiet}, spec="openslo/v1alpha"), "OpenSLO v1alpha")
+step("the Kubernetes resource, OpenSLO")
+
+for text, words in ((SLOTH.replace("  interval:", "  plugins: {chain: [{id: a/b/v1}]}\n  interval:"), "SLO plugins are programs in Go"),
+                    (SLOTH.replace("sli: {events: {", "sli: {plugin: {id: a/b/v1}, events: {"), "SLI plugins are programs in Go")):
+    check(text != SLOTH and words in generated(text, ok=False), words)
+step("plugins are refused by name")
