@@ -16,7 +16,6 @@
     static err name(struct template_call *c, const struct template_value *args, size_t count,      \
                     struct template_value *out)
 
-
 static err too_long(struct template_call *c)
 {
     return diag_set(c->diag, ERR_LIMIT, "text too long");
@@ -222,6 +221,26 @@ FUNC(fn_date)
     return call_text(c, &b, OK, out);
 }
 
+FUNC(fn_must_to_date)
+{
+    struct template_time t;
+    (void)count;
+    if (args[0].s.len > call_room(c) / 16 || args[1].s.len > call_room(c) / 16)
+        return too_long(c);
+    TRY(template_time_parse(args[0].s, args[1].s, c->arena, &t, c->diag));
+    return template_time_value(&TEMPLATE_TIME, t, c->arena, out);
+}
+
+/* Of a text that is no date, Go's zero time. */
+FUNC(fn_to_date)
+{
+    static const int64_t ZERO_MS = INT64_C(-62135596800000);
+    err e = fn_must_to_date(c, args, count, out);
+    return e == ERR_INVALID
+               ? template_time_value(&TEMPLATE_TIME, template_time_ms(ZERO_MS), c->arena, out)
+               : e;
+}
+
 FUNC(fn_tz)
 {
     const struct zone *zone;
@@ -332,11 +351,13 @@ static const struct template_func FUNCS[] = {
     {"humanizeDuration", template_humanize_duration, {ANY}, false},
     {"join", fn_join, {STRING, &TEMPLATE_STRINGS}, false},
     {"list", fn_list, {ANY}, true},
+    {"mustToDate", fn_must_to_date, {STRING, STRING}, false},
     {"now", fn_now, {NULL}, false},
     {"safeUrl", fn_safe_url, {STRING}, false},
     {"since", fn_since, {TIME}, false},
     {"stringSlice", fn_string_slice, {STRING}, true},
     {"title", fn_title, {STRING}, false},
+    {"toDate", fn_to_date, {STRING, STRING}, false},
     {"toJson", fn_to_json, {ANY}, false},
     {"trimSpace", fn_trim_space, {STRING}, false},
     {"tz", fn_tz, {STRING, TIME}, false},

@@ -1,7 +1,8 @@
 /* template_notify.h -- functions that Alertmanager's templates have, as far as they need nothing
  * but their arguments and the clock: toUpper toLower title trimSpace join match safeHtml safeUrl
- * urlUnescape reReplaceAll stringSlice date tz now since humanizeDuration toJson base64encode
- * base64decode list append dict. Notifications search them behind functions of their own. */
+ * urlUnescape reReplaceAll stringSlice date toDate mustToDate tz now since humanizeDuration toJson
+ * base64encode base64decode list append dict. Notifications search them behind functions of their
+ * own. */
 #ifndef RULES_TEMPLATE_NOTIFY_H
 #define RULES_TEMPLATE_NOTIFY_H
 

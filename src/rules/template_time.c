@@ -1,16 +1,15 @@
 /* template_time.c -- see template_time.h. */
-#include "rules/template_time.h"
-
-#include <stdlib.h>
 #include <string.h>
+
+#include "rules/template_time_priv.h"
 
 enum { DAY_S = 86400, NS_PER_S = 1000000000 };
 
-static const char *const MONTHS[] = {"January",   "February", "March",    "April",
+const char *const TIME_MONTHS[12] = {"January",   "February", "March",    "April",
                                      "May",       "June",     "July",     "August",
                                      "September", "October",  "November", "December"};
-static const char *const DAYS[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                   "Thursday", "Friday", "Saturday"};
+const char *const TIME_DAYS[7] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                  "Thursday", "Friday", "Saturday"};
 
 struct civil { /* a date and time of day in its zone */
     int64_t year;
@@ -64,44 +63,6 @@ err template_time_value(const struct template_type *type, struct template_time t
     *out = (struct template_value){.type = type, .time = copy};
     return OK;
 }
-
-enum layout_part {
-    PART_NONE,
-    PART_LONG_MONTH,
-    PART_MONTH,
-    PART_NUM_MONTH,
-    PART_ZERO_MONTH,
-    PART_LONG_WEEKDAY,
-    PART_WEEKDAY,
-    PART_DAY,
-    PART_UNDER_DAY,
-    PART_ZERO_DAY,
-    PART_UNDER_YEAR_DAY,
-    PART_ZERO_YEAR_DAY,
-    PART_HOUR,
-    PART_HOUR_12,
-    PART_ZERO_HOUR_12,
-    PART_MINUTE,
-    PART_ZERO_MINUTE,
-    PART_SECOND,
-    PART_ZERO_SECOND,
-    PART_LONG_YEAR,
-    PART_YEAR,
-    PART_PM,
-    PART_PM_LOWER,
-    PART_ZONE,
-    PART_ISO_SECONDS_COLON, /* Z07:00:00 and its kin show Z for UTC */
-    PART_ISO_SECONDS,
-    PART_ISO_COLON,
-    PART_ISO,
-    PART_ISO_SHORT,
-    PART_NUM_SECONDS_COLON,
-    PART_NUM_SECONDS,
-    PART_NUM_COLON,
-    PART_NUM,
-    PART_NUM_SHORT,
-    PART_FRACTION, /* .000 or ,999: handled apart */
-};
 
 /* The first that fits counts, so longer ones stand before their beginnings. */
 static const struct {
@@ -159,8 +120,7 @@ static size_t fraction_size(str s)
     return n < s.len && is_digit(s.ptr[n]) ? 0 : n;
 }
 
-/* The part of a layout at the start of `s`, and its bytes. */
-static enum layout_part find_part(str s, size_t *size)
+enum layout_part layout_part_at(str s, size_t *size)
 {
     *size = fraction_size(s);
     if (*size > 0)
@@ -197,32 +157,36 @@ static void put_fraction(int32_t nsec, str part, struct buf *out)
     buf_put(out, text, n);
 }
 
+struct offset_form offset_form_of(enum layout_part part)
+{
+    return (struct offset_form){.iso = part >= PART_ISO_SECONDS_COLON && part <= PART_ISO_SHORT,
+                                .colon = part == PART_ISO_COLON || part == PART_ISO_SECONDS_COLON ||
+                                         part == PART_NUM_COLON || part == PART_NUM_SECONDS_COLON,
+                                .seconds =
+                                    part == PART_ISO_SECONDS || part == PART_ISO_SECONDS_COLON ||
+                                    part == PART_NUM_SECONDS || part == PART_NUM_SECONDS_COLON,
+                                .minutes = part != PART_ISO_SHORT && part != PART_NUM_SHORT};
+}
+
 static void put_offset(enum layout_part part, int32_t offset, struct buf *out)
 {
-    bool iso = part >= PART_ISO_SECONDS_COLON && part <= PART_ISO_SHORT;
-    bool colon = part == PART_ISO_COLON || part == PART_ISO_SECONDS_COLON ||
-                 part == PART_NUM_COLON || part == PART_NUM_SECONDS_COLON;
-    bool seconds = part == PART_ISO_SECONDS || part == PART_ISO_SECONDS_COLON ||
-                   part == PART_NUM_SECONDS || part == PART_NUM_SECONDS_COLON;
-    bool minutes = part != PART_ISO_SHORT && part != PART_NUM_SHORT;
-    if (iso && offset == 0) {
+    struct offset_form form = offset_form_of(part);
+    if (form.iso && offset == 0) {
         buf_put_u8(out, 'Z');
         return;
     }
     int32_t abs_offset = offset < 0 ? -offset : offset;
     buf_printf(out, "%c%02d", offset < 0 ? '-' : '+', abs_offset / 3600);
-    if (minutes)
-        buf_printf(out, "%s%02d", colon ? ":" : "", abs_offset / 60 % 60);
-    if (seconds)
-        buf_printf(out, "%s%02d", colon ? ":" : "", abs_offset % 60);
+    if (form.minutes)
+        buf_printf(out, "%s%02d", form.colon ? ":" : "", abs_offset / 60 % 60);
+    if (form.seconds)
+        buf_printf(out, "%s%02d", form.colon ? ":" : "", abs_offset % 60);
 }
 
 static void put_zone(struct template_time t, struct buf *out)
 {
     if (t.zone != NULL && t.zone[0] != '\0')
         buf_put_str(out, str_from(t.zone));
-    else if (t.offset_sec % 3600 == 0)
-        buf_printf(out, "%c%02d", t.offset_sec < 0 ? '-' : '+', abs(t.offset_sec) / 3600);
     else
         put_offset(PART_NUM, t.offset_sec, out);
 }
@@ -288,9 +252,9 @@ static void put_part(enum layout_part part, str text, struct template_time t, co
     else if (part == PART_LONG_YEAR)
         put_year(c->year, out);
     else if (part == PART_LONG_MONTH || part == PART_MONTH)
-        put_name(MONTHS[c->month - 1], part == PART_MONTH ? 3 : 0, out);
+        put_name(TIME_MONTHS[c->month - 1], part == PART_MONTH ? 3 : 0, out);
     else if (part == PART_LONG_WEEKDAY || part == PART_WEEKDAY)
-        put_name(DAYS[c->weekday], part == PART_WEEKDAY ? 3 : 0, out);
+        put_name(TIME_DAYS[c->weekday], part == PART_WEEKDAY ? 3 : 0, out);
     else if (part == PART_PM || part == PART_PM_LOWER)
         buf_printf(out, "%c%c", (c->hour >= 12 ? 'P' : 'A') + (part == PART_PM ? 0 : 'a' - 'A'),
                    part == PART_PM ? 'M' : 'm');
@@ -307,7 +271,7 @@ void template_time_format(struct template_time t, str layout, struct buf *out)
     struct civil c = civil_of(t);
     while (layout.len > 0) {
         size_t size;
-        enum layout_part part = find_part(layout, &size);
+        enum layout_part part = layout_part_at(layout, &size);
         if (part == PART_NONE) {
             size = 1;
             buf_put_u8(out, (uint8_t)layout.ptr[0]);

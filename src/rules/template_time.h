@@ -17,6 +17,11 @@ MUST_USE err template_time_value(const struct template_type *type, struct templa
 /* UTC milliseconds as a time. */
 struct template_time template_time_ms(int64_t ms);
 
+/* time.Parse(layout, value), where the local zone is UTC; names of zones go to the arena.
+ *   ERR_INVALID  Go's words: parsing time "x" as "2006": cannot parse "x" as "2006" */
+MUST_USE err template_time_parse(str layout, str value, struct arena *a, struct template_time *out,
+                                 struct diag *d);
+
 /* time.Time.Format(layout): Go's reference time "Mon Jan 2 15:04:05 MST 2006". */
 void template_time_format(struct template_time t, str layout, struct buf *out);
 

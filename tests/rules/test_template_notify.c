@@ -104,6 +104,12 @@ static void test_notify__times(void **state)
     check("{{ tz \"Mars/Base\" . }}", "!template: t:1:3: executing \"t\" at <tz \"Mars/Base\" .>: "
                                       "error calling tz: unknown time zone "
                                       "Mars/Base");
+    check("{{ toDate \"2006-01-02\" \"2026-07-01\" | date \"Mon 2 January\" }}", "Wed 1 July");
+    check("{{ (toDate \"2006\" \"x\").IsZero }} {{ toDate \"2006\" \"x\" }}",
+          "true 0001-01-01 00:00:00 +0000 UTC");
+    check("{{ mustToDate \"2006\" \"x\\n\" }}",
+          "!template: t:1:3: executing \"t\" at <mustToDate \"2006\" \"x\\n\">: error calling "
+          "mustToDate: parsing time \"x\\n\" as \"2006\": cannot parse \"x\\n\" as \"2006\"");
     check("{{ since . }} {{ since . | humanizeDuration }} {{ now }}",
           "25h1m1.5s 1d 1h 1m 1s 2026-07-02 13:35:58.289 +0000 UTC");
     check("{{ (now.Sub .).Seconds }} {{ now.After . }} {{ (.Add (since .)).Equal now }}",
