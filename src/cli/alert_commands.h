@@ -9,6 +9,7 @@
 int alert_query(int argc, char **argv);
 int alert_silence(int argc, char **argv);
 int alert_incident(bool ack, int argc, char **argv); /* else: list */
+int alert_maintenance(int argc, char **argv);
 int alert_test(int argc, char **argv);
 int alert_history(int argc, char **argv);
 

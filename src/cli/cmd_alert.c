@@ -67,6 +67,7 @@ static void usage(FILE *to)
                       "       varve alert silence add|list|expire|update [<flags>] ...\n"
                       "       varve alert incidents [<flags>]\n"
                       "       varve alert ack [<flags>] <id>...\n"
+                      "       varve alert maintenance [list|add|override|remove] [<flags>] ...\n"
                       "       varve alert history [<flags>] [<matcher>...]\n"
                       "       varve alert test [<flags>] <receiver>\n"
                       "       varve alert routes show --config.file=<path>\n"
@@ -85,6 +86,8 @@ int cmd_alert(int argc, char **argv)
         return alert_silence(argc - 1, argv + 1);
     if (argc > 0 && (strcmp(argv[0], "incidents") == 0 || strcmp(argv[0], "ack") == 0))
         return alert_incident(strcmp(argv[0], "ack") == 0, argc - 1, argv + 1);
+    if (argc > 0 && strcmp(argv[0], "maintenance") == 0)
+        return alert_maintenance(argc - 1, argv + 1);
     if (argc > 0 && strcmp(argv[0], "history") == 0)
         return alert_history(argc - 1, argv + 1);
     if (argc > 0 && strcmp(argv[0], "test") == 0)

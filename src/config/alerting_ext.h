@@ -225,6 +225,9 @@ const struct escalation_policy *alerting_ext_policy(const struct alerting_ext *f
 const struct delivery_fallback *delivery_fallback_of(const struct delivery_config *d, str receiver);
 const struct delivery_rate *delivery_rate_of(const struct delivery_config *d, str receiver);
 
+/* May a maintenance window be called so? Its name is a part of paths of the API. */
+bool maintenance_name_is_good(str name);
+
 static inline bool matcher_sets_match(const struct matcher_sets *sets, struct labels ls)
 {
     bool match = false;

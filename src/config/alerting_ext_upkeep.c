@@ -79,6 +79,14 @@ static err check_muting(struct decode *c, const struct yaml *n, const struct mat
     return OK;
 }
 
+bool maintenance_name_is_good(str name)
+{
+    bool good = name.len > 0 && !str_eq(name, STR(".")) && !str_eq(name, STR(".."));
+    for (size_t i = 0; good && i < name.len; i++)
+        good = name.ptr[i] != '/' && name.ptr[i] != '\\' && name.ptr[i] != '\0';
+    return good;
+}
+
 static err window_finish(struct decode *c, const struct yaml *n, void *s)
 {
     struct maintenance_window *w = s;
@@ -86,6 +94,9 @@ static err window_finish(struct decode *c, const struct yaml *n, void *s)
     w->place = config_place_of(c, n);
     if (w->name.len == 0)
         return decode_fail(c, n, "a maintenance window needs a name");
+    if (!maintenance_name_is_good(w->name))
+        return decode_fail(c, n,
+                           "the name of a maintenance window has no slashes, and is not \".\"");
     if (w->matchers.count == 0)
         return decode_fail(c, n, "matchers are missing");
     TRY(check_muting(c, n, &w->matchers));

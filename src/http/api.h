@@ -101,6 +101,7 @@ enum api_error {
     API_INTERNAL,    /* 500 */
     API_UNAVAILABLE, /* 500, as upstream */
     API_NOT_FOUND,   /* 404 */
+    API_CONFLICT,    /* 409 */
 };
 void api_fail(struct http_request *r, enum api_error type, const char *text);
 /* 499, or 503 when somebody ended it: for http_options.canceled. */
@@ -206,7 +207,10 @@ void api_rules(struct http_request *r);
 void api_alerts(struct http_request *r);
 void api_rule_groups(struct http_request *r);
 void api_alertmanagers(struct http_request *r);
-enum { INCIDENT_BODY_BYTES_MAX = 64 << 10 };
+enum { INCIDENT_BODY_BYTES_MAX = 64 << 10, MAINTENANCE_BODY_BYTES_MAX = 1 << 20 };
+void api_maintenance(struct http_request *r); /* api_maintenance.c */
+void api_maintenance_override(struct http_request *r);
+void api_maintenance_remove(struct http_request *r);
 void api_alerting_test(struct http_request *r);
 void api_alerting_test_finish(struct http_request *r);
 void api_alerting_history(struct http_request *r);

@@ -152,18 +152,11 @@ void api_incidents(struct http_request *r)
 
 static void fail(struct http_request *r, err e, const struct diag *d)
 {
-    if (e == ERR_NOTFOUND) {
-        api_fail(r, API_NOT_FOUND, d->text);
-    } else if (e == ERR_ORDER) {
-        struct buf *b = http_out(r);
-        http_answer(r, 409, "application/json");
-        buf_reset(b);
-        buf_put_str(b, STR("{\"status\":\"error\",\"errorType\":\"conflict\",\"error\":"));
-        json_str(b, str_from(d->text));
-        buf_put_u8(b, '}');
-    } else {
-        api_fail(r, API_BAD_DATA, d->text);
-    }
+    api_fail(r,
+             e == ERR_NOTFOUND ? API_NOT_FOUND
+             : e == ERR_ORDER  ? API_CONFLICT
+                               : API_BAD_DATA,
+             d->text);
 }
 
 /* How long, or until when. */

@@ -7,6 +7,7 @@
 #include "http/json.h"
 #include "http/metrics_put.h"
 #include "notify/incident.h"
+#include "notify/maintenance.h"
 #include "notify/notice.h"
 
 enum { LABELS_SIZE = 96 };
@@ -141,6 +142,22 @@ static void put_incidents(struct buf *b, const struct incident_counts *c)
     buf_fini(&labels);
 }
 
+static void put_maintenance(struct buf *b, const struct maintenance_counts *c)
+{
+    const struct line STATES[] = {
+        {"state=\"scheduled\"", (double)c->states[MAINTENANCE_SCHEDULED]},
+        {"state=\"active\"", (double)c->states[MAINTENANCE_ACTIVE]},
+        {"state=\"overridden\"", (double)c->states[MAINTENANCE_OVERRIDDEN]},
+        {"state=\"over\"", (double)c->states[MAINTENANCE_OVER]}};
+    const struct line EVENTS[] = {{"event=\"started\"", (double)c->started},
+                                  {"event=\"ended\"", (double)c->ended},
+                                  {"event=\"overridden\"", (double)c->overridden}};
+    put_lines(b, "varve_alert_maintenance_windows", "gauge", "Maintenance windows by state.",
+              STATES, COUNT_OF(STATES));
+    put_lines(b, "varve_alert_maintenance_events_total", "counter",
+              "Beginnings and ends of maintenance windows.", EVENTS, COUNT_OF(EVENTS));
+}
+
 static void put_history(struct buf *b, const struct history_stats *h)
 {
     const struct metric METRICS[] = {
@@ -227,6 +244,9 @@ void metrics_notify(struct api *api, struct buf *b)
     struct engine *e = notify_service_lock(api->notify);
     incidents_count(e, clock_wall_ms(), &incidents);
     put_incidents(b, &incidents);
+    struct maintenance_counts maintenance;
+    maintenance_count(e, clock_wall_ms(), &maintenance);
+    put_maintenance(b, &maintenance);
     notice_count(e, &notices);
     put_delivery(b, e, &s.engine);
     notify_service_unlock(api->notify);

@@ -133,10 +133,12 @@ static void put_method(struct buf *b, const struct openapi_operation *o, const c
     put_answer(b, o);
 }
 
+/* Operations of one path that differ stand one after the other. */
 static void put_path(struct buf *b, const struct openapi_operation *o, str root)
 {
-    static const char *const METHODS[] = {"get", "post", "put"};
-    buf_printf(b, "  %s:\n", o->path);
+    static const char *const METHODS[] = {"get", "post", "put", "delete"};
+    if (o == OPENAPI_OPERATIONS || strcmp(o[-1].path, o->path) != 0)
+        buf_printf(b, "  %s:\n", o->path);
     if (strcmp(o->tag, "health") == 0) { /* beside the API, not below it */
         buf_put_str(b, STR("    servers:\n      - url: "));
         json_str(b, root.len > 0 ? root : STR("/"));

@@ -96,6 +96,8 @@ static err check_window(const struct maintenance_window *w, int64_t now_ms, stru
 {
     if (w->name.len == 0)
         return diag_set(d, ERR_INVALID, "\"name\" is missing");
+    if (!maintenance_name_is_good(w->name))
+        return diag_set(d, ERR_INVALID, "\"name\" has slashes, or is \".\"");
     TRY(check_text("name", w->name, MAINTENANCE_NAME_BYTES_MAX, d));
     TRY(check_text("comment", w->comment, MAINTENANCE_COMMENT_BYTES_MAX, d));
     TRY(check_text("created_by", w->created_by, MAINTENANCE_BY_BYTES_MAX, d));

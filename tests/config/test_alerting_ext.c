@@ -154,8 +154,8 @@ static void test_upkeep__sections(void **state)
     assert_int_equal(f->digests.items[0].include, 1u << DIGEST_FIRED | 1u << DIGEST_SLO);
     assert_int_equal(f->history->max_bytes, 256 << 20);
     assert_int_equal(alerting_ext_supported(f, &d), ERR_UNSUPPORTED);
-    assert_string_equal(d.text, "dir/ext.yml:2:1: \"maintenance_windows\" is understood, but this "
-                                "version does not act on it");
+    assert_string_equal(d.text, "dir/ext.yml:13:13: \"heartbeats\" is understood, but this version "
+                                "does not act on it");
     alerting_ext_unref(f);
 }
 
@@ -209,6 +209,7 @@ static void test_ext__refused(void **state)
         {"acknowledgements: {default_expiry: soon}", "not a valid duration"},
         {"maintenance_windows: [{name: w, matchers: [a=b]}]", "either time_intervals or"},
         {"maintenance_windows: [{name: w, matchers: [a=b], starts_at: 12}]", "must be a time"},
+        {"maintenance_windows: [{name: a/b, matchers: [a=b], time_intervals: [x]}]", "no slashes"},
         {"maintenance_windows: [{name: w, matchers: ['a=~\".*\"'], time_intervals: [x]}]",
          "must not match the empty string"},
         {"maintenance_windows: [{name: w, matchers: [a=b], time_intervals: [x]}]",

@@ -39,9 +39,15 @@ static void test_openapi__has_every_route(void **state)
             buf_printf(&named, "/alerting/incidents/{id}/%s", path + 22);
             path = buf_cstr(&named);
         }
+        if (strcmp(path, "/alerting/maintenance/*/override") == 0)
+            path = "/alerting/maintenance/{name}/override";
+        if (strcmp(path, "/alerting/maintenance/*") == 0)
+            path = "/alerting/maintenance/{name}";
         check_method(path, &routes[i], HTTP_GET, "get");
         check_method(path, &routes[i], HTTP_POST, "post");
         check_method(path, &routes[i], HTTP_PUT, "put");
+        if (strncmp(path, "/alerting/", 10) == 0)
+            check_method(path, &routes[i], HTTP_DELETE, "delete");
         buf_fini(&named);
         checked++;
     }
@@ -100,12 +106,14 @@ static void test_routes__each_says_who_may(void **state)
         const char *p = routes[i].path;
         bool admin = strstr(p, "/admin/") != NULL || strstr(p, "/cancel") != NULL ||
                      strncmp(p, "/api/v1/alerting/incidents/", 27) == 0 ||
+                     strncmp(p, "/api/v1/alerting/maintenance/", 29) == 0 ||
                      strcmp(p, "/-/reload") == 0 || strcmp(p, "/-/quit") == 0 ||
                      strcmp(p, "/config/v1/rules/*") == 0 ||
                      strcmp(p, "/api/v1/alerting/test") == 0;
         if (routes[i].scope == 0 || (routes[i].scope == SCOPE_ADMIN) != admin)
             fail_msg("%s", p);
-        bool silences = strstr(p, "/api/v2/silence") != NULL;
+        bool silences = strstr(p, "/api/v2/silence") != NULL ||
+                        strcmp(p, "/api/v1/alerting/maintenance") == 0;
         bool alerts =
             strcmp(p, "/api/v2/alerts") == 0 || strcmp(p, "/alertmanager/api/v2/alerts") == 0;
         assert_int_equal(routes[i].change_scope, silences ? SCOPE_ADMIN : alerts ? SCOPE_WRITE : 0);

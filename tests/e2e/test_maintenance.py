@@ -1,0 +1,183 @@
+"""Maintenance windows on a real server: what one mutes, lets pass and tells of itself, through kill -9; an override that
+holds; windows made ad hoc from a terminal."""
+from alert_lib import *
+
+d = folder()
+am_path, ext_path = os.path.join(d, "alertmanager.yml"), os.path.join(d, "ext.yml")
+receiver = Receiver()
+BELOW = "/api/v1/alerting/maintenance"
+JSON = {"Content-Type": "application/json"}
+
+
+def status_ok(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+    return True
+
+
+def at(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def put(path, text):
+    with open(path + ".tmp", "w") as f:
+        f.write(text)
+    os.rename(path + ".tmp", path)
+
+
+receiver.ways = {name: status_ok for name in ("pager", "ops")}
+put(am_path, """route: {receiver: pager, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}
+receivers:
+""" + "".join(f"- {{name: {n}, webhook_configs: [{{url: 'http://127.0.0.1:{receiver.port}/{n}/hook'}}]}}\n" for n in ("pager", "ops")))
+start_s = int(time.time()) + 5
+put(ext_path, f"""maintenance_windows:
+- name: db patching
+  matchers: ['service="db"']
+  starts_at: {at(start_s)}
+  ends_at: {at(start_s + 600)}
+  comment: weekly
+  created_by: dba
+  override_matchers: ['override="true"']
+  notify: {{receivers: [ops], before: 2s, on_start: true, on_end: true}}
+""")
+FLAGS = [f"--alertmanager.config-file={am_path}", f"--alertmanager.extensions-file={ext_path}", "--alertmanager.start-delay=0s"]
+check_args = [VARVE, "check", "alertmanager", f"--extensions-file={ext_path}", am_path]
+checked = subprocess.run(check_args, capture_output=True, text=True, timeout=60, check=False)
+equal(checked.returncode, 0, f"{checked.stdout}{checked.stderr}")
+s = Server(flags=FLAGS)
+ENV = {**os.environ, "USER": "bob", "TZ": "UTC"}
+
+
+def varve(*argv, status=0):
+    p = subprocess.run([VARVE, "alert", "maintenance", *argv, f"--url=http://127.0.0.1:{s.port}"], capture_output=True,
+                       text=True, timeout=60, check=False, env=ENV)
+    equal(p.returncode, status, f"{argv}: {p.stdout}{p.stderr}")
+    return p.stdout + p.stderr
+
+
+def request(method, path, body=None, status=200):
+    got, _, answer = s.request(method, path, None if body is None else json.dumps(body), JSON)
+    equal(got, status, f"{method} {path}: {answer!r}")
+    return json.loads(answer)
+
+
+def windows():
+    return {w["name"]: w for w in request("GET", BELOW)["data"]}
+
+
+def silences():
+    return [x for x in request("GET", "/api/v2/silences") if x["status"]["state"] == "active"]
+
+
+def alert(name, ends=False, **labels):
+    post = [{"labels": {"alertname": name, **labels}, **({"endsAt": at(time.time())} if ends else {"endsAt": at(time.time() + 600)})}]
+    status, _, body = s.request("POST", "/api/v2/alerts", json.dumps(post), JSON)
+    equal(status, 200, body)
+
+
+def told(name):
+    """What the pager was told of an alert: firing and resolved, in order."""
+    posts = [json.loads(body) for _, _, body in receiver.of("pager")]
+    return [p["status"] for p in posts if p["alerts"][0]["labels"]["alertname"] == name]
+
+
+def notices():
+    """Titles the operators were told."""
+    return [json.loads(body)["alerts"][0]["annotations"]["summary"] for _, _, body in receiver.of("ops")]
+
+
+def restart():
+    global s
+    time.sleep(0.7)  # the history is written every half second
+    s.kill()
+    s = Server(data=s.data, flags=FLAGS)
+
+
+step("before: people are told of alerts, and of what is to come")
+equal(windows()["db patching"]["state"], "scheduled", "state")
+alert("known", service="db")
+until("the pager is told", lambda: told("known"))
+until("operators are told before", lambda: notices())
+check(time.time() < start_s, "in time")
+when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(start_s))
+check(notices()[0].startswith(f"Maintenance db patching begins at {when}"), notices())
+
+step("it begins in time, as a silence that everybody sees")
+until("operators are told of the start", lambda: len(notices()) == 2)
+check(start_s <= time.time() < start_s + 1.5, f"{time.time() - start_s} s behind its start")
+check(notices()[1].startswith("Maintenance db patching has begun, until "), notices())
+one, = silences()
+equal((one["comment"], one["createdBy"], one["annotations"]), ("maintenance window db patching: weekly", "dba", {"maintenance_window": "db patching"}), "silence")
+equal(one["startsAt"][:19] + "Z", at(start_s), "its start")
+equal(windows()["db patching"]["current"]["silences"], [one["id"]], "its silence")
+alert("new", service="db")
+alert("urgent", service="db", override="true")
+until("what must never be muted is told", lambda: told("urgent"))
+
+step("kill -9: it goes on, and is not announced again")
+restart()
+equal([x["id"] for x in silences()], [one["id"]], "the same silence")
+equal(windows()["db patching"]["state"], "active", "state")
+alert("new", service="db")
+alert("urgent2", service="db", override="true")
+until("still never muted", lambda: told("urgent2"))
+alert("known", ends=True, service="db")
+until("who was told of it is told of its end", lambda: told("known") == ["firing", "resolved"])
+equal(told("new"), [], "what is muted")
+equal(len(notices()), 2, "notices")
+data, = [a for a in request("GET", "/api/v2/alerts?silenced=true") if a["labels"]["alertname"] == "new"]
+equal(data["status"]["silencedBy"], [one["id"]], "silencedBy")
+equal({str(a["status"]["silencedBy"]) for a in request("GET", "/api/v2/alerts") if "override" in a["labels"]}, {"[]"}, "spared")
+
+step("an override ends it for good")
+check("there is no maintenance window of that name" in varve("override", "nothing", status=1), "an unknown name")
+request("POST", BELOW + "/db%20patching/override", {"reason": "x"}, 400)
+equal(s.request("POST", BELOW + "/db%20patching/other", "{}", JSON)[0], 405, "another path")
+request("DELETE", BELOW + "/db%20patching", status=409)
+varve("override", "--reason=the site is down", "db patching")
+until("what it held back is told", lambda: told("new"))
+until("operators are told", lambda: len(notices()) == 3)
+equal(notices()[2], "Maintenance db patching was overridden by bob", "notice")
+request("POST", BELOW + "/db%20patching/override", {"by": "x"}, 409)
+restart()
+equal(s.request("POST", "/-/reload")[0], 200, "reload")
+w = windows()["db patching"]
+equal((w["state"], w["current"]["overriddenBy"], w["current"]["reason"]), ("overridden", "bob", "the site is down"), "after kill -9 and reload")
+equal(silences(), [], "silences")
+
+step("ad hoc, from a terminal")
+varve("add", "--name=swap", "--comment=disk", "--duration=3s", "service=db", "x!=y")
+table = varve()
+check(all(word in table for word in ("swap", "active", "disk", "bob", 'service="db",x!="y"')), table)
+varve("add", "--name=swap", "--duration=3s", "service=db", status=1)
+varve("add", "--name=later", "--start=" + at(time.time() + 3600), "service=db")
+equal(windows()["later"]["state"], "scheduled", "later")
+varve("remove", "later")
+check("later" not in windows(), "it is gone")
+for body, word in (({}, "name"), ({"name": "z"}, "matchers"), ({"name": "z", "matchers": ["a=b"]}, "ends_at"),
+                   ({"name": "z", "matchers": ['a=~".*"'], "ends_at": at(time.time() + 9)}, "empty"), ({"nam": "z"}, "none of"),
+                   ({"name": "z", "matchers": ["a=b"], "ends_at": at(time.time() - 9)}, "past"),
+                   ({"name": "z", "matchers": "a=b"}, "list"), ({"name": 1}, "text"), ({"name": "a/b"}, "slashes"), ([], "object")):
+    check(word in request("POST", BELOW, body, 400)["error"], f"{body} is refused with a word of {word}")
+alert("held", service="db")
+restart()
+alert("held", service="db")
+equal(told("held"), [], "muted, and after kill -9")
+until("told when it is over", lambda: told("held"))
+equal(windows()["swap"]["state"], "over", "swap")
+
+step("the history and the metrics know")
+events = request("GET", "/api/v1/alerting/history?type=maintenance_started&type=maintenance_ended&type=maintenance_overridden&limit=10")["data"]["events"]
+equal([(e["type"], e["id"]) for e in events], [("maintenance_ended", "swap"), ("maintenance_started", "swap"),
+      ("maintenance_overridden", "db patching"), ("maintenance_started", "db patching")], "events")
+equal((events[2]["by"], events[2]["reason"], events[3]["author"]), ("bob", "the site is down", "dba"), "what they say")
+_, _, metrics = s.request("GET", "/metrics")
+for line in (b'varve_alert_maintenance_windows{state="overridden"} 1', b'varve_alert_maintenance_windows{state="over"} 1',
+             b'varve_alert_maintenance_events_total{event="ended"} 1'):
+    check(line in metrics, f"{line} is not in the metrics")
+put(ext_path, "maintenance_windows: []\n")
+equal(s.request("POST", "/-/reload")[0], 200, "reload without it")
+equal(list(windows()), ["swap"], "windows")
+equal(s.stop(), 0, "exit status")
+print("ok")
