@@ -18,7 +18,7 @@ class Receiver:
 
             def do_POST(self):
                 name = self.path.split("/")[1]
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.body = self.rfile.read(int(self.headers["Content-Length"]))
                 with outer.lock:
                     outer.posts.setdefault(name, []).append((time.time(), dict(self.headers), body))
                 way = outer.ways.get(name)
