@@ -212,8 +212,6 @@ static err ack_finish(struct decode *c, const struct yaml *n, void *s)
     const struct acknowledgements *a = s;
     if (!a->clear_on_resolve)
         config_note_unsupported(c, n, "clear_on_resolve: false");
-    if (a->propagate)
-        config_note_unsupported(c, n, "propagate: true");
     return OK;
 }
 

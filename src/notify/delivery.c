@@ -22,6 +22,7 @@ static void free_delivery(struct delivery *d)
         live_alert_unref(d->alerts[i].alert);
     mem_free(d->alerts);
     mem_free(d->fingerprints);
+    mem_free((struct ack_told *)(uintptr_t)d->n.ack);
     buf_fini(&d->sent_key);
     group_unref(d->group);
     mem_free(d);

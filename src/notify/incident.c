@@ -150,6 +150,8 @@ static void leave(struct engine *e, struct incident *i)
 {
     if (i->running != NULL)
         flush_abandon(e, i->running);
+    if (i->relaying != NULL)
+        flush_abandon(e, i->relaying);
     due_heap_remove(&e->incidents->due, &i->due);
     i->group->incident = NULL;
     i->group = NULL;

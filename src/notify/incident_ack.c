@@ -18,7 +18,6 @@ bool incident_is_acked(const struct incident *i)
 void incident_clear_ack(struct incident *i)
 {
     i->acked_ms = i->ack_expires_ms = 0;
-    i->via = ACK_VIA_API;
     buf_reset(&i->by);
     buf_reset(&i->comment);
 }
@@ -45,6 +44,7 @@ void incident_begin_ack(struct engine *e, struct incident *i, const struct incid
     i->via = ack->via;
     i->acked_ms = i->changed_ms = now_ms;
     i->ack_expires_ms = expiry(e, i, ack, now_ms);
+    i->relay_ms = 0;
     e->incidents->acknowledgements++;
     incident_tell(e, i, HISTORY_ACKED, ack_via_name(ack->via), ack->by, now_ms);
     incident_change(e, i);
@@ -58,7 +58,9 @@ void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end
 {
     incident_tell(e, i, HISTORY_UNACKED, end->why, end->by, now_ms);
     incident_clear_ack(i);
+    i->via = end->via;
     i->changed_ms = now_ms;
+    i->relay_ms = 0;
     i->resume_ms = i->policy.stop_on_ack ? now_ms + end->pause_ms : 0;
     incident_change(e, i);
     log_info("acknowledgement ended", LOG_CSTR("incident", i->id), LOG_CSTR("why", end->why));

@@ -106,7 +106,8 @@ void incidents_run(struct engine *e, int64_t now_ms)
     struct incident *i;
     while ((i = (struct incident *)due_heap_first(heap)) != NULL && i->due.ms <= now_ms) {
         due_heap_remove(heap, &i->due);
-        int64_t next_ms = look(e, i, now_ms);
+        int64_t ladder_ms = look(e, i, now_ms), relay_ms = incident_relay(e, i, now_ms);
+        int64_t next_ms = MIN(ladder_ms, relay_ms);
         if (next_ms != INT64_MAX)
             due_heap_set(heap, &i->due, MAX(next_ms, now_ms + 1));
     }

@@ -20,12 +20,14 @@ struct incident {
     size_t next_step;
     struct buf by, comment;
     int64_t acked_ms, ack_expires_ms; /* acked 0: not acknowledged */
-    enum ack_via via;                 /* of the acknowledgement */
+    enum ack_via via;                 /* how the last of these changes was made */
     int64_t changed_ms;               /* when one was made or taken back last; 0: never */
     int64_t heard_ms[ACK_VIAS];       /* when providers made the last change we heard of */
     uint64_t provider_key;            /* the beginning of incident_provider_key() */
     struct group *group;              /* NULL: none */
     struct flush *running;            /* of a level; NULL: none */
+    struct flush *relaying;           /* of incident_relay.c; NULL: none */
+    int64_t relay_ms;                 /* its next round; not kept */
     struct incident *next;            /* of the bucket */
 };
 
@@ -72,6 +74,7 @@ void incident_change(struct engine *e, struct incident *i); /* kept before anyth
 
 /* incident_ack.c */
 struct ack_end {
+    enum ack_via via;
     const char *why;  /* for the history */
     str by;           /* "": nobody */
     int64_t pause_ms; /* until the ladder goes on */
@@ -82,6 +85,10 @@ void incident_begin_ack(struct engine *e, struct incident *i, const struct incid
 void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end *end,
                       int64_t now_ms);
 void incident_clear_ack(struct incident *i);
+
+/* incident_relay.c: tell providers of the last change, as far as they do not know it; when to look
+ * again, INT64_MAX: they all do. */
+int64_t incident_relay(struct engine *e, struct incident *i, int64_t now_ms);
 
 /* incident_provider.c: the first 16 of the hexadecimal digits that providers know a group by. */
 uint64_t incident_provider_key(str group_key);

@@ -55,8 +55,10 @@ static void change(struct engine *e, struct incident *i, const struct provider_e
         const struct incident_ack ack = {.by = p->by, .comment = STR(""), .via = p->via};
         incident_begin_ack(e, i, &ack, now_ms);
     } else {
-        const struct ack_end end = {
-            .why = ack_via_name(p->via), .by = p->by, .pause_ms = INCIDENT_RESUME_MS};
+        const struct ack_end end = {.via = p->via,
+                                    .why = ack_via_name(p->via),
+                                    .by = p->by,
+                                    .pause_ms = INCIDENT_RESUME_MS};
         incident_end_ack(e, i, &end, now_ms);
         due_heap_set(&e->incidents->due, &i->due, now_ms);
     }

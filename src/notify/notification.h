@@ -19,6 +19,12 @@ struct notice_text { /* what a notice says in place of what templates make of al
     bool open; /* its end will be told */
 };
 
+struct ack_told { /* an incident was acknowledged, or is not any more */
+    bool acked;
+    str incident, by, comment; /* by and comment of one that is */
+    int64_t at_ms, expires_ms; /* expires 0: never */
+};
+
 struct notification {
     str group_key;              /* of the aggregation group: dedup keys are hashes of it */
     struct labels group_labels; /* what the group's alerts share by group_by */
@@ -32,6 +38,7 @@ struct notification {
     size_t alert_count, firing_count;
     enum notify_reason reason;
     const struct notice_text *notice;       /* NULL: it is about alerts */
+    const struct ack_told *ack;             /* NULL: it is not about an acknowledgement */
     unsigned attempt;                       /* from 1 */
     int64_t flushed_ms;                     /* when the group was flushed */
     int64_t deadline_ms;                    /* no answer counts after that */

@@ -4,7 +4,7 @@
 #include "notify/sending.h"
 #include "notify/severity.h"
 
-enum { MESSAGE_RUNES_MAX = 130 };
+enum { MESSAGE_RUNES_MAX = 130, USER_RUNES_MAX = 100 };
 
 struct alert {
     struct sending *s;
@@ -168,6 +168,20 @@ static struct notify_result close_alert(const struct alert *a)
     return result;
 }
 
+static struct notify_result acknowledge(const struct alert *a, const struct ack_told *t)
+{
+    struct buf body = {0};
+    buf_put_u8(&body, '{');
+    sending_put(&body, "source", sending_text(a->s, "source", a->o->source));
+    sending_put_unless_empty(&body, "user", sending_cut(a->s, t->by, USER_RUNES_MAX));
+    sending_put_unless_empty(&body, "note", t->comment);
+    buf_put_str(&body, STR("}\n"));
+    struct notify_result result =
+        request(a, "POST", t->acked ? "acknowledge" : "unacknowledge", &body);
+    buf_fini(&body);
+    return result;
+}
+
 static struct notify_result update(const struct alert *a, const char *what, str text)
 {
     struct buf body = {0};
@@ -208,7 +222,9 @@ struct notify_result opsgenie_send(void *arg, const struct notification *n, stru
         if ((uint8_t)key.ptr[i] < ' ' && s.failed == OK)
             s.failed = diag_set(d, ERR_INVALID, "api_key: the key has more than one line");
     bool told = s.data.firing || n->notice != NULL; /* a notice is told even of what is over */
-    struct notify_result result = told ? create(&a) : close_alert(&a);
+    struct notify_result result = n->ack != NULL ? acknowledge(&a, n->ack)
+                                  : told         ? create(&a)
+                                                 : close_alert(&a);
     if (told && !s.data.firing && result.outcome == NOTIFY_SENT)
         result = close_alert(&a);
     buf_fini(&authorization);

@@ -252,7 +252,8 @@ struct notify_result pagerduty_send(void *arg, const struct notification *n, str
     const struct pagerduty_config *p = (const void *)n->config;
     struct sending s;
     sending_begin(&s, arg, n, d);
-    struct notify_result result =
-        n->notice != NULL ? pagerduty_notice(&s, p) : pagerduty_event(&s, p);
+    struct notify_result result = n->ack != NULL      ? pagerduty_ack(&s, p)
+                                  : n->notice != NULL ? pagerduty_notice(&s, p)
+                                                      : pagerduty_event(&s, p);
     return sending_end(&s, result);
 }

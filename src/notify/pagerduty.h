@@ -19,4 +19,7 @@ struct notify_result pagerduty_event(struct sending *s, const struct pagerduty_c
  */
 struct notify_result pagerduty_notice(struct sending *s, const struct pagerduty_config *p);
 
+/* Tell that the group's incident was acknowledged. */
+struct notify_result pagerduty_ack(struct sending *s, const struct pagerduty_config *p);
+
 #endif

@@ -25,7 +25,9 @@ const char *notify_reason_text(enum notify_reason reason)
                                         "all alerts resolved",
                                         "some alerts resolved",
                                         "repeat interval elapsed",
-                                        "notice"};
+                                        "notice",
+                                        "acknowledged",
+                                        "acknowledgement ended"};
     return TEXTS[reason];
 }
 

@@ -20,6 +20,8 @@ enum notify_reason {
     REASON_SOME_RESOLVED,
     REASON_REPEAT,
     REASON_NOTICE, /* it is no group: see notice.h */
+    REASON_ACKED,  /* an incident, by somebody: see incident_relay.c */
+    REASON_UNACKED,
 };
 
 /* "first notification", "new alerts added"... */

@@ -1,4 +1,5 @@
 /* slack.c -- Slack: incoming webhooks, and chat.postMessage for who has an app's token. */
+#include "base/duration.h"
 #include "base/json_text.h"
 #include "base/jtree.h"
 #include "notify/sending.h"
@@ -95,14 +96,20 @@ static void put_attachment(struct sending *s, const struct slack_config *k, stru
     buf_put_u8(out, '}');
 }
 
-static void put_message(struct sending *s, const struct slack_config *k, str channel,
-                        struct buf *out)
+static void put_sender(struct sending *s, const struct slack_config *k, str channel,
+                       struct buf *out)
 {
     buf_put_u8(out, '{');
     sending_put_unless_empty(out, "channel", channel);
     sending_put_unless_empty(out, "username", sending_text(s, "username", k->username));
     sending_put_unless_empty(out, "icon_emoji", sending_text(s, "icon_emoji", k->icon_emoji));
     sending_put_unless_empty(out, "icon_url", sending_text(s, "icon_url", k->icon_url));
+}
+
+static void put_message(struct sending *s, const struct slack_config *k, str channel,
+                        struct buf *out)
+{
+    put_sender(s, k, channel, out);
     if (k->link_names)
         put_bool(out, "link_names", true);
     sending_put_unless_empty(out, "text", sending_text(s, "message_text", k->message_text));
@@ -110,6 +117,50 @@ static void put_message(struct sending *s, const struct slack_config *k, str cha
     buf_put_u8(out, '[');
     put_attachment(s, k, out);
     buf_put_str(out, STR("]}\n"));
+}
+
+/* Slack reads <!here> and links in texts of strangers, too. */
+static void put_plain(struct buf *out, str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char ch = text.ptr[i];
+        if (ch == '<' || ch == '>' || ch == '&')
+            buf_put_str(out, ch == '<' ? STR("&lt;") : ch == '>' ? STR("&gt;") : STR("&amp;"));
+        else
+            buf_put_u8(out, (uint8_t)ch);
+    }
+}
+
+static str ack_text(struct sending *s, const struct ack_told *t)
+{
+    char time[DURATION_SIZE_MAX];
+    struct buf text = {0};
+    buf_put_str(&text, t->acked ? STR("Acknowledged by ") : STR("No longer acknowledged"));
+    put_plain(&text, t->by);
+    if (t->acked && t->expires_ms != 0)
+        buf_printf(&text, " until " STR_FMT,
+                   STR_ARG(((str){time, timestamp_format_rfc3339(t->expires_ms, time)})));
+    if (t->comment.len > 0)
+        buf_put_str(&text, STR(": "));
+    put_plain(&text, t->comment);
+    str result = sending_keep(s, buf_str(&text));
+    buf_fini(&text);
+    return result;
+}
+
+/* A message behind that of the alerts, by the same name, with the same title. */
+static void put_ack(struct sending *s, const struct slack_config *k, str channel, struct buf *out)
+{
+    str title = sending_cut(s, sending_text(s, "title", k->title), TITLE_RUNES_MAX);
+    str text = ack_text(s, s->n->ack);
+    put_sender(s, k, channel, out);
+    sending_put_key(out, "attachments");
+    buf_put_str(out, STR("[{"));
+    sending_put_unless_empty(out, "title", title);
+    sending_put_unless_empty(out, "title_link", sending_text(s, "title_link", k->title_link));
+    sending_put(out, "text", text);
+    sending_put(out, "fallback", text);
+    buf_put_str(out, STR("}]}\n"));
 }
 
 /* ---- Answers ---- */
@@ -158,7 +209,10 @@ struct notify_result slack_send(void *arg, const struct notification *n, struct 
     sending_begin(&s, arg, n, d);
     str url = sending_hide_url(&s, sending_secret(&s, "api_url", k->api_url, k->api_url_file));
     str channel = sending_text(&s, "channel", k->channel);
-    put_message(&s, k, channel, &body);
+    if (n->ack != NULL)
+        put_ack(&s, k, channel, &body);
+    else
+        put_message(&s, k, channel, &body);
     const struct sending_request r = {
         .url = url, .body = buf_slice(&body), .timeout_ms = k->timeout_ms};
     struct notify_result result = sending_post(&s, &r, &reply);

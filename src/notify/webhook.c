@@ -94,6 +94,30 @@ static void put_map(const struct template_value *map, struct buf *out)
     buf_put_u8(out, '}');
 }
 
+/* null: it is none any more. */
+static void put_ack(const struct ack_told *t, struct buf *out)
+{
+    put_key("incident", out);
+    json_html(out, t->incident);
+    put_key("acknowledgement", out);
+    if (!t->acked) {
+        buf_put_str(out, STR("null"));
+        return;
+    }
+    buf_put_str(out, STR("{\"by\":"));
+    json_html(out, t->by);
+    put_key("comment", out);
+    json_html(out, t->comment);
+    put_key("at", out);
+    put_time(t->at_ms, out);
+    put_key("expires", out);
+    if (t->expires_ms != 0)
+        put_time(t->expires_ms, out);
+    else
+        buf_put_str(out, STR("null"));
+    buf_put_u8(out, '}');
+}
+
 void webhook_json(const struct notification *n, const struct notify_data *data, uint64_t max_alerts,
                   struct buf *out)
 {
@@ -125,6 +149,8 @@ void webhook_json(const struct notification *n, const struct notify_data *data, 
         put_key("ackURL", out);
         json_html(out, data->fields[NOTIFY_ACK_URL].s);
     }
+    if (n->ack != NULL)
+        put_ack(n->ack, out);
     put_key("notification_reason", out);
     json_html(out, str_from(notify_reason_text(n->reason)));
     put_key("version", out);
