@@ -59,7 +59,7 @@ int main(void)
     uint64_t start = clock_thread_cpu_ns();
     for (unsigned i = 0; i < POINTS; i++) {
         buf_reset(&b);
-        json_labels(&b, (struct labels){items, COUNT_OF(items)});
+        labels_json(&b, (struct labels){items, COUNT_OF(items)});
     }
     printf("label set of 5        %6.1f ns\n", (double)(clock_thread_cpu_ns() - start) / POINTS);
     buf_fini(&b);

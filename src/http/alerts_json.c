@@ -28,19 +28,6 @@ static void put_texts(struct buf *b, const char *key, const str *items, size_t c
     buf_put_u8(b, ']');
 }
 
-static void put_pairs(struct buf *b, struct pairs pairs)
-{
-    buf_put_u8(b, '{');
-    for (size_t i = 0; i < pairs.count; i++) {
-        if (i > 0)
-            buf_put_u8(b, ',');
-        json_html(b, pairs.items[i].name);
-        buf_put_u8(b, ':');
-        json_html(b, pairs.items[i].value);
-    }
-    buf_put_u8(b, '}');
-}
-
 static void put_name(struct buf *b, str name)
 {
     buf_put_str(b, STR("{\"name\":"));
@@ -68,7 +55,7 @@ void json_alert(struct buf *b, const struct view_alert *va, const str *muted_by,
 {
     const struct live_alert *a = va->alert;
     buf_put_str(b, STR("{\"annotations\":"));
-    json_labels(b, a->annotations);
+    labels_json(b, a->annotations);
     buf_put_str(b, STR(",\"endsAt\":"));
     json_time_ms(b, a->ends_at_ms);
     buf_printf(b, ",\"fingerprint\":\"%016llx\",\"receivers\":[",
@@ -89,19 +76,19 @@ void json_alert(struct buf *b, const struct view_alert *va, const str *muted_by,
         json_html(b, a->generator_url);
     }
     buf_put_str(b, STR(",\"labels\":"));
-    json_labels(b, a->labels);
+    labels_json(b, a->labels);
     buf_put_u8(b, '}');
 }
 
 void json_group_begin(struct buf *b, const struct view_group *g)
 {
     buf_put_str(b, STR("{\"labels\":"));
-    json_labels(b, g->labels);
+    labels_json(b, g->labels);
     buf_put_str(b, STR(",\"receiver\":"));
     put_name(b, g->receiver);
     if (g->route_labels.count > 0) {
         buf_put_str(b, STR(",\"routeLabels\":"));
-        put_pairs(b, g->route_labels);
+        json_pairs(b, g->route_labels);
     }
     buf_put_str(b, STR(",\"alerts\":["));
 }
@@ -137,7 +124,7 @@ void json_silence(struct buf *b, const struct silence *s, int64_t now_ms)
     json_time_ms(b, s->updated_at_ms);
     if (s->annotations.count > 0) {
         buf_put_str(b, STR(",\"annotations\":"));
-        put_pairs(b, s->annotations);
+        json_pairs(b, s->annotations);
     }
     buf_put_str(b, STR(",\"comment\":"));
     json_html(b, s->comment);
@@ -198,7 +185,7 @@ void json_receivers(struct buf *b, const struct alertmanager_file *f,
         json_html(b, r->name);
         if (r->labels.count > 0) {
             buf_put_str(b, STR(",\"labels\":"));
-            put_pairs(b, r->labels);
+            json_pairs(b, r->labels);
         }
         buf_put_u8(b, '}');
     }

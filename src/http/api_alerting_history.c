@@ -125,7 +125,7 @@ static void put_event(struct buf *b, const struct history_event *e)
                history_kind_name(e->kind));
     put_time(b, e->at_ms);
     buf_put_str(b, STR("\",\"labels\":"));
-    json_labels(b, e->labels);
+    labels_json(b, e->labels);
     buf_put_str(b, STR(",\"fingerprints\":["));
     for (size_t i = 0; i < e->fingerprint_count; i++)
         buf_printf(b, "%s\"%016" PRIx64 "\"", i > 0 ? "," : "", e->fingerprints[i]);

@@ -72,7 +72,7 @@ static void put_incident(struct buf *b, const struct incident_view *v)
     put_text(b, "receiver", v->receiver);
     put_text(b, "policy", v->policy->name);
     buf_put_str(b, STR(",\"labels\":"));
-    json_labels(b, v->labels);
+    labels_json(b, v->labels);
     put_time(b, "startedAt", v->started_ms);
     put_time(b, "resolvedAt", v->resolved_ms);
     buf_printf(b, ",\"alerts\":%zu,\"firing\":%zu,\"level\":%zu,\"paused\":%s", v->alert_count,

@@ -173,7 +173,7 @@ static void put_series(struct buf *b, struct query_answer *answer, const struct 
 {
     struct arena *a = &answer->arena;
     buf_put_str(b, STR("{\"metric\":"));
-    json_labels(b, s->labels);
+    labels_json(b, s->labels);
     if (!vector && is_dense(answer, s)) {
         put_dense(b, answer, s);
     } else if (!vector) {

@@ -129,9 +129,9 @@ static void put_seconds(struct buf *b, const char *key, double s)
 static void put_alert(struct buf *b, const struct active_alert *a)
 {
     buf_put_str(b, STR("{\"labels\":"));
-    json_labels(b, a->labels);
+    labels_json(b, a->labels);
     buf_put_str(b, STR(",\"annotations\":"));
-    json_labels(b, a->annotations);
+    labels_json(b, a->annotations);
     buf_printf(b, ",\"state\":\"%s\",\"activeAt\":", alert_state_name(a->state));
     put_time(b, a->active_at_ms);
     if (a->keep_firing_since_ms != ALERT_NEVER) {
@@ -182,9 +182,9 @@ static void put_alerting(struct buf *b, const struct rule *r, bool exclude_alert
     buf_put_u8(b, ',');
     put_seconds(b, "keepFiringFor", (double)r->keep_firing_for_ms / 1000);
     buf_put_str(b, STR(",\"labels\":"));
-    json_labels(b, r->labels);
+    labels_json(b, r->labels);
     buf_put_str(b, STR(",\"annotations\":"));
-    json_labels(b, r->annotations);
+    labels_json(b, r->annotations);
     if (exclude_alerts) {
         buf_put_str(b, STR(",\"alerts\":null"));
         return;
@@ -203,7 +203,7 @@ static void put_recording(struct buf *b, const struct rule *r)
     if (r->labels.count == 0)
         return;
     buf_put_str(b, STR(",\"labels\":"));
-    json_labels(b, r->labels);
+    labels_json(b, r->labels);
 }
 
 static void put_rule(struct buf *b, const struct rule *r, bool exclude_alerts)

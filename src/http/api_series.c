@@ -139,7 +139,7 @@ static bool series_next(void *state, struct buf *out)
     if (ls != NULL) {
         if (f->written++ > 0)
             buf_put_u8(out, ',');
-        json_labels(out, *ls);
+        labels_json(out, *ls);
         return true;
     }
     buf_put_u8(out, ']');
@@ -405,14 +405,14 @@ static err put_exemplar(void *arg, struct labels series, const struct exemplar *
     if (!same) {
         buf_put_str(s->out,
                     s->series++ > 0 ? STR("]},{\"seriesLabels\":") : STR("{\"seriesLabels\":"));
-        json_labels(s->out, series);
+        labels_json(s->out, series);
         buf_put_str(s->out, STR(",\"exemplars\":["));
         TRY(labels_copy(series, &s->arena, &s->last));
     } else {
         buf_put_u8(s->out, ',');
     }
     buf_put_str(s->out, STR("{\"labels\":"));
-    json_labels(s->out, e->labels);
+    labels_json(s->out, e->labels);
     buf_put_str(s->out, STR(",\"value\":"));
     json_value(s->out, e->value);
     buf_put_str(s->out, STR(",\"timestamp\":"));

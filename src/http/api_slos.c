@@ -104,19 +104,6 @@ static void put_duration(struct buf *b, const char *key, int64_t ms)
     buf_printf(b, ",\"%s\":\"%.*s\"", key, (int)duration_format(ms, text), text);
 }
 
-static void put_pairs(struct buf *b, const struct pairs *pairs)
-{
-    buf_put_u8(b, '{');
-    for (size_t i = 0; i < pairs->count; i++) {
-        if (i > 0)
-            buf_put_u8(b, ',');
-        json_str(b, pairs->items[i].name);
-        buf_put_u8(b, ':');
-        json_str(b, pairs->items[i].value);
-    }
-    buf_put_u8(b, '}');
-}
-
 static void put_definition(struct buf *b, const struct slo_view *v)
 {
     static const char *const METHODS[] = {
@@ -135,7 +122,7 @@ static void put_definition(struct buf *b, const struct slo_view *v)
     put_text(b, "spec", str_from(slo_format_name(def->format)));
     put_text(b, "file", def->path);
     buf_put_str(b, STR(",\"labels\":"));
-    put_pairs(b, &def->labels);
+    json_pairs(b, def->labels);
     put_number(b, "objective", def->objective / 100);
     put_number(b, "errorBudget", v->error_budget);
     put_text(b, "budgetingMethod", str_from(METHODS[def->budgeting]));

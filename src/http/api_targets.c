@@ -128,9 +128,9 @@ static void put_active(void *arg, const struct scrape_view *v)
     struct buf *b = l->out;
     buf_put_str(b, l->count++ > 0 ? STR(",{") : STR("{"));
     put_key(b, "discoveredLabels", true);
-    json_labels(b, v->discovered);
+    labels_json(b, v->discovered);
     put_key(b, "labels", false);
-    json_labels(b, v->labels);
+    labels_json(b, v->labels);
     put_key(b, "scrapePool", false);
     json_str(b, v->job);
     put_key(b, "scrapeUrl", false);
@@ -156,7 +156,7 @@ static void put_dropped(void *arg, const struct scrape_view *v)
     struct target_list *l = arg;
     buf_put_str(l->out, l->count++ > 0 ? STR(",{") : STR("{"));
     put_key(l->out, "discoveredLabels", true);
-    json_labels(l->out, v->discovered);
+    labels_json(l->out, v->discovered);
     put_key(l->out, "scrapePool", false);
     json_str(l->out, v->job);
     buf_put_u8(l->out, '}');
@@ -218,7 +218,7 @@ static void put_metadata(void *arg, str name, const struct metadata *m)
         return;
     buf_put_str(b, l->count++ > 0 ? STR(",{") : STR("{"));
     put_key(b, "target", true);
-    json_labels(b, l->target);
+    labels_json(b, l->target);
     if (l->metric.len == 0) {
         put_key(b, "metric", false);
         json_str(b, name);
@@ -351,7 +351,7 @@ static void put_steps(void *arg, const struct scrape_pool_view *p)
         buf_put_str(s->steps, i > 0 ? STR(",{\"rule\":") : STR("{\"rule\":"));
         config_rule_json(rule, s->steps);
         buf_put_str(s->steps, STR(",\"output\":"));
-        json_labels(s->steps, keep ? relabel_labels_done(s->set) : (struct labels){NULL, 0});
+        labels_json(s->steps, keep ? relabel_labels_done(s->set) : (struct labels){NULL, 0});
         buf_printf(s->steps, ",\"keep\":%s}", keep ? "true" : "false");
     }
 }

@@ -68,6 +68,10 @@ void api_v2_fail_body(struct http_request *r, const struct postable_error *e)
 
 bool api_v2_takes_json(struct http_request *r)
 {
+    if (api_of(r)->notify == NULL) {
+        (void)api_v2_lock(r); /* says so */
+        return false;
+    }
     str type = http_header(r, "Content-Type"), json = STR("application/json");
     const char *end = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
     size_t n = end != NULL ? (size_t)(end - type.ptr) : type.len;

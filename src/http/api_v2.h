@@ -75,7 +75,7 @@ void api_v2_refuse(struct http_request *r, unsigned status, unsigned code, const
 void api_v2_fail(struct http_request *r, unsigned status, const char *text);
 /* As the error of a body says. */
 void api_v2_fail_body(struct http_request *r, const struct postable_error *e);
-/* False, and answered with 415, unless the body is said to be JSON. */
+/* False, and answered, when the server has no engine or the body is not said to be JSON (415). */
 bool api_v2_takes_json(struct http_request *r);
 /* Start an answer of 200. */
 struct buf *api_v2_begin(struct http_request *r);

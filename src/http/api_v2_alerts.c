@@ -189,10 +189,6 @@ void api_v2_post_alerts(struct http_request *r)
     struct postable_alerts p;
     struct postable_error e;
     int64_t now_ms = clock_wall_ms();
-    if (api_of(r)->notify == NULL) {
-        (void)api_v2_lock(r); /* says so */
-        return;
-    }
     if (!api_v2_takes_json(r))
         return;
     if (postable_alerts_parse(http_body(r), now_ms, &p, &e) != OK)

@@ -114,10 +114,6 @@ static void post(struct http_request *r)
     struct postable_silence p;
     struct postable_error e;
     int64_t now_ms = clock_wall_ms();
-    if (api_of(r)->notify == NULL) {
-        (void)api_v2_lock(r); /* says so */
-        return;
-    }
     if (!api_v2_takes_json(r))
         return;
     if (postable_silence_parse(http_body(r), &p, &e) != OK)

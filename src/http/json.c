@@ -5,15 +5,15 @@
 
 #include "base/number.h"
 
-void json_labels(struct buf *b, struct labels ls)
+void json_pairs(struct buf *b, struct pairs pairs)
 {
     buf_put_u8(b, '{');
-    for (size_t i = 0; i < ls.count; i++) {
+    for (size_t i = 0; i < pairs.count; i++) {
         if (i > 0)
             buf_put_u8(b, ',');
-        json_str(b, ls.items[i].name);
+        json_html(b, pairs.items[i].name);
         buf_put_u8(b, ':');
-        json_str(b, ls.items[i].value);
+        json_html(b, pairs.items[i].value);
     }
     buf_put_u8(b, '}');
 }

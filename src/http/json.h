@@ -7,11 +7,13 @@
 #include "base/buf.h"
 #include "base/json_text.h"
 #include "base/slice.h"
+#include "base/texts.h"
 #include "model/histogram.h"
 #include "model/labels.h"
+#include "model/labels_json.h"
 
-/* A label set as an object, names in the set's order. */
-void json_labels(struct buf *b, struct labels ls);
+/* Names and values of a configuration as an object; <, > and & are escaped. */
+void json_pairs(struct buf *b, struct pairs pairs);
 
 /* Milliseconds as seconds: "3", "1.050", "-1.500". */
 void json_time(struct buf *b, int64_t ms);
