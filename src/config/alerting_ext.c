@@ -110,7 +110,7 @@ static_assert(sizeof(((struct alerting_ext *)0)->heartbeats) == sizeof(struct st
               "DECODE_STRUCTS fills it");
 
 /* Sections that are checked here and acted upon nowhere. */
-static const char *const UNBUILT[] = {"heartbeats", "history"};
+static const char *const UNBUILT[] = {"heartbeats"};
 
 static err root_finish(struct decode *c, const struct yaml *n, void *s)
 {

@@ -167,9 +167,9 @@ struct digest_config {
 };
 
 struct history_config {
-    int64_t retention_ms;
-    uint64_t max_bytes;
-    str webhook_url;
+    int64_t retention_ms; /* 0: not said */
+    uint64_t max_bytes;   /* 0: not said */
+    str webhook_url;      /* "": none */
 };
 
 /* ---- The file ---- */

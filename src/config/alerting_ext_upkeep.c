@@ -284,19 +284,14 @@ static const struct decode_field HISTORY_FIELDS[] = {
     {AM_FIELD(history_config, webhook_url, DECODE_TEXT)},
 };
 
-static void history_defaults(void *s)
-{
-    struct history_config *h = s;
-    h->retention_ms = INT64_C(90) * 24 * 3600 * 1000;
-    h->max_bytes = UINT64_C(256) << 20;
-}
-
 static err history_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct history_config *h = s;
     const struct yaml *url = n->type == YAML_MAP ? yaml_get(n, STR("webhook_url")) : NULL;
+    bool has_retention = n->type == YAML_MAP && yaml_get(n, STR("retention")) != NULL;
+    bool has_bytes = n->type == YAML_MAP && yaml_get(n, STR("max_bytes")) != NULL;
     str checked;
-    if (h->retention_ms == 0 || h->max_bytes < 1 << 20)
+    if ((has_retention && h->retention_ms == 0) || (has_bytes && h->max_bytes < 1 << 20))
         return decode_fail(c, n, "retention must be longer than 0s, max_bytes at least 1MB");
     return h->webhook_url.len > 0 ? read_url(c, url, &checked) : OK;
 }
@@ -305,7 +300,6 @@ const struct decode_schema HISTORY_SCHEMA = {
     .fields = HISTORY_FIELDS,
     .field_count = COUNT_OF(HISTORY_FIELDS),
     .size = sizeof(struct history_config),
-    .defaults = history_defaults,
     .check = history_check,
 };
 

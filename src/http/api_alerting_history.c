@@ -6,6 +6,7 @@
 #include "base/number.h"
 #include "http/api.h"
 #include "http/json.h"
+#include "notify/history_json.h"
 
 enum {
     LIMIT = 100, /* events, unless the request says otherwise */
@@ -113,44 +114,6 @@ static bool read_request(struct http_request *r, struct request *q)
 
 /* ---- The answer ---- */
 
-static void put_time(struct buf *b, int64_t ms)
-{
-    char text[40];
-    buf_put_str(b, (str){text, timestamp_format_rfc3339(ms, text)});
-}
-
-static void put_event(struct buf *b, const struct history_event *e)
-{
-    buf_printf(b, "{\"seq\":\"%" PRIu64 "\",\"type\":\"%s\",\"time\":\"", e->seq,
-               history_kind_name(e->kind));
-    put_time(b, e->at_ms);
-    buf_put_str(b, STR("\",\"labels\":"));
-    labels_json(b, e->labels);
-    buf_put_str(b, STR(",\"fingerprints\":["));
-    for (size_t i = 0; i < e->fingerprint_count; i++)
-        buf_printf(b, "%s\"%016" PRIx64 "\"", i > 0 ? "," : "", e->fingerprints[i]);
-    buf_put_u8(b, ']');
-    for (unsigned t = 0; t < HISTORY_TEXTS; t++) {
-        if (e->texts[t].len == 0)
-            continue;
-        buf_printf(b, ",\"%s\":", history_text_name((enum history_text)t));
-        json_html(b, e->texts[t]);
-    }
-    for (unsigned n = 0; n < HISTORY_NUMBERS; n++) {
-        if ((e->numbers_said >> n & 1) == 0)
-            continue;
-        buf_printf(b, ",\"%s\":", history_number_name((enum history_number)n));
-        if (n == HISTORY_STARTS_AT_MS || n == HISTORY_ENDS_AT_MS) {
-            buf_put_u8(b, '"');
-            put_time(b, e->numbers[n]);
-            buf_put_u8(b, '"');
-        } else {
-            buf_printf(b, "%" PRId64, e->numbers[n]);
-        }
-    }
-    buf_put_u8(b, '}');
-}
-
 struct answer {
     struct buf *out;
     size_t count;
@@ -161,7 +124,7 @@ static bool take(void *arg, const struct history_event *e)
     struct answer *a = arg;
     if (a->count++ > 0)
         buf_put_u8(a->out, ',');
-    put_event(a->out, e);
+    history_event_json(e, a->out);
     return a->out->len < ANSWER_BYTES_MAX;
 }
 

@@ -177,6 +177,21 @@ static void put_history(struct buf *b, const struct history_stats *h)
     metric_put(b, METRICS, COUNT_OF(METRICS));
 }
 
+static void put_posted(struct buf *b, const struct history_post_stats *p)
+{
+    const struct metric METRICS[] = {
+        {"varve_alert_history_posted_total", "counter",
+         "Events of the history that its webhook took.", (double)p->posted},
+        {"varve_alert_history_post_dropped_total", "counter",
+         "Events that were not posted: refused for good, or too many waited.", (double)p->dropped},
+        {"varve_alert_history_post_failures_total", "counter",
+         "Requests to the webhook that failed.", (double)p->failures},
+        {"varve_alert_history_post_waiting_bytes", "gauge", "Events that wait to be posted.",
+         (double)p->waiting_bytes},
+    };
+    metric_put(b, METRICS, COUNT_OF(METRICS));
+}
+
 static void put_notices(struct buf *b, const struct notice_counts *n)
 {
     const struct metric METRICS[] = {
@@ -238,6 +253,8 @@ void metrics_notify(struct api *api, struct buf *b)
     put_latency(b, api->notify);
     if (s.has_history)
         put_history(b, &s.history);
+    if (s.has_history && s.history.posts)
+        put_posted(b, &s.history.post);
     metric_put(b, METRICS, COUNT_OF(METRICS));
     struct incident_counts incidents;
     struct notice_counts notices;

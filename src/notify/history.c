@@ -38,6 +38,8 @@ void history_put(struct history *h, const struct history_event *e)
             h->dropped++;
         } else {
             h->seq++;
+            if (h->post != NULL)
+                history_post_put(h->post, (slice){h->waiting.ptr + begin + SIZE_BYTES, size});
         }
     }
     mutex_unlock(&h->lock);
@@ -415,14 +417,39 @@ static err read_last(struct history *h)
     return e;
 }
 
+void history_set_limits(struct history *h, int64_t retention_ms, uint64_t bytes_max)
+{
+    mutex_lock(&h->files);
+    h->retention_ms = retention_ms;
+    h->bytes_max = bytes_max;
+    h->segment_bytes = MIN(bytes_max / HISTORY_SEGMENTS, (uint64_t)HISTORY_SEGMENT_BYTES_MAX);
+    if (h->segment_bytes_set > 0)
+        h->segment_bytes = h->segment_bytes_set;
+    mutex_unlock(&h->files);
+}
+
+struct history_post *history_set_post(struct history *h, struct history_post *p)
+{
+    mutex_lock(&h->lock);
+    struct history_post *old = h->post;
+    h->post = p;
+    mutex_unlock(&h->lock);
+    return old;
+}
+
+bool history_posts_to(struct history *h, str url)
+{
+    mutex_lock(&h->lock);
+    bool so = h->post != NULL && history_post_goes_to(h->post, url);
+    mutex_unlock(&h->lock);
+    return so;
+}
+
 err history_open(const struct history_options *o, struct history **out, struct diag *d)
 {
     struct history *h = mem_zalloc(1, sizeof(*h));
-    uint64_t segment = MIN(o->bytes_max / HISTORY_SEGMENTS, (uint64_t)HISTORY_SEGMENT_BYTES_MAX);
     h->fs = o->fs;
-    h->retention_ms = o->retention_ms;
-    h->bytes_max = o->bytes_max;
-    h->segment_bytes = o->segment_bytes > 0 ? o->segment_bytes : segment;
+    h->segment_bytes_set = o->segment_bytes;
     h->last_ms = INT64_MIN;
     h->next_number = 1;
     buf_put_str(&h->dir, str_from(o->dir));
@@ -430,6 +457,7 @@ err history_open(const struct history_options *o, struct history **out, struct d
     mutex_init(&h->files);
     mutex_init(&h->lock);
     cond_init(&h->woken);
+    history_set_limits(h, o->retention_ms, o->bytes_max);
     err e = list_segments(h);
     if (e == OK)
         e = read_last(h);
@@ -486,6 +514,7 @@ void history_close(struct history *h)
     else if (h->waiting.len > 0)
         (void)!history_flush(h, true); /* logged */
     end_segment(h);
+    history_post_close(h->post);
     cond_fini(&h->woken);
     mutex_fini(&h->lock);
     mutex_fini(&h->files);
@@ -503,6 +532,9 @@ void history_stats(struct history *h, struct history_stats *out)
     out->events = h->events;
     out->dropped = h->dropped;
     out->waiting_bytes = h->waiting.len + h->unwritten_bytes;
+    out->posts = h->post != NULL;
+    if (h->post != NULL)
+        history_post_stats(h->post, &out->post);
     mutex_unlock(&h->lock);
 }
 

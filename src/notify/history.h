@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "model/alert_matcher.h"
+#include "notify/history_post.h"
 
 enum {
     HISTORY_FLUSH_MS = 500,               /* between two writes, and after one that failed ... */
@@ -121,6 +122,14 @@ MUST_USE err history_flush(struct history *h, bool sync);
 /* Remove segments whose events are all too old, and the oldest of what is too much. */
 void history_gc(struct history *h, int64_t now_ms);
 
+/* Keep events that long, and so much of them, from now on. Waits for a write under way. */
+void history_set_limits(struct history *h, int64_t retention_ms, uint64_t bytes_max);
+
+/* From now on post events to `p` (NULL: to nobody), which is the history's, and is closed with it;
+ * the one before is returned. It may be called with the engine's lock. */
+MUST_USE struct history_post *history_set_post(struct history *h, struct history_post *p);
+bool history_posts_to(struct history *h, str url);
+
 struct history_query {
     int64_t start_ms, end_ms;              /* both inclusive */
     uint32_t kinds;                        /* bits by enum history_kind; 0: all */
@@ -144,6 +153,8 @@ struct history_stats {
     uint64_t events, dropped, failures; /* since the start: put, lost, writes that failed */
     uint64_t bytes, waiting_bytes, damaged_bytes;
     size_t segments;
+    bool posts; /* to a webhook */
+    struct history_post_stats post;
 };
 void history_stats(struct history *h, struct history_stats *out);
 

@@ -8,11 +8,12 @@
 struct history {
     struct fs *fs;
     struct buf dir;
-    int64_t retention_ms;
-    uint64_t bytes_max, segment_bytes;
     int64_t last_ms;
+    uint64_t segment_bytes_set; /* 0: they follow from bytes_max */
 
     struct mutex files; /* guards what follows; rank: before `lock` */
+    int64_t retention_ms;
+    uint64_t bytes_max, segment_bytes;
     struct history_segment *segments;
     size_t count, room;
     uint64_t next_number, seed;
@@ -27,6 +28,7 @@ struct history {
     size_t unwritten_bytes;
     uint64_t seq, events, dropped;
     struct history_stats shown; /* of the files */
+    struct history_post *post;  /* NULL: none */
     struct cond woken;
     bool closing, started;
     pthread_t thread;

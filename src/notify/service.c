@@ -330,6 +330,8 @@ static void fini(struct notify_service *s)
 static err open_history(struct notify_service *s, const struct notify_options *o, struct diag *d)
 {
     struct buf dir = {0};
+    s->history_ms = o->history_ms;
+    s->history_bytes = o->history_bytes;
     if (o->history_ms == 0)
         return OK;
     const struct history_options ho = {.fs = o->fs,

@@ -9,11 +9,13 @@ struct loaded {
     struct alertmanager_file *file;
     struct alerting_ext *ext; /* NULL: no file */
     struct notifiers *notifiers;
+    struct history_plan history;
 };
 
 static void loaded_drop(struct loaded *l)
 {
     notifiers_close(l->notifiers);
+    service_drop_history_plan(&l->history);
     alerting_ext_unref(l->ext);
     alertmanager_config_unref(l->file);
     mem_free(l);
@@ -47,6 +49,8 @@ static err load(struct notify_service *s, struct loaded **out, struct diag *d)
     };
     if (e == OK)
         e = notifiers_open(&o, l->file, &l->notifiers, d);
+    if (e == OK)
+        e = service_plan_history(s, l->ext, &l->history, d);
     atomic_store(&s->config_ok, e == OK);
     if (e != OK) {
         loaded_drop(l);
@@ -60,12 +64,14 @@ static err load(struct notify_service *s, struct loaded **out, struct diag *d)
     return OK;
 }
 
-/* Under the lock: in force is now `l`, whose notifiers are the engine's. */
+/* Under the lock: in force is now `l`, whose notifiers are the engine's. Its plan for the history
+ * is the caller's. */
 static void note_loaded(struct notify_service *s, struct loaded *l)
 {
     s->config_hash = alertmanager_config_digest(l->file).lo;
     s->config_loaded_ms = clock_wall_ms();
     l->notifiers = NULL;
+    l->history.post = NULL;
     loaded_drop(l);
 }
 
@@ -82,8 +88,10 @@ void notify_service_commit(struct notify_service *s, void *prepared)
     struct loaded *l = prepared;
     const struct engine_companion companion = {
         .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
+    struct history_plan history = l->history;
     mutex_lock(&s->lock);
-    if (engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK) {
+    bool taken = engine_reload(s->engine, l->file, companion, clock_wall_ms()) == OK;
+    if (taken) {
         note_loaded(s, l);
         history_put(s->history, &(struct history_event){.kind = HISTORY_CONFIG_RELOADED,
                                                         .at_ms = s->config_loaded_ms});
@@ -93,6 +101,8 @@ void notify_service_commit(struct notify_service *s, void *prepared)
         loaded_drop(l);
     }
     mutex_unlock(&s->lock);
+    if (taken)
+        service_keep_history(s, &history);
     service_wake(s);
 }
 
@@ -113,10 +123,13 @@ err service_open_engine(struct notify_service *s, const struct notify_options *o
     TRY(load(s, &l, d));
     const struct engine_companion companion = {
         .arg = l->notifiers, .drop = drop_notifiers, .ext = l->ext};
+    struct history_plan history = l->history;
     err e = engine_open(&eo, l->file, companion, clock_wall_ms(), &s->engine, d);
-    if (e == OK)
-        note_loaded(s, l);
-    else
+    if (e != OK) {
         loaded_drop(l);
-    return e;
+        return e;
+    }
+    note_loaded(s, l);
+    service_keep_history(s, &history);
+    return OK;
 }

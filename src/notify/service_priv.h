@@ -46,6 +46,8 @@ struct notify_service {
     bool unsynced; /* what was sent is not on disk: tried again */
     struct senders *senders;
     struct history *history; /* NULL: none */
+    int64_t history_ms;      /* its limits as the flags say */
+    uint64_t history_bytes;
     struct inbox inbox;
     struct labelling labelling;
     struct timing latency[INTEGRATION_KINDS];
@@ -53,6 +55,21 @@ struct notify_service {
     pthread_t thread;
     bool started;
 };
+
+struct history_plan { /* what a configuration makes of the history */
+    int64_t retention_ms;
+    uint64_t bytes_max;
+    bool same_post;            /* events go on where they go */
+    struct history_post *post; /* NULL: nowhere */
+};
+
+/* service_history.c: what `ext` (NULL: no file) asks for. A plan is kept or dropped.
+ *   ERR_INVALID, ERR_UNSUPPORTED  `d` says why */
+MUST_USE err service_plan_history(struct notify_service *s, const struct alerting_ext *ext,
+                                  struct history_plan *plan, struct diag *d);
+void service_drop_history_plan(struct history_plan *plan);
+/* Without locks: it waits for writes, and for the last events of another webhook. */
+void service_keep_history(struct notify_service *s, struct history_plan *plan);
 
 /* service.c: there is something to look after. */
 void service_wake(struct notify_service *s);

@@ -164,7 +164,6 @@ static void test_ext__not_acted_upon(void **state)
     static const char *const CASES[][2] = {
         {"acknowledgements: {clear_on_resolve: false}", "clear_on_resolve: false"},
         {"heartbeats: []", "heartbeats"},
-        {"history: {}", "history"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {
