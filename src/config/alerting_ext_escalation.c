@@ -207,20 +207,11 @@ static void ack_defaults(void *s)
     a->clear_on_resolve = true;
 }
 
-static err ack_finish(struct decode *c, const struct yaml *n, void *s)
-{
-    const struct acknowledgements *a = s;
-    if (!a->clear_on_resolve)
-        config_note_unsupported(c, n, "clear_on_resolve: false");
-    return OK;
-}
-
 const struct decode_schema ACKNOWLEDGEMENTS_SCHEMA = {
     .fields = ACK_FIELDS,
     .field_count = COUNT_OF(ACK_FIELDS),
     .size = sizeof(struct acknowledgements),
     .defaults = ack_defaults,
-    .finish = ack_finish,
 };
 
 /* ---- All together ---- */

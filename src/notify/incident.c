@@ -102,6 +102,7 @@ static void open_incident(struct engine *e, struct group *g, struct labels ls,
     due_heap_set(&e->incidents->due, &i->due, now_ms);
     log_info("incident", LOG_CSTR("incident", i->id), LOG_STR("policy", i->policy.name),
              LOG_STR("group", g->key));
+    incident_inherit_ack(e, i, now_ms);
 }
 
 /* On disk it is open until everybody was told: after a crash the end is told again. */
@@ -109,7 +110,8 @@ static void set_resolved(struct engine *e, struct incident *i, int64_t now_ms)
 {
     i->resolved_ms = now_ms;
     i->resume_ms = 0;
-    incident_clear_ack(i);
+    if (!incident_keeps_acks(e))
+        incident_clear_ack(i);
     due_heap_remove(&e->incidents->due, &i->due);
 }
 

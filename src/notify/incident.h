@@ -29,10 +29,11 @@ enum ack_via { /* on disk */
                ACK_VIA_LINK,
                ACK_VIA_PAGERDUTY,
                ACK_VIA_OPSGENIE,
+               ACK_VIA_BEFORE, /* of the group's incident before: clear_on_resolve is off */
                ACK_VIAS,
 };
 
-/* "api", "link", "pagerduty", "opsgenie". */
+/* "api", "link", "pagerduty", "opsgenie", "before". */
 const char *ack_via_name(enum ack_via via);
 
 struct incident;

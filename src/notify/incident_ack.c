@@ -4,7 +4,7 @@
 
 const char *ack_via_name(enum ack_via via)
 {
-    static const char *const NAMES[ACK_VIAS] = {"api", "link", "pagerduty", "opsgenie"};
+    static const char *const NAMES[ACK_VIAS] = {"api", "link", "pagerduty", "opsgenie", "before"};
     return NAMES[via];
 }
 
@@ -35,22 +35,54 @@ static int64_t expiry(const struct engine *e, const struct incident *i,
     return at_ms;
 }
 
-void incident_begin_ack(struct engine *e, struct incident *i, const struct incident_ack *ack,
-                        int64_t now_ms)
+static void set_ack(struct engine *e, struct incident *i, const struct incident_ack *ack,
+                    int64_t now_ms)
 {
     incident_clear_ack(i);
     buf_put_str(&i->by, ack->by);
     buf_put_str(&i->comment, ack->comment);
     i->via = ack->via;
     i->acked_ms = i->changed_ms = now_ms;
-    i->ack_expires_ms = expiry(e, i, ack, now_ms);
+    i->ack_expires_ms = ack->expires_ms;
     i->relay_ms = 0;
-    e->incidents->acknowledgements++;
     incident_tell(e, i, HISTORY_ACKED, ack_via_name(ack->via), ack->by, now_ms);
     incident_change(e, i);
     due_heap_set(&e->incidents->due, &i->due, now_ms);
     log_info("incident acknowledged", LOG_CSTR("incident", i->id), LOG_STR("by", ack->by),
              LOG_CSTR("via", ack_via_name(ack->via)));
+}
+
+void incident_begin_ack(struct engine *e, struct incident *i, const struct incident_ack *ack,
+                        int64_t now_ms)
+{
+    struct incident_ack own = *ack;
+    own.expires_ms = expiry(e, i, ack, now_ms);
+    set_ack(e, i, &own, now_ms);
+    e->incidents->acknowledgements++;
+}
+
+bool incident_keeps_acks(const struct engine *e)
+{
+    const struct alerting_ext *x = e->routing->companion.ext;
+    return x != NULL && !x->acknowledgements.clear_on_resolve;
+}
+
+void incident_inherit_ack(struct engine *e, struct incident *i, int64_t now_ms)
+{
+    const struct incident *last = NULL, *other = incidents_bucket(e->incidents, i->group_key);
+    for (; other != NULL; other = other->next)
+        if (other != i && other->group == NULL && str_eq(other->group_key, i->group_key) &&
+            str_eq(other->receiver, i->receiver) &&
+            (last == NULL || other->resolved_ms > last->resolved_ms))
+            last = other;
+    if (!incident_keeps_acks(e) || last == NULL || !incident_is_acked(last) ||
+        (last->ack_expires_ms != 0 && last->ack_expires_ms <= now_ms))
+        return;
+    const struct incident_ack ack = {.by = buf_str(&last->by),
+                                     .comment = buf_str(&last->comment),
+                                     .via = ACK_VIA_BEFORE,
+                                     .expires_ms = last->ack_expires_ms};
+    set_ack(e, i, &ack, now_ms);
 }
 
 void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end *end,

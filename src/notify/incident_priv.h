@@ -22,7 +22,7 @@ struct incident {
     int64_t acked_ms, ack_expires_ms; /* acked 0: not acknowledged */
     enum ack_via via;                 /* how the last of these changes was made */
     int64_t changed_ms;               /* when one was made or taken back last; 0: never */
-    int64_t heard_ms[ACK_VIAS];       /* when providers made the last change we heard of */
+    int64_t heard_ms[ACK_VIA_BEFORE]; /* when providers made the last change we heard of */
     uint64_t provider_key;            /* the beginning of incident_provider_key() */
     struct group *group;              /* NULL: none */
     struct flush *running;            /* of a level; NULL: none */
@@ -81,6 +81,10 @@ struct ack_end {
 };
 void incident_begin_ack(struct engine *e, struct incident *i, const struct incident_ack *ack,
                         int64_t now_ms);
+/* One that begins is acknowledged as the group's incident before it was, if that held on. */
+void incident_inherit_ack(struct engine *e, struct incident *i, int64_t now_ms);
+/* Does an acknowledgement hold on when its incident ends? */
+bool incident_keeps_acks(const struct engine *e);
 /* Of one that is acknowledged; its next look is the caller's. */
 void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end *end,
                       int64_t now_ms);

@@ -50,7 +50,7 @@ void incident_encode(const struct incident *i, struct buf *out)
     put_policy(out, i);
     buf_put_u8(out, (uint8_t)i->via);
     buf_put_zigzag(out, i->changed_ms);
-    for (size_t v = 0; v < ACK_VIAS; v++)
+    for (size_t v = 0; v < COUNT_OF(i->heard_ms); v++)
         buf_put_zigzag(out, i->heard_ms[v]);
 }
 
@@ -120,7 +120,7 @@ static void take_changes(struct reader *r, struct incident *i)
         return;
     i->via = read_u8(r);
     i->changed_ms = read_zigzag(r);
-    for (size_t v = 0; v < ACK_VIAS; v++)
+    for (size_t v = 0; v < COUNT_OF(i->heard_ms); v++)
         i->heard_ms[v] = read_zigzag(r);
 }
 

@@ -162,7 +162,6 @@ static void test_upkeep__sections(void **state)
 static void test_ext__not_acted_upon(void **state)
 {
     static const char *const CASES[][2] = {
-        {"acknowledgements: {clear_on_resolve: false}", "clear_on_resolve: false"},
         {"heartbeats: []", "heartbeats"},
     };
     (void)state;

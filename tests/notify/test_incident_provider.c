@@ -158,6 +158,108 @@ static void test_provider__remembers(void **state)
     sim_close(&s);
 }
 
+static void acknowledge(struct sim *s, int64_t expires_ms)
+{
+    struct incident_view v;
+    size_t at = 0;
+    const struct incident_ack ack = {
+        .by = STR("ann"), .comment = STR("known"), .expires_ms = expires_ms};
+    while (incidents_next(s->e, s->now_ms, &at, &v) && v.state == INCIDENT_RESOLVED)
+        ;
+    assert_int_equal(incident_ack(s->e, str_from(v.id), &ack, s->now_ms, NULL), OK);
+}
+
+/* The one that is not resolved. */
+static struct incident_view current(struct sim *s)
+{
+    struct incident_view v;
+    size_t at = 0;
+    while (incidents_next(s->e, s->now_ms, &at, &v))
+        if (v.state != INCIDENT_RESOLVED)
+            return v;
+    fail_msg("there is none");
+    return v;
+}
+
+/* An alert that comes and goes: two incidents. */
+static void flap(struct sim *s)
+{
+    resolve(s, "n=a g=1 sev=high");
+    pass(s, 10 * MINUTE);
+    buf_reset(&s->told);
+    fire(s, "n=a g=1 sev=high");
+    pass(s, 10 * MINUTE);
+}
+
+#define KEEP EXT "acknowledgements: {clear_on_resolve: false}\n"
+
+static void test_ack__may_outlive_its_incident(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, CONFIG, KEEP);
+    fire(&s, "n=a g=1 sev=high");
+    pass(&s, MINUTE);
+    acknowledge(&s, s.now_ms + HOUR);
+    flap(&s);
+    struct incident_view v = current(&s);
+    assert_int_equal(v.state, INCIDENT_ACKED);
+    assert_int_equal(v.acked_via, ACK_VIA_BEFORE);
+    assert_true(str_eq(v.acked_by, STR("ann")));
+    assert_int_equal(v.ack_expires_ms, T0 + MINUTE + HOUR);
+    assert_told(&s, "+660s r first notification: a\n"); /* and not the second level */
+    engine_close(s.e);
+    sim_open_engine(&s, SECOND);
+    pass(&s, MINUTE);
+    assert_int_equal(current(&s).acked_via, ACK_VIA_BEFORE);
+    pass(&s, HOUR); /* it lapses when it would have */
+    assert_int_equal(current(&s).state, INCIDENT_OPEN);
+    assert_non_null(strstr(buf_cstr(&s.told), "two first notification: a\n"));
+    sim_close(&s);
+}
+
+static void test_ack__lapses_between_incidents(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, CONFIG, KEEP);
+    fire(&s, "n=a g=1 sev=high");
+    pass(&s, MINUTE);
+    acknowledge(&s, s.now_ms + 5 * MINUTE);
+    flap(&s);
+    assert_int_equal(current(&s).state, INCIDENT_OPEN);
+    sim_close(&s);
+}
+
+/* What was taken back in the last one does not come back from one before that. */
+static void test_ack__the_last_incident_counts(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, CONFIG, KEEP);
+    fire(&s, "n=a g=1 sev=high");
+    pass(&s, MINUTE);
+    acknowledge(&s, 0);
+    flap(&s);
+    assert_int_equal(incident_unack(s.e, str_from(current(&s).id), s.now_ms, NULL), OK);
+    flap(&s);
+    assert_int_equal(current(&s).state, INCIDENT_OPEN);
+    sim_close(&s);
+}
+
+static void test_ack__ends_with_its_incident(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, CONFIG, EXT);
+    fire(&s, "n=a g=1 sev=high");
+    pass(&s, MINUTE);
+    acknowledge(&s, 0);
+    flap(&s);
+    assert_int_equal(current(&s).state, INCIDENT_OPEN);
+    sim_close(&s);
+}
+
 /* A record as older versions of the program wrote it reads back. */
 static void test_state__older_records(void **state)
 {
@@ -167,7 +269,7 @@ static void test_state__older_records(void **state)
     begin(&s);
     struct incident *i = incident_find(s.e, str_from(only(&s).id));
     incident_encode(i, &now);
-    size_t more = 2 + ACK_VIAS; /* all zero: a byte each */
+    size_t more = 2 + COUNT_OF(i->heard_ms); /* all zero: a byte each */
     struct incident *older = incident_decode((slice){now.ptr, now.len - more});
     assert_non_null(older);
     assert_string_equal(older->id, i->id);
@@ -188,6 +290,10 @@ int main(void)
         cmocka_unit_test(test_provider__echoes_change_nothing),
         cmocka_unit_test(test_provider__only_this_incident),
         cmocka_unit_test(test_provider__remembers),
+        cmocka_unit_test(test_ack__may_outlive_its_incident),
+        cmocka_unit_test(test_ack__lapses_between_incidents),
+        cmocka_unit_test(test_ack__the_last_incident_counts),
+        cmocka_unit_test(test_ack__ends_with_its_incident),
         cmocka_unit_test(test_state__older_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
