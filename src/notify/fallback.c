@@ -128,7 +128,8 @@ static bool knows_all(const struct engine *e, const struct delivery *d, const st
 bool fallback_take(struct engine *e, struct delivery *d, bool ever, int64_t now_ms)
 {
     struct flush *f = d->flush;
-    if (f->group == NULL || d->n.ack != NULL) /* that it is acknowledged wakes nobody */
+    /* that it is acknowledged wakes nobody, a notice is for one receiver */
+    if (f->group == NULL || d->n.ack != NULL || d->n.notice != NULL)
         return d->fell_back;
     const struct delivery_fallback *fallback = fallback_of(f->group, d->n.receiver);
     const struct receiver_config *to = fallback_receiver(e, f->group, d->n.receiver);

@@ -377,15 +377,30 @@ bool flush_has_active(struct engine *e, const struct group *g, int64_t now_ms)
     return false;
 }
 
+/* Until when a flush is waited for. An answer may be under way, or waits to be noted, when its time
+ * is over: who was told just so is not to be told again. */
+static int64_t ends_ms(const struct flush *f)
+{
+    const struct delivery *d = f->deliveries;
+    while (d != NULL && d->due.place != 0)
+        d = d->next;
+    return f->deadline_ms + (d != NULL ? ENGINE_GRACE_MS : 0);
+}
+
 void flush_due_groups(struct engine *e, int64_t now_ms)
 {
     struct group *g;
-    while ((g = (struct group *)due_heap_first(&e->due_groups)) != NULL && g->due.ms <= now_ms) {
-        if (g->running != NULL && now_ms < g->running->deadline_ms) {
-            g->late_ms = g->due.ms; /* short intervals: what is under way has its time */
-            due_heap_set(&e->due_groups, &g->due, g->running->deadline_ms);
+    unsigned flushed = 0;
+    while (flushed < ENGINE_FLUSHES_AT_ONCE &&
+           (g = (struct group *)due_heap_first(&e->due_groups)) != NULL && g->due.ms <= now_ms) {
+        int64_t end_ms = g->running != NULL ? ends_ms(g->running) : INT64_MIN;
+        if (now_ms < end_ms) {
+            if (g->late_ms == 0)
+                g->late_ms = g->due.ms; /* short intervals: what is under way has its time */
+            due_heap_set(&e->due_groups, &g->due, end_ms);
             continue;
         }
+        flushed++;
         if (g->running != NULL)
             end_late(e, g->running, now_ms);
         g->late_ms = 0;

@@ -9,8 +9,11 @@
 #include "rules/sender_alert.h"
 
 enum {
-    LOOK_MS_MAX = 1000,     /* between two looks: the wall clock may leap */
-    PUT_MAX = 1000,         /* alerts taken in under one hold of the lock */
+    LOOK_MS_MAX = 1000, /* between two looks: the wall clock may leap */
+    PUT_MAX = 1000,     /* alerts taken in under one hold of the lock */
+    TAKE_MAX = 64,      /* and deliveries handed out */
+    GIVE_WAY_NS = 100000,
+    SEND_MS_MIN = 1000, /* with less time left nothing is sent: the answer might come too late */
     RETRY_THREAD_MS = 1000, /* after no thread could be had */
 };
 
@@ -152,6 +155,16 @@ static void put_alert(struct engine *e, const struct live_alert *a, int64_t now_
         log_error("an alert is told to nobody: there are too many");
 }
 
+/* With the lock, which is not fair: whoever waits for it has it for once. */
+static void give_way(struct notify_service *s)
+{
+    if (atomic_load_explicit(&s->askers, memory_order_relaxed) == 0)
+        return;
+    mutex_unlock(&s->lock);
+    clock_sleep_ns(GIVE_WAY_NS);
+    mutex_lock(&s->lock);
+}
+
 /* Take in what is in the inbox; the lock is let go now and then. */
 static void take_in(struct notify_service *s)
 {
@@ -162,10 +175,8 @@ static void take_in(struct notify_service *s)
     if (m.done_count > 0 || s->unsynced)
         s->unsynced = engine_sync(s->engine) != OK;
     for (size_t i = m.first; i < m.count; i++) {
-        if (i % PUT_MAX == PUT_MAX - 1) {
-            mutex_unlock(&s->lock);
-            mutex_lock(&s->lock);
-        }
+        if (i % PUT_MAX == PUT_MAX - 1)
+            give_way(s);
         put_alert(s->engine, m.alerts[i], clock_wall_ms());
         live_alert_unref(m.alerts[i]);
     }
@@ -226,7 +237,7 @@ static void send_one(void *arg, struct delivery *d)
     struct diag why = {.text = ""};
     uint64_t begin_ns = clock_mono_ns();
     struct notify_result result = {NOTIFY_RETRY, 0};
-    if (clock_wall_ms() >= n->deadline_ms) /* by now the next flush tells it */
+    if (clock_wall_ms() + SEND_MS_MIN > n->deadline_ms) /* soon the next flush tells it */
         (void)diag_set(&why, ERR_TIMEOUT, "its time was over before it could be sent");
     else if (!atomic_load(&s->stopping))
         result = who.send(who.arg, n, &why);
@@ -254,11 +265,15 @@ static void send_one(void *arg, struct delivery *d)
 static int64_t hand_out(struct notify_service *s)
 {
     struct delivery *d;
+    unsigned taken = 0;
     mutex_lock(&s->lock);
-    while ((d = engine_take(s->engine, clock_wall_ms())) != NULL)
+    while ((d = engine_take(s->engine, clock_wall_ms())) != NULL) {
         if (!senders_put(s->senders, d))
             engine_done(s->engine, d, (struct notify_result){NOTIFY_RETRY, RETRY_THREAD_MS},
                         clock_wall_ms());
+        if (++taken % TAKE_MAX == 0)
+            give_way(s);
+    }
     int64_t next_ms = engine_next_ms(s->engine);
     mutex_unlock(&s->lock);
     return next_ms;
@@ -389,7 +404,9 @@ void notify_service_close(struct notify_service *s)
 
 struct engine *notify_service_lock(struct notify_service *s)
 {
+    (void)atomic_fetch_add_explicit(&s->askers, 1, memory_order_relaxed);
     mutex_lock(&s->lock);
+    (void)atomic_fetch_sub_explicit(&s->askers, 1, memory_order_relaxed);
     return s->engine;
 }
 

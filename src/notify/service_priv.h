@@ -37,7 +37,8 @@ struct labelling {      /* what happens to the labels of rules' alerts */
 
 struct notify_service {
     struct buf path, extensions, url, server_url, version, dir;
-    struct mutex lock; /* guards the engine and what follows; before inbox.lock */
+    struct mutex lock;  /* guards the engine and what follows; before inbox.lock */
+    atomic_uint askers; /* who wait for it, but for the thread that looks after things */
     struct engine *engine;
     uint64_t config_hash;
     int64_t config_loaded_ms;

@@ -175,12 +175,12 @@ static void test_fallback__is_told_when_time_is_over(void **state)
     sim_fire(&s, "n=x g=1");
     struct delivery *d = engine_take(s.e, s.now_ms);
     assert_non_null(d);
-    s.now_ms += 10 * SECOND;
+    s.now_ms += 10 * SECOND + ENGINE_GRACE_MS;
     struct delivery *second = engine_take(s.e, s.now_ms);
     assert_true(str_eq(delivery_notification(second)->receiver, STR("a")));
     engine_done(s.e, d, (struct notify_result){NOTIFY_RETRY, 0}, s.now_ms);
     sim_pass(&s, SECOND);
-    sim_told(&s, "+10s b first notification: x\n");
+    sim_told(&s, "+15s b first notification: x\n");
     engine_done(s.e, second, (struct notify_result){NOTIFY_RETRY, 0}, s.now_ms);
     sim_close(&s);
 }
@@ -250,6 +250,24 @@ static void test_fallback__survives_a_kill(void **state)
     sim_resolve(&s, "n=y g=1");
     sim_pass(&s, 5 * MINUTE);
     sim_told(&s, "+420s b all alerts resolved: x! y!\n");
+    sim_close(&s);
+}
+
+/* An answer that comes when the next flush is due already: people are told once. */
+static void test_delivery__late_answers_count(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, "route: {receiver: a, group_wait: 0s, group_interval: 1s}\n" HOOKS, "");
+    sim_fire(&s, "n=x g=1");
+    struct delivery *d = engine_take(s.e, s.now_ms);
+    assert_non_null(d);
+    s.now_ms += 12 * SECOND;
+    assert_null(engine_take(s.e, s.now_ms));
+    engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
+    sim_pass(&s, MINUTE);
+    sim_told(&s, "");
+    assert_int_equal(s.attempts, 0);
     sim_close(&s);
 }
 
@@ -392,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_fallback__of_a_level),
         cmocka_unit_test(test_fallback__that_is_told_anyway),
         cmocka_unit_test(test_fallback__survives_a_kill),
+        cmocka_unit_test(test_delivery__late_answers_count),
         cmocka_unit_test(test_rates__wait_and_lose_nothing),
         cmocka_unit_test(test_rates__nobody_starves),
         cmocka_unit_test(test_rates__merge_what_waits),
