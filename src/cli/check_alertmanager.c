@@ -12,6 +12,7 @@
 #include "notify/route.h"
 
 enum {
+    UNUSED_BYTES_MAX = 1 << 20, /* of warnings */
     ROUTES_ARENA_BYTES = 256 << 20,
     LABELS_MAX = 1000, /* on a command line */
     READ_BYTES = 1 << 16,
@@ -165,7 +166,9 @@ static err check_secrets(const struct alerting_ext *x, struct diag *d)
     return OK;
 }
 
-static bool check_extensions(struct alertmanager_file *f, const char *path)
+/* `*out` is the caller's when they are good. */
+static bool check_extensions(struct alertmanager_file *f, const char *path,
+                             struct alerting_ext **out)
 {
     struct alerting_ext *x = NULL;
     struct diag d = {.text = ""};
@@ -181,14 +184,23 @@ static bool check_extensions(struct alertmanager_file *f, const char *path)
     }
     printf(" - %zu escalation policies\n", x->escalation_policies.count);
     put_warnings(alerting_ext_warnings(x));
-    alerting_ext_unref(x);
+    *out = x;
     return true;
+}
+
+static void put_unused(const struct alertmanager_file *f, const struct alerting_ext *x)
+{
+    struct arena a;
+    arena_init(&a, UNUSED_BYTES_MAX);
+    put_warnings(alerting_unused_receivers(f, x, &a));
+    arena_fini(&a);
 }
 
 /* `path` NULL: the standard input. */
 static bool check_file(const char *path, bool routes, const char *extensions)
 {
     struct alertmanager_file *f;
+    struct alerting_ext *x = NULL;
     struct diag d = {.text = ""};
     const char *name = path != NULL ? path : "/dev/stdin";
     printf("Checking '%s'", name);
@@ -201,13 +213,16 @@ static bool check_file(const char *path, bool routes, const char *extensions)
     put_found(f);
     bool good = check_templates(f);
     if (extensions[0] != '\0')
-        good = check_extensions(f, extensions) && good;
+        good = check_extensions(f, extensions, &x) && good;
     if (routes && show_routes(f) != OK) {
         printf("  FAILED: too many routes\n");
         good = false;
     }
     printf("\n");
     put_warnings(alertmanager_config_warnings(f));
+    if (extensions[0] == '\0' || x != NULL) /* of bad extensions nobody knows what they use */
+        put_unused(f, x);
+    alerting_ext_unref(x);
     alertmanager_config_unref(f);
     return good;
 }

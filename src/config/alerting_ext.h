@@ -219,6 +219,11 @@ MUST_USE err alerting_ext_supported(const struct alerting_ext *f, struct diag *d
 
 struct texts alerting_ext_warnings(const struct alerting_ext *f);
 
+/* Warnings, in `a`, of receivers that nothing is ever sent to: by no route of `f`, and by no level,
+ * maintenance window, fallback or digest of `x` (NULL: there are no extensions). */
+struct texts alerting_unused_receivers(const struct alertmanager_file *f,
+                                       const struct alerting_ext *x, struct arena *a);
+
 const struct escalation_policy *alerting_ext_policy(const struct alerting_ext *f, str name);
 
 /* Of a receiver; NULL: none. */

@@ -366,21 +366,10 @@ static void warn_times(struct decode *c, const struct route_config *r, struct ro
         warn_times(c, &r->routes.items[i], t);
 }
 
-static bool is_used(const struct route_config *r, str receiver)
-{
-    bool used = str_eq(r->receiver, receiver);
-    for (size_t i = 0; !used && i < r->routes.count; i++)
-        used = is_used(&r->routes.items[i], receiver);
-    return used;
-}
-
 static void warn_receivers(struct decode *c, const struct alertmanager_file *f)
 {
     for (size_t i = 0; i < f->receivers.count; i++) {
         const struct receiver_config *r = &f->receivers.items[i];
-        if (!is_used(f->route, r->name))
-            alertmanager_warn(c, r->place, "receiver \"" STR_FMT "\" is not used by any route",
-                              STR_ARG(r->name));
         for (size_t k = 0; k < r->integration_count; k++)
             if (!integration_is_built(r->integrations[k].kind))
                 alertmanager_warn(c, r->integrations[k].config->place,

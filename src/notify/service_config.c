@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "notify/service_priv.h"
 
+enum { UNUSED_BYTES_MAX = 1 << 20 }; /* of warnings */
+
 struct loaded {
     struct alertmanager_file *file;
     struct alerting_ext *ext; /* NULL: no file */
@@ -32,6 +34,14 @@ static void warn_of(struct texts texts)
         log_warn("alertmanager configuration", LOG_STR("warning", texts.items[i]));
 }
 
+static void warn_of_unused(const struct loaded *l)
+{
+    struct arena a;
+    arena_init(&a, UNUSED_BYTES_MAX);
+    warn_of(alerting_unused_receivers(l->file, l->ext, &a));
+    arena_fini(&a);
+}
+
 static err load(struct notify_service *s, struct loaded **out, struct diag *d)
 {
     struct loaded *l = mem_zalloc(1, sizeof(*l));
@@ -57,6 +67,7 @@ static err load(struct notify_service *s, struct loaded **out, struct diag *d)
         return e;
     }
     warn_of(alertmanager_config_warnings(l->file));
+    warn_of_unused(l);
     if (l->ext != NULL)
         warn_of(alerting_ext_warnings(l->ext));
     warn_of(notifiers_problems(l->notifiers));
