@@ -1,5 +1,6 @@
 /* cmd_rules.c -- varve rules: what can be done with rules and a data directory, without a server.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/replay_http.h"
 #include "config/config.h"
 #include "rules/replay.h"
 #include "rules/rule_check.h"
@@ -27,7 +29,7 @@ static void on_signal(int number)
 
 struct replay_flags {
     struct texts rules, labels;
-    const char *path, *start, *end, *external_url;
+    const char *path, *start, *end, *external_url, *url, *write_url, *http_config;
     int64_t interval_ms, offset_ms;
     bool alerts, restart, ignore_unknown_fields;
 };
@@ -42,6 +44,18 @@ static size_t flag_table(struct replay_flags *f, struct flag *out)
         {"end", "time", "Up to here; default: now.", FLAG_TEXT, &f->end, false},
         {"storage.tsdb.path", "dir", "Data directory; no server may run on it.", FLAG_TEXT,
          &f->path, false},
+        {"url", "url",
+         "Ask this server, Prometheus or Varve, in place of the data directory, which gets the "
+         "results; it is made when it is not there.",
+         FLAG_TEXT, &f->url, false},
+        {"write-url", "url",
+         "With --url: send the results by remote write, as to http://host:9090/api/v1/write; no "
+         "data directory is used.",
+         FLAG_TEXT, &f->write_url, false},
+        {"http.config.file", "path",
+         "How to speak to these servers: basic_auth, authorization, tls_config and others, as in "
+         "Prometheus' configuration.",
+         FLAG_TEXT, &f->http_config, false},
         {"eval-interval", "duration", "Of groups that name none.", FLAG_DURATION, &f->interval_ms,
          false},
         {"rule-query-offset", "duration", "The same.", FLAG_DURATION, &f->offset_ms, false},
@@ -180,10 +194,12 @@ static void tell_failure(void *arg, str rule, int64_t ts_ms, str why)
 
 /* ---- Running ---- */
 
-static err open_db(const char *path, struct db **out, struct diag *d)
+static err open_db(const char *path, bool make, struct db **out, struct diag *d)
 {
     struct stat s;
     struct db_options o = db_options_default();
+    if (make && mkdir(path, 0777) != 0 && errno != EEXIST)
+        return diag_set(d, ERR_IO, "%s: cannot be made", path);
     if (stat(path, &s) != 0 || !S_ISDIR(s.st_mode))
         return diag_set(d, ERR_NOTFOUND, "%s: no data directory", path);
     o.path = path;
@@ -192,13 +208,11 @@ static err open_db(const char *path, struct db **out, struct diag *d)
     return db_open(&o, out, d);
 }
 
-static err run_replay(struct replay_input *in, const char *path, struct replay_progress *done,
-                      struct diag *d)
+static err run_on(struct replay_input *in, struct replay_progress *done, struct diag *d)
 {
     struct telling t = {.o = &in->options, .began_mono_ns = clock_mono_ns()};
     struct replay_options *o = &in->options;
     t.told_mono_ns = t.began_mono_ns;
-    TRY(open_db(path, &o->db, d));
     o->stop = &stop_asked;
     o->arg = &t;
     o->progress = tell_progress;
@@ -209,8 +223,60 @@ static err run_replay(struct replay_input *in, const char *path, struct replay_p
         e = replay_run(in->files, in->file_count, o, done, d);
     if (o->pool != NULL)
         pool_close(o->pool);
-    db_close(o->db);
     return e;
+}
+
+static err run_replay(struct replay_input *in, const struct replay_flags *f, struct replay_http *h,
+                      struct replay_progress *done, struct diag *d)
+{
+    struct replay_options *o = &in->options;
+    if (h != NULL) {
+        o->source = replay_http_source(h);
+        o->settle = replay_http_settle;
+        o->settle_arg = h;
+    }
+    if (f->write_url[0] != '\0')
+        o->sink = replay_http_sink(h);
+    else
+        TRY(open_db(f->path, h != NULL, &o->db, d));
+    err e = run_on(in, done, d);
+    if (o->db != NULL)
+        db_close(o->db);
+    return e;
+}
+
+/* With --url, what was asked and sent; false: some of it was refused. */
+static bool tell_http(const struct replay_http *h)
+{
+    struct replay_http_counts c = {0};
+    if (h == NULL)
+        return true;
+    replay_http_counts(h, &c);
+    printf("%llu requests, %llu samples sent\n", (unsigned long long)c.requests,
+           (unsigned long long)c.rows_sent);
+    if (c.refusals > 0)
+        (void)fprintf(stderr,
+                      "varve rules replay: error: %llu requests to write were refused, whole or in "
+                      "part; the first: %s\n",
+                      (unsigned long long)c.refusals, c.refusal);
+    return c.refusals == 0;
+}
+
+static err open_http(const struct replay_flags *f, const struct replay_input *in,
+                     struct replay_http **out, struct diag *d)
+{
+    const struct replay_http_options o = {.url = f->url,
+                                          .write_url = f->write_url,
+                                          .http_config = f->http_config,
+                                          .files = in->files,
+                                          .file_count = in->file_count,
+                                          .end_ms = in->options.end_ms,
+                                          .stop = &stop_asked};
+    if (f->url[0] == '\0')
+        return f->write_url[0] == '\0' && f->http_config[0] == '\0'
+                   ? OK
+                   : diag_set(d, ERR_INVALID, "--write-url and --http.config.file are for --url");
+    return replay_http_open(&o, out, d);
 }
 
 /* What was done, and the exit status. */
@@ -226,7 +292,8 @@ static int conclude(err e, const struct replay_options *o, const struct replay_p
                (unsigned long long)p->samples, (unsigned long long)p->refused,
                (unsigned long long)p->failures);
     if (e == ERR_CANCELED)
-        (void)fprintf(stderr, "interrupted; the same command goes on from there\n");
+        (void)fprintf(stderr, "interrupted; the same command %s\n",
+                      o->sink == NULL ? "goes on from there" : "begins anew");
     else if (e != OK)
         (void)fprintf(stderr, "varve rules replay: error: %s\n",
                       d->text[0] != '\0' ? d->text : err_name(e));
@@ -240,6 +307,7 @@ static int replay(const struct replay_flags *f)
     struct sigaction act = {.sa_handler = on_signal};
     struct replay_input *in = mem_zalloc(1, sizeof(*in));
     struct replay_progress done = {0};
+    struct replay_http *http = NULL;
     struct diag d = {.text = ""};
     in->options = (struct replay_options){.interval_ms = f->interval_ms,
                                           .query_offset_ms = f->offset_ms,
@@ -257,8 +325,13 @@ static int replay(const struct replay_flags *f)
     if (e == OK)
         e = read_times(in, f, &d);
     if (e == OK)
-        e = run_replay(in, f->path, &done, &d);
+        e = open_http(f, in, &http, &d);
+    if (e == OK)
+        e = run_replay(in, f, http, &done, &d);
     int code = conclude(e, &in->options, &done, &d);
+    if (!tell_http(http))
+        code = 1;
+    replay_http_close(http);
     arena_fini(&in->arena);
     mem_free(in);
     return code;
@@ -266,11 +339,14 @@ static int replay(const struct replay_flags *f)
 
 static int cmd_replay(int argc, char **argv)
 {
-    struct flag flags[12];
+    struct flag flags[16];
     struct replay_flags f = {.path = "data",
                              .start = "",
                              .end = "",
                              .external_url = "",
+                             .url = "",
+                             .write_url = "",
+                             .http_config = "",
                              .interval_ms = 60000,
                              .alerts = true};
     struct diag d = {.text = ""};

@@ -38,7 +38,7 @@ static err append(void *arg, const struct rule_sample *samples, size_t count,
     struct replay *r = arg;
     struct diag why = {.text = ""};
     err e = r->plain.append(r->plain.arg, samples, count, out, &why);
-    if (e == ERR_BUSY) {
+    if (e == ERR_BUSY && r->o->db != NULL) {
         TRY(db_cut(r->o->db));
         why.text[0] = '\0';
         e = r->plain.append(r->plain.arg, samples, count, out, &why);
@@ -155,10 +155,19 @@ static void encode(const struct replay *r, struct buf *out)
     buf_fini(&alerts);
 }
 
+static err settle(struct replay *r, bool all, struct diag *d)
+{
+    return r->o->settle != NULL ? r->o->settle(r->o->settle_arg, all, d) : OK;
+}
+
 /* Samples first, durably, then how far they go. */
 static err checkpoint(struct replay *r, struct diag *d)
 {
     struct buf b = {0};
+    r->since_checkpoint = 0;
+    TRY(settle(r, true, d));
+    if (r->o->db == NULL)
+        return OK;
     err e = db_cut(r->o->db);
     if (e != OK)
         return diag_set(d, e, "samples cannot be written: %s", err_name(e));
@@ -169,7 +178,6 @@ static err checkpoint(struct replay *r, struct diag *d)
     else if ((e = db_keep(r->o->db, REPLAY_KEPT, buf_slice(&b))) != OK)
         (void)diag_set(d, e, "progress cannot be kept: %s", err_name(e));
     buf_fini(&b);
-    r->since_checkpoint = 0;
     return e;
 }
 
@@ -287,6 +295,7 @@ static err run_steps(struct replay *r, struct diag *d)
                 TRY(checkpoint(r, d));
                 return diag_set(d, ERR_CANCELED, "interrupted");
             }
+            TRY(settle(r, false, d));
             if (r->since_checkpoint >= limit)
                 TRY(checkpoint(r, d));
             tell(r, false);
@@ -303,11 +312,16 @@ static err run_steps(struct replay *r, struct diag *d)
 static void open_env(struct replay *r)
 {
     const struct replay_options *o = r->o;
-    r->store = rule_store_open(o->db);
-    rule_store_take_old(r->store);
-    r->plain = rule_store_appender(r->store);
+    if (o->sink != NULL) {
+        r->plain = *o->sink;
+    } else {
+        r->store = rule_store_open(o->db);
+        rule_store_take_old(r->store);
+        r->plain = rule_store_appender(r->store);
+    }
     r->env = (struct rules_env){
-        .querier = {.env = {.source = &QUERY_SOURCE_DB, .store = o->db, .pool = o->pool},
+        .querier = {.remote = o->source,
+                    .env = {.source = &QUERY_SOURCE_DB, .store = o->db, .pool = o->pool},
                     .options = {.experimental_functions = true,
                                 .fill_modifiers = true,
                                 .extended_range_selectors = true,
@@ -340,7 +354,7 @@ err replay_run(const struct rule_file *files, size_t file_count, const struct re
         return diag_set(d, ERR_INVALID, "the end is before the start, or a time is out of range");
     open_env(&r);
     err e = open_groups(&r, files, file_count, d);
-    if (e == OK && !o->restart)
+    if (e == OK && !o->restart && o->db != NULL)
         e = resume(&r, &resumed, d);
     if (e == OK) {
         begin(&r, resumed);

@@ -13,6 +13,8 @@
 
 #include "base/thread.h"
 #include "config/rule_file.h"
+#include "rules/rule_append.h"
+#include "rules/rule_query.h"
 #include "storage/db.h"
 
 enum {
@@ -30,7 +32,13 @@ struct replay_progress {
 };
 
 struct replay_options {
-    struct db *db;                 /* opened without threads of its own */
+    struct db *db; /* opened without threads of its own; NULL: there are a source and a sink */
+    const struct rule_remote *source; /* asked in place of `db`; NULL: nobody */
+    const struct rule_appender *sink; /* gets samples in place of `db`, which keeps progress */
+    /* Called between two moments and at the end (`all`): samples that are kept back are handed on.
+     * An error ends the replay. NULL: nothing is kept back. */
+    err (*settle)(void *settle_arg, bool all, struct diag *d);
+    void *settle_arg;
     struct pool *pool;             /* workers for queries; NULL: none */
     int64_t start_ms, end_ms;      /* inclusive */
     int64_t interval_ms;           /* of groups that name none */

@@ -55,6 +55,8 @@ static err take_result(struct query *q, struct arena *a, struct rule_vector *out
 err rule_query(const struct rule_querier *rq, const struct query_asker *who, str expr,
                int64_t ts_ms, struct arena *a, struct rule_vector *out, struct diag *d)
 {
+    if (rq->remote != NULL)
+        return rq->remote->query(rq->remote->arg, expr, ts_ms, a, out, d);
     struct query_options o = rq->options;
     struct query *q = NULL;
     o.start_ms = o.end_ms = ts_ms;
