@@ -240,6 +240,7 @@ static void close_all(struct db *db, struct pool *exec_pool)
     atomic_store_explicit(&api.stopping, true, memory_order_release);
     notifications_set(&api.notifications, NOTE_STOPPING, true);
     serve_rules_stop();
+    serve_notify_call_off();
     http_server_drain(api.server, DRAIN_MS);
     web_guard_unlisten(&guard); /* it tells of the other one while that drains */
     http_server_close(api.server, DRAIN_MS);

@@ -191,6 +191,12 @@ err serve_notify_start(const char *data_path, struct diag *d)
     return start_digests(d);
 }
 
+void serve_notify_call_off(void)
+{
+    if (own.service != NULL)
+        notify_service_call_off(own.service);
+}
+
 void serve_notify_close(void)
 {
     if (own.service != NULL)

@@ -28,6 +28,9 @@ void serve_notify_open(struct config_reloader *r, struct api *api, const struct 
  * alerts go there through the fan-out of serve_alerting.h. Sets api->notify. */
 MUST_USE err serve_notify_start(const char *data_path, struct diag *d);
 
+/* At the beginning of the end: test notifications do not hold it up. */
+void serve_notify_call_off(void);
+
 /* When rules have stopped and requests are answered; before serve_alerting_close(). */
 void serve_notify_close(void);
 

@@ -163,8 +163,8 @@ static err deliver(struct email *e, const struct texts *from, const struct texts
         .to_count = to->count,
         .message = buf_slice(&e->message),
         .timeout_ms = sending_time_left_ms(&e->s, 0, 0),
-        .canceled = notifiers_canceled,
-        .arg = (void *)(uintptr_t)e->s.all,
+        .canceled = sending_canceled,
+        .arg = &e->s,
     };
     split_smarthost(c->smarthost, &o.host, &o.port);
     o.implicit_tls =

@@ -107,7 +107,9 @@ void routing_unref(struct routing *r)
 
 struct engine_config engine_hold(struct engine *e)
 {
-    return (struct engine_config){e->file, e->routing->companion.arg, routing_ref(e->routing)};
+    const struct alerting_ext *x = e->routing->companion.ext;
+    return (struct engine_config){e->file, e->routing->companion.arg,
+                                  x != NULL ? x->delivery : NULL, routing_ref(e->routing)};
 }
 
 void engine_release(struct engine_config held)

@@ -71,7 +71,8 @@ MUST_USE err engine_reload(struct engine *e, struct alertmanager_file *f,
 struct engine_config {
     struct alertmanager_file *file;
     void *companion;
-    struct routing *routing; /* private */
+    const struct delivery_config *delivery; /* NULL: not given */
+    struct routing *routing;                /* private */
 };
 struct engine_config engine_hold(struct engine *e);
 void engine_release(struct engine_config held);

@@ -42,6 +42,7 @@ struct notification {
     unsigned attempt;                       /* from 1 */
     int64_t flushed_ms;                     /* when the group was flushed */
     int64_t deadline_ms;                    /* no answer counts after that */
+    const atomic_bool *canceled;            /* once it is true, requests end; NULL: never by that */
     const struct delivery_config *delivery; /* config/alerting_ext.h; NULL: not given */
 };
 

@@ -361,6 +361,13 @@ static struct notify_result judge(struct sending *s, const struct sending_reques
     return result;
 }
 
+bool sending_canceled(void *arg)
+{
+    const struct sending *s = arg;
+    return notifiers_canceled((void *)(uintptr_t)s->all) ||
+           (s->n->canceled != NULL && atomic_load(s->n->canceled));
+}
+
 static err fetch(struct sending *s, const struct sending_request *r, struct http_reply *reply,
                  struct diag *d)
 {
@@ -378,8 +385,8 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .headers = {&authorization, r->authorization.len > 0 ? 1 : 0},
         .body_bytes_max = SENDING_REPLY_BYTES_MAX,
         .timeout_ms = sending_time_left_ms(s, r->timeout_ms, r->else_ms),
-        .canceled = notifiers_canceled,
-        .arg = (void *)(uintptr_t)s->all,
+        .canceled = sending_canceled,
+        .arg = s,
     };
     err e = http_fetch(client, &o, reply, d);
     http_client_close(own);

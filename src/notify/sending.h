@@ -78,6 +78,9 @@ struct sending_request {
     void (*explain)(const struct http_reply *r, struct buf *out);
 };
 
+/* For requests' `canceled`; `arg` is the struct sending. */
+bool sending_canceled(void *arg);
+
 /* Send and judge by status. `reply` (NULL: nobody wants it) is to be freed whatever comes of it. */
 struct notify_result sending_post(struct sending *s, const struct sending_request *r,
                                   struct http_reply *reply);

@@ -416,6 +416,11 @@ void notify_service_unlock(struct notify_service *s)
     service_wake(s);
 }
 
+void notify_service_call_off(struct notify_service *s)
+{
+    atomic_store(&s->trials_off, true);
+}
+
 err notify_service_try(struct notify_service *s, str receiver, struct trial_result **results,
                        size_t *count)
 {
@@ -426,7 +431,8 @@ err notify_service_try(struct notify_service *s, str receiver, struct trial_resu
     if (r != NULL) {
         *count = r->integration_count;
         *results = mem_zalloc(r->integration_count + 1, sizeof(**results));
-        trial_run(held.companion, r, *results);
+        const struct trial_options o = {&s->trials_off, held.delivery};
+        trial_run(held.companion, r, &o, *results);
     }
     mutex_lock(&s->lock);
     engine_release(held);

@@ -79,6 +79,9 @@ MUST_USE err notify_service_read_inbound(struct notify_service *s, enum ack_via 
 MUST_USE err notify_service_try(struct notify_service *s, str receiver,
                                 struct trial_result **results, size_t *count);
 
+/* Test notifications under way end soon, others are not begun: nobody waits for them at the end. */
+void notify_service_call_off(struct notify_service *s);
+
 struct notify_stats {
     struct engine_counts engine;
     size_t senders, sending, queued; /* threads; deliveries they have; those that wait for one */

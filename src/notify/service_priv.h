@@ -52,7 +52,7 @@ struct notify_service {
     struct inbox inbox;
     struct labelling labelling;
     struct timing latency[INTEGRATION_KINDS];
-    atomic_bool config_ok, stopping;
+    atomic_bool config_ok, stopping, trials_off;
     pthread_t thread;
     bool started;
 };

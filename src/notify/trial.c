@@ -8,6 +8,7 @@
 struct trial {
     struct notifiers *all;
     const struct receiver_config *receiver;
+    const struct trial_options *options;
     struct trial_result *results;
     atomic_size_t next; /* the integration that is asked next */
     int64_t start_ms;
@@ -54,6 +55,8 @@ static void ask(struct trial *t, const struct integration *i, struct trial_resul
                                    .reason = REASON_FIRST,
                                    .attempt = 1,
                                    .flushed_ms = t->start_ms,
+                                   .canceled = t->options->canceled,
+                                   .delivery = t->options->delivery,
                                    .deadline_ms = clock_wall_ms() + TRIAL_MS};
     struct notifier who = notifiers_of(t->all, i->kind);
     uint64_t begin_ns = clock_mono_ns();
@@ -70,7 +73,9 @@ static void *work(void *arg)
         const struct integration *in = &t->receiver->integrations[i];
         struct trial_result *out = &t->results[i];
         *out = (struct trial_result){.kind = in->kind, .index = in->index};
-        if (clock_wall_ms() - t->start_ms < TRIAL_ALL_MS)
+        if (t->options->canceled != NULL && atomic_load(t->options->canceled))
+            (void)diag_set(&out->why, ERR_BUSY, "not tried: the server stops");
+        else if (clock_wall_ms() - t->start_ms < TRIAL_ALL_MS)
             ask(t, in, out);
         else
             (void)diag_set(&out->why, ERR_TIMEOUT, "not tried: the others took %d s",
@@ -79,11 +84,13 @@ static void *work(void *arg)
     return NULL;
 }
 
-void trial_run(struct notifiers *all, const struct receiver_config *r, struct trial_result *results)
+void trial_run(struct notifiers *all, const struct receiver_config *r,
+               const struct trial_options *o, struct trial_result *results)
 {
     pthread_t threads[TRIAL_THREADS_MAX - 1];
     size_t count = 0;
-    struct trial t = {.all = all, .receiver = r, .results = results, .start_ms = clock_wall_ms()};
+    struct trial t = {
+        .all = all, .receiver = r, .options = o, .results = results, .start_ms = clock_wall_ms()};
     t.alert = make_alert(r, t.start_ms);
     /* Of no group there is, and of no other test: providers must not join it with anything. */
     buf_printf(&t.group_key, "varve test/%lld:{alertname=\"%s\"}", (long long)t.start_ms,

@@ -22,9 +22,14 @@ struct trial_result { /* of one integration */
     struct diag why; /* of what was not sent; without secrets */
 };
 
+struct trial_options {
+    const atomic_bool *canceled;            /* once it is true, it ends soon; NULL: never */
+    const struct delivery_config *delivery; /* NULL: not given */
+};
+
 /* Ask all integrations of `r`, which is of the notifiers' configuration; their results have room
  * for all. Returns after TRIAL_MS + TRIAL_ALL_MS at the latest. */
 void trial_run(struct notifiers *all, const struct receiver_config *r,
-               struct trial_result *results);
+               const struct trial_options *o, struct trial_result *results);
 
 #endif

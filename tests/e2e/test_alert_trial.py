@@ -66,6 +66,18 @@ for t in threads:
 took = time.time() - began
 check(9 < took < 20, f"{took:.1f} s")
 equal([[i["status"] for i in said["data"]["integrations"]] for _, said in results], [["failed", "sent"]] * 4, "all four")
+
+step("the end waits for none: it is called off")
+results.clear()
+thread = threading.Thread(target=lambda: results.append(test("slow")))
+thread.start()
+until("it hangs", lambda: len(receiver.of("hangs")) == 5)
+began = time.time()
+equal(s.stop(), 0, "exit status")
+check(time.time() - began < 6, f"{time.time() - began:.1f} s to stop")
+thread.join(30)
+equal([i["status"] for i in results[0][1]["data"]["integrations"]], ["failed", "sent"], "called off, and told so")
+s = Server(data=s.data, flags=[f"--alertmanager.config-file={path}"])
 released.set()
 
 step("from a terminal")

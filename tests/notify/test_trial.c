@@ -32,6 +32,7 @@ struct fixture {
     struct notifiers *all;
     struct trial_result *results;
     size_t count;
+    atomic_bool canceled;
 };
 
 /* Run it for the receiver `integrations`, where "URL" is the stub's. */
@@ -57,7 +58,8 @@ static void run(struct fixture *fx, const char *integrations)
         fail_msg("%s", d.text);
     fx->count = fx->f->receivers.items[0].integration_count;
     fx->results = mem_zalloc(fx->count + 1, sizeof(*fx->results));
-    trial_run(fx->all, &fx->f->receivers.items[0], fx->results);
+    const struct trial_options how = {&fx->canceled, NULL};
+    trial_run(fx->all, &fx->f->receivers.items[0], &how, fx->results);
 }
 
 static void end(struct fixture *fx)
@@ -70,7 +72,7 @@ static void end(struct fixture *fx)
 
 static void test_trial__tells_what_came_of_each(void **state)
 {
-    struct fixture fx = {0};
+    struct fixture fx = {.count = 0};
     (void)state;
     run(&fx, ", webhook_configs: [{url: 'URL/ok'}, {url: 'URL/busy/" SECRET
              "'}, {url: 'URL/never'}], slack_configs: [{api_url: 'URL/ok', channel: c}], "
@@ -95,7 +97,7 @@ static void test_trial__tells_what_came_of_each(void **state)
 
 static void test_trial__says_that_it_is_a_test(void **state)
 {
-    struct fixture fx = {0};
+    struct fixture fx = {.count = 0};
     (void)state;
     run(&fx, ", webhook_configs: [{url: 'URL/ok'}]");
     const char *request = http_stub_request(fx.stub, 0);
@@ -115,7 +117,7 @@ static void test_trial__says_that_it_is_a_test(void **state)
 /* More than are asked at once; and none at all. */
 static void test_trial__asks_any_number(void **state)
 {
-    struct fixture fx = {0};
+    struct fixture fx = {.count = 0};
     struct buf many = {0};
     (void)state;
     buf_printf(&many, ", webhook_configs: [");
@@ -130,9 +132,20 @@ static void test_trial__asks_any_number(void **state)
         assert_int_equal(fx.results[i].result.outcome, i % 2 == 0 ? NOTIFY_SENT : NOTIFY_FAILED);
     }
     end(&fx);
-    fx = (struct fixture){0};
+    fx = (struct fixture){.count = 0};
     run(&fx, "");
     assert_int_equal(fx.count, 0);
+    end(&fx);
+}
+
+static void test_trial__is_called_off(void **state)
+{
+    struct fixture fx = {.canceled = true};
+    (void)state;
+    run(&fx, ", webhook_configs: [{url: 'URL/ok'}]");
+    assert_false(fx.results[0].tried);
+    assert_non_null(strstr(fx.results[0].why.text, "the server stops"));
+    assert_int_equal(http_stub_count(fx.stub), 0);
     end(&fx);
 }
 
@@ -142,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_trial__tells_what_came_of_each),
         cmocka_unit_test(test_trial__says_that_it_is_a_test),
         cmocka_unit_test(test_trial__asks_any_number),
+        cmocka_unit_test(test_trial__is_called_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
