@@ -83,6 +83,7 @@ err notifiers_open(const struct notifiers_options *o, struct alertmanager_file *
     struct notifiers *all = mem_zalloc(1, sizeof(*all));
     all->file = alertmanager_config_ref(f);
     all->canceled = o->canceled;
+    all->fetch = http_fetch;
     buf_put_str(&all->external_url, o->external_url);
     buf_put_str(&all->agent, STR("Varve"));
     if (o->version.len > 0)

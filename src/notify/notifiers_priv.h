@@ -18,6 +18,9 @@ struct notifiers { /* immutable once opened */
     struct inbound *inbound;       /* NULL: none */
     struct buf external_url, agent;
     const atomic_bool *canceled;
+    /* http_fetch(); tests put something else here, as long as nothing is sent. */
+    err (*fetch)(struct http_client *c, const struct http_request_options *o,
+                 struct http_reply *out, struct diag *d);
     struct notifier_client *clients; /* by address of the configuration */
     size_t client_count;
 };

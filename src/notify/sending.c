@@ -388,7 +388,7 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .canceled = sending_canceled,
         .arg = s,
     };
-    err e = http_fetch(client, &o, reply, d);
+    err e = s->all->fetch(client, &o, reply, d);
     http_client_close(own);
     return e;
 }
