@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/heartbeat_exprs.h"
 #include "config/alerting_ext.h"
 #include "notify/ack_link.h"
 #include "notify/inbound.h"
@@ -177,6 +178,8 @@ static bool check_extensions(struct alertmanager_file *f, const char *path,
         e = alerting_ext_supported(x, &d);
     if (e == OK)
         e = check_secrets(x, &d);
+    if (e == OK) /* a server may have these features, or not */
+        e = heartbeat_exprs_check(x, &(struct promql_options){true, true, true, 0, NULL}, &d);
     if (e != OK) {
         printf("  FAILED: %s\n", d.text);
         alerting_ext_unref(x);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cli/serve_alerting.h"
+#include "cli/serve_heartbeats.h"
 #include "notify/digester.h"
 #include "notify/notify_health.h"
 #include "rules/slo_engine.h"
@@ -65,6 +66,8 @@ static err look_at_extensions(struct alertmanager_file *f, struct diag *d)
     struct alerting_ext *x;
     TRY(alerting_ext_load(own.flags.extensions_file, f, &x, d));
     err e = alerting_ext_supported(x, d);
+    if (e == OK)
+        e = serve_heartbeats_check(x, d);
     alerting_ext_unref(x);
     return e;
 }
@@ -90,6 +93,7 @@ static void commit(void *arg, struct config *fresh, void *prepared)
         return;
     notify_service_relabel(own.service, fresh);
     notify_service_commit(own.service, prepared);
+    serve_heartbeats_follow();
 }
 
 static void discard(void *arg, void *prepared)
@@ -111,6 +115,7 @@ void serve_notify_open(struct config_reloader *r, struct api *api, const struct 
     own.api = api;
     own.reloader = r;
     own.flags = *f;
+    serve_heartbeats_open(api);
     if (f->config_file[0] != '\0')
         config_subscribe(r, &part);
 }
@@ -178,16 +183,21 @@ err serve_notify_start(const char *data_path, struct diag *d)
                                      .start_delay_ms = own.flags.start_delay_ms,
                                      .external_url = buf_str(&own.url),
                                      .server_url = external,
-                                     .version = STR(VARVE_VERSION)};
+                                     .version = STR(VARVE_VERSION),
+                                     .check = serve_heartbeats_check};
     TRY(notify_service_open(&o, &own.service, d));
     struct config *c = config_in_force(own.reloader);
     notify_service_relabel(own.service, c);
     config_unref(c);
     TRY(alert_fanout_join(serve_alerting_fanout(), notify_service_sink(own.service)));
-    if (notify_register_health(own.service, &own.health, own.api->health.checks) != OK ||
+    struct heartbeats *heartbeats = serve_heartbeats_start(own.service);
+    if (notify_register_health(own.service, heartbeats, &own.health, own.api->health.checks) !=
+            OK ||
         notify_service_start(own.service) != OK)
         return diag_set(d, ERR_IO, "the thread that tells people cannot be started");
     own.api->notify = own.service;
+    own.api->heartbeats = heartbeats;
+    serve_heartbeats_follow();
     return start_digests(d);
 }
 
@@ -203,6 +213,7 @@ void serve_notify_close(void)
         alert_fanout_leave(serve_alerting_fanout(), own.service);
     if (own.api != NULL)
         own.api->notify = NULL;
+    serve_heartbeats_close();
     digester_close(own.digester);
     own.digester = NULL;
     notify_service_close(own.service);

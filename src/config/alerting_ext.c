@@ -109,9 +109,6 @@ static const struct decode_field FIELDS[] = {
 static_assert(sizeof(((struct alerting_ext *)0)->heartbeats) == sizeof(struct structs),
               "DECODE_STRUCTS fills it");
 
-/* Sections that are checked here and acted upon nowhere. */
-static const char *const UNBUILT[] = {"heartbeats"};
-
 static err root_finish(struct decode *c, const struct yaml *n, void *s)
 {
     struct alerting_ext *f = s;
@@ -120,13 +117,7 @@ static err root_finish(struct decode *c, const struct yaml *n, void *s)
         TRY(decode_struct(c, &ACKNOWLEDGEMENTS_SCHEMA, &none, &f->acknowledgements));
     TRY(escalation_check(c, f));
     TRY(delivery_check(c, f));
-    TRY(upkeep_check(c, f));
-    for (size_t i = 0; n->type == YAML_MAP && i < COUNT_OF(UNBUILT); i++) {
-        const struct yaml *section = yaml_get(n, str_from(UNBUILT[i]));
-        if (section != NULL && section->type != YAML_NULL)
-            config_note_unsupported(c, section, UNBUILT[i]);
-    }
-    return OK;
+    return upkeep_check(c, f);
 }
 
 static const struct decode_schema FILE_SCHEMA = {

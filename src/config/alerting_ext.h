@@ -12,8 +12,9 @@
 
 enum {
     ALERTING_EXT_ARENA_BYTES_MAX = 64 << 20,
-    ESCALATION_LEVELS_MAX = 32,              /* of a policy */
-    ESCALATION_REPEATS_MAX = 1000,           /* of a ladder */
+    ESCALATION_LEVELS_MAX = 32,    /* of a policy */
+    ESCALATION_REPEATS_MAX = 1000, /* of a ladder */
+    HEARTBEATS_MAX = 64,
     MAINTENANCE_MATCHER_BYTES_MAX = 1 << 19, /* of a list of matchers */
     MAINTENANCE_TEXT_BYTES_MAX = 1 << 16,    /* name, comment and author of a window */
 };
@@ -140,9 +141,14 @@ struct heartbeat_opsgenie {
     str api_key_file, api_key, api_url; /* "": as in alertmanager.yml */
 };
 
+enum heartbeat_method { HEARTBEAT_GET, HEARTBEAT_POST };
+
 struct heartbeat_config {
     str name;
-    struct heartbeat_opsgenie *opsgenie;
+    struct heartbeat_opsgenie *opsgenie; /* NULL: to the URL */
+    str url, url_file;                   /* secrets; one of them, or neither */
+    int method;                          /* enum heartbeat_method, of the URL */
+    struct http_client_config *http;     /* NULL: as in alertmanager.yml */
     int64_t interval_ms;
     str only_if; /* PromQL; not checked here */
     struct config_place place;

@@ -157,9 +157,16 @@ static const struct decode_schema HEARTBEAT_OPSGENIE_SCHEMA = {
     .check = opsgenie_check,
 };
 
+static const char *const METHODS[] = {"GET", "POST", NULL};
+
 static const struct decode_field HEARTBEAT_FIELDS[] = {
     {AM_FIELD(heartbeat_config, name, DECODE_TEXT), .required = true},
     {AM_FIELD(heartbeat_config, opsgenie, DECODE_POINTER), .schema = &HEARTBEAT_OPSGENIE_SCHEMA},
+    AM_SECRET_URL(heartbeat_config, url),
+    AM_PATH(heartbeat_config, url_file),
+    {AM_FIELD(heartbeat_config, method, DECODE_ENUM), .names = METHODS},
+    {EXT_FIELD(heartbeat_config, http, "http_config", DECODE_POINTER),
+     .schema = &HTTP_CLIENT_SCHEMA},
     EXT_DURATION(heartbeat_config, interval_ms, "interval"),
     AM_TEXT(heartbeat_config, only_if),
 };
@@ -173,9 +180,17 @@ static void heartbeat_defaults(void *s)
 static err heartbeat_finish(struct decode *c, const struct yaml *n, void *s)
 {
     struct heartbeat_config *h = s;
+    bool url = h->url.len > 0 || h->url_file.len > 0;
     h->place = config_place_of(c, n);
-    if (h->opsgenie == NULL)
-        return decode_fail(c, n, "\"opsgenie\" is missing: a heartbeat goes somewhere");
+    if (h->name.len == 0)
+        return decode_fail(c, n, "a heartbeat needs a name");
+    if (h->opsgenie == NULL && !url)
+        return decode_fail(c, n,
+                           "opsgenie, url or url_file must be given: a heartbeat goes "
+                           "somewhere");
+    if (h->opsgenie != NULL && (url || h->method != HEARTBEAT_GET))
+        return decode_fail(c, n, "opsgenie and url cannot both be given");
+    TRY(check_not_both(c, n, h->url, h->url_file, "url"));
     return h->interval_ms >= 1000 ? OK : decode_fail(c, n, "interval must be at least 1s");
 }
 
@@ -187,8 +202,28 @@ const struct decode_schema HEARTBEAT_SCHEMA = {
     .finish = heartbeat_finish,
 };
 
+/* As for receivers: what a heartbeat does not say it has from `global`. */
+static err check_key(struct decode *c, const struct heartbeat_config *h)
+{
+    const struct alerting_ext_loader *l = c->user;
+    const struct alertmanager_global *g = &l->alertmanager->global;
+    const struct heartbeat_opsgenie *o = h->opsgenie;
+    bool own = o != NULL && (o->api_key.len > 0 || o->api_key_file.len > 0);
+    return o == NULL || own || g->opsgenie_api_key.len > 0 || g->opsgenie_api_key_file.len > 0
+               ? OK
+               : config_fail_at(c, h->place,
+                                "api_key or api_key_file is missing, and there is no OpsGenie key "
+                                "in %s",
+                                l->alertmanager->file);
+}
+
 static err check_heartbeats(struct decode *c, const struct alerting_ext *f)
 {
+    if (f->heartbeats.count > HEARTBEATS_MAX)
+        return config_fail_at(c, f->heartbeats.items[HEARTBEATS_MAX].place,
+                              "there are more than %d heartbeats", HEARTBEATS_MAX);
+    for (size_t i = 0; i < f->heartbeats.count; i++)
+        TRY(check_key(c, &f->heartbeats.items[i]));
     for (size_t i = 0; i < f->heartbeats.count; i++)
         for (size_t k = 0; k < i; k++)
             if (str_eq(f->heartbeats.items[k].name, f->heartbeats.items[i].name))

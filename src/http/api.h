@@ -39,6 +39,7 @@ struct api {
     struct rules *rules;             /* set before the first configuration; NULL: none */
     struct sender *sender; /* to external Alertmanagers; set before the first configuration */
     struct notify_service *notify; /* --alertmanager.config-file; NULL: nobody is told from here */
+    struct heartbeats *heartbeats; /* as long as `notify` */
     struct http_server *server;
     struct http_server *health_server; /* --web.health-address; or NULL */
     struct auth *auth;                 /* or NULL */
@@ -211,6 +212,9 @@ enum { INCIDENT_BODY_BYTES_MAX = 64 << 10, MAINTENANCE_BODY_BYTES_MAX = 1 << 20 
 void api_maintenance(struct http_request *r); /* api_maintenance.c */
 void api_maintenance_override(struct http_request *r);
 void api_maintenance_remove(struct http_request *r);
+void api_heartbeats(struct http_request *r); /* api_heartbeats.c */
+/* Its part of /metrics. */
+void metrics_heartbeats(struct api *api, struct buf *b);
 void api_alerting_test(struct http_request *r);
 void api_alerting_test_finish(struct http_request *r);
 void api_alerting_history(struct http_request *r);

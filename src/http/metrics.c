@@ -259,6 +259,7 @@ void metrics_text(struct api *api, struct buf *b)
         metrics_rules(api, b);
         metrics_alerting(api, b);
         metrics_notify(api, b);
+        metrics_heartbeats(api, b);
     }
 }
 

@@ -24,6 +24,28 @@ static uint64_t count_failed(struct notify_health *h, const struct engine_counts
     return failed;
 }
 
+struct beats { /* what is to be said of heartbeats */
+    struct health_report *r;
+    size_t states[HEARTBEAT_STATES];
+};
+
+static void look_at_heartbeat(void *arg, const struct heartbeat_view *v)
+{
+    struct beats *b = arg;
+    b->states[v->state]++;
+    if (v->late)
+        health_say(b->r, HEALTH_DEGRADED, "nobody hears heartbeat " STR_FMT ": %s",
+                   STR_ARG(v->config->name), v->why);
+}
+
+static void check_heartbeats(struct heartbeats *h, struct health_report *r)
+{
+    struct beats b = {.r = r};
+    heartbeats_each(h, look_at_heartbeat, &b);
+    health_number(r, "heartbeats_failing", (double)b.states[HEARTBEAT_FAILING]);
+    health_number(r, "heartbeats_withheld", (double)b.states[HEARTBEAT_WITHHELD]);
+}
+
 static void check_notify(void *arg, struct health_report *r)
 {
     struct notify_health *h = arg;
@@ -49,11 +71,13 @@ static void check_notify(void *arg, struct health_report *r)
     health_number(r, "sending", (double)s.sending);
     health_number(r, "given_up", (double)failed);
     health_number(r, "dropped", (double)s.inbox_dropped);
+    check_heartbeats(h->heartbeats, r);
 }
 
-err notify_register_health(struct notify_service *s, struct notify_health *h, struct health *checks)
+err notify_register_health(struct notify_service *s, struct heartbeats *heartbeats,
+                           struct notify_health *h, struct health *checks)
 {
-    *h = (struct notify_health){.service = s};
+    *h = (struct notify_health){.service = s, .heartbeats = heartbeats};
     const struct health_check c = {
         .name = "notify", .type = "service", .run = check_notify, .arg = h};
     return health_register(checks, &c);

@@ -318,6 +318,7 @@ static void init(struct notify_service *s, const struct notify_options *o)
     copy(&s->url, o->external_url);
     copy(&s->server_url, o->server_url);
     copy(&s->version, o->version);
+    s->check = o->check;
     mutex_init(&s->lock);
     mutex_init(&s->inbox.lock);
     cond_init(&s->inbox.woken);

@@ -32,6 +32,8 @@ struct notify_options {
     str version;                 /* told to providers */
     int64_t history_ms;          /* retention of the history; 0: none is kept */
     uint64_t history_bytes;      /* its size, at most */
+    /* Judges what of the extensions only the caller can, at each load; NULL: nothing is left. */
+    err (*check)(const struct alerting_ext *x, struct diag *d);
 };
 
 struct notify_service;

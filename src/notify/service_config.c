@@ -50,6 +50,8 @@ static err load(struct notify_service *s, struct loaded **out, struct diag *d)
         e = alerting_ext_load(buf_cstr(&s->extensions), l->file, &l->ext, d);
     if (e == OK && l->ext != NULL)
         e = alerting_ext_supported(l->ext, d);
+    if (e == OK && l->ext != NULL && s->check != NULL)
+        e = s->check(l->ext, d);
     const struct notifiers_options o = {
         .external_url = buf_str(&s->url),
         .server_url = buf_str(&s->server_url),

@@ -37,6 +37,7 @@ struct labelling {      /* what happens to the labels of rules' alerts */
 
 struct notify_service {
     struct buf path, extensions, url, server_url, version, dir;
+    err (*check)(const struct alerting_ext *x, struct diag *d); /* see notify_options */
     struct mutex lock;  /* guards the engine and what follows; before inbox.lock */
     atomic_uint askers; /* who wait for it, but for the thread that looks after things */
     struct engine *engine;

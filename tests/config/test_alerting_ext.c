@@ -153,16 +153,17 @@ static void test_upkeep__sections(void **state)
     assert_int_equal(f->digests.items[0].schedule.minutes[1], 23 * 60 + 59);
     assert_int_equal(f->digests.items[0].include, 1u << DIGEST_FIRED | 1u << DIGEST_SLO);
     assert_int_equal(f->history->max_bytes, 256 << 20);
-    assert_int_equal(alerting_ext_supported(f, &d), ERR_UNSUPPORTED);
-    assert_string_equal(d.text, "dir/ext.yml:13:13: \"heartbeats\" is understood, but this version "
-                                "does not act on it");
+    assert_int_equal(alerting_ext_supported(f, &d), OK);
     alerting_ext_unref(f);
 }
 
 static void test_ext__not_acted_upon(void **state)
 {
     static const char *const CASES[][2] = {
-        {"heartbeats: []", "heartbeats"},
+        {"heartbeats: [{name: x, url: 'http://h', http_config: {oauth2: {client_id: c, grant_type: "
+         "'urn:ietf:params:oauth:grant-type:jwt-bearer', client_certificate_key: k, "
+         "token_url: 'http://t'}}}]",
+         "oauth2 grant_type jwt-bearer"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {
@@ -226,7 +227,14 @@ static void test_ext__refused(void **state)
         {"delivery: {rate_limits: [{receiver: main, per: 2d}]}", "at most 1d"},
         {"delivery: {severity_maps: {opsgenie: {a: P9}}}", "\"P9\" is no severity"},
         {"delivery: {rate_limits: [{receiver: main}]}", "\"per\" is missing"},
-        {"heartbeats: [{name: x}]", "\"opsgenie\" is missing"},
+        {"heartbeats: [{name: x}]", "opsgenie, url or url_file must be given"},
+        {"heartbeats: [{name: x, opsgenie: {}}]", "api_key or api_key_file is missing"},
+        {"heartbeats: [{name: x, opsgenie: {api_key: k}, url: 'http://h'}]", "cannot both"},
+        {"heartbeats: [{name: x, opsgenie: {api_key: k}, method: POST}]", "cannot both"},
+        {"heartbeats: [{name: x, url: 'http://h', url_file: f}]", "at most one of url"},
+        {"heartbeats: [{name: x, url: 'ftp://h'}]", "unsupported scheme"},
+        {"heartbeats: [{name: x, url: 'http://h', method: PUT}]", "GET, POST"},
+        {"heartbeats: [{name: x, url: 'http://h', http_config: {nope: 1}}]", "nope"},
         {"digests: [{receiver: main, schedule: {times: ['24:00']}}]", "must be a time of the day"},
         {"digests: [{receiver: x, schedule: {times: ['08:00']}}]", "there is no receiver \"x\""},
         {"history: {retention: 0s}", "retention must be longer"},
