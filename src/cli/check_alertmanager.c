@@ -186,6 +186,8 @@ static bool check_extensions(struct alertmanager_file *f, const char *path,
         return false;
     }
     printf(" - %zu escalation policies\n", x->escalation_policies.count);
+    printf(" - %zu maintenance windows\n", x->maintenance_windows.count);
+    printf(" - %zu heartbeats\n", x->heartbeats.count);
     put_warnings(alerting_ext_warnings(x));
     *out = x;
     return true;
