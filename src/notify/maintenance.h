@@ -22,6 +22,8 @@ enum {
     MAINTENANCE_KEPT_MS = 86400000,  /* what is over is known that long */
 };
 
+#define MAINTENANCE_ANNOTATION "maintenance_window" /* of silences: the window's name */
+
 enum maintenance_state {
     MAINTENANCE_SCHEDULED, /* it will be open */
     MAINTENANCE_ACTIVE,

@@ -56,13 +56,13 @@ static bool anybody_was_told(const struct engine *e, const struct group *g, uint
 /* Is a silence one of a window that lets ends pass? */
 static bool lets_pass(const struct engine *e, str id)
 {
-    const struct maintenance *m = e->maintenance;
-    for (size_t i = 0; i < m->count; i++) {
-        const struct window *w = m->items[i];
-        if (w->phase == PHASE_ACTIVE && w->def.resolve_notifications && window_has_silence(w, id))
-            return true;
-    }
-    return false;
+    const struct silence *s = silences_get(e->silences, id);
+    const struct window *w = NULL;
+    for (size_t i = 0; s != NULL && w == NULL && i < s->annotations.count; i++)
+        if (str_eq(s->annotations.items[i].name, STR(MAINTENANCE_ANNOTATION)))
+            w = maintenance_find(e, s->annotations.items[i].value);
+    return w != NULL && w->phase == PHASE_ACTIVE && w->def.resolve_notifications &&
+           window_has_silence(w, id); /* anybody may write annotations */
 }
 
 bool maintenance_lets_end(struct engine *e, const struct group *g, const struct notified_alert *a,

@@ -99,7 +99,7 @@ static void impose_one(struct engine *e, const struct window *w, size_t set, int
     struct diag d = {.text = ""};
     struct buf comment = {0};
     const struct maintenance_window *def = &w->def;
-    struct pair note = {STR("maintenance_window"), def->name};
+    struct pair note = {STR(MAINTENANCE_ANNOTATION), def->name};
     buf_printf(&comment, "maintenance window " STR_FMT "%s" STR_FMT, STR_ARG(def->name),
                def->comment.len > 0 ? ": " : "", STR_ARG(def->comment));
     maintenance_silence_id(def->name, w->current.starts_at_ms, set, id);
@@ -135,6 +135,15 @@ static void expire_silences(struct engine *e, const struct window *w, int64_t no
     }
 }
 
+/* Programs that change a silence may leave annotations out. */
+static bool is_annotated(const struct silence *s, str name)
+{
+    for (size_t i = 0; i < s->annotations.count; i++)
+        if (str_eq(s->annotations.items[i].name, STR(MAINTENANCE_ANNOTATION)))
+            return str_eq(s->annotations.items[i].value, name);
+    return false;
+}
+
 void window_look_at_silences(struct engine *e, struct window *w, int64_t now_ms)
 {
     char id[SILENCE_ID_SIZE + 1];
@@ -152,6 +161,8 @@ void window_look_at_silences(struct engine *e, struct window *w, int64_t now_ms)
             buf_reset(&w->reason);
             buf_put_str(&w->reason, STR("its silence was ended"));
             window_end(e, w, PHASE_OVERRIDDEN, s->ends_at_ms, now_ms);
+        } else if (now_ms < s->ends_at_ms && !is_annotated(s, w->def.name)) {
+            impose_one(e, w, i, now_ms);
         }
     }
 }
