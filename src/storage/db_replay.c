@@ -19,6 +19,15 @@ enum {
     RECORDS_PER_CHECK = 4096,        /* of the memory budget */
     BUDGET_PER_ROW = 1024,           /* bytes: batches take 1 to 3 % of the head's budget */
     HISTOGRAM_BYTES_MAX = 256 << 20, /* memory of one batch's histograms */
+    DEFINED_MAX = 128,               /* series that are created together */
+};
+
+/* Series that are defined but not created yet; their texts are in `ids`. */
+struct defined {
+    struct labels sets[DEFINED_MAX];
+    uint32_t ids[DEFINED_MAX]; /* in the log */
+    struct label items[RECORD_LABELS_MAX];
+    size_t count, item_count;
 };
 
 struct batch {
@@ -32,6 +41,7 @@ struct replay {
     struct head_window *window;
     uint32_t segment;   /* being read */
     struct log_ids ids; /* log id of a series -> its id here */
+    struct defined defined;
     struct batch batches[2];
     unsigned filling; /* which of the two */
     struct pool *pool;
@@ -141,16 +151,33 @@ static err step_over(struct replay *r, err e)
     return OK;
 }
 
+/* Create what was defined: before anything refers to it, or its texts go. */
+static err create_defined(struct replay *r)
+{
+    struct defined *d = &r->defined;
+    uint32_t series[DEFINED_MAX];
+    err e = registry_create_all(r->db->registry, d->sets, d->count, series, NULL);
+    for (size_t i = 0; i < d->count && e == OK; i++)
+        log_ids_set(&r->ids, d->ids[i], series[i]);
+    d->count = d->item_count = 0;
+    return e;
+}
+
 static err define(struct replay *r, uint32_t id, slice payload)
 {
+    struct defined *d = &r->defined;
     struct labels labels;
     bool is_series;
-    uint32_t series;
     TRY(log_ids_define(&r->ids, id, payload, &is_series, &labels));
     if (!is_series)
         return OK;
-    TRY(registry_create(r->db->registry, labels, NULL, &series, NULL, NULL));
-    log_ids_set(&r->ids, id, series);
+    if (d->count == DEFINED_MAX || labels.count > COUNT_OF(d->items) - d->item_count)
+        TRY(create_defined(r));
+    struct label *items = d->items + d->item_count;
+    memcpy(items, labels.items, labels.count * sizeof(*items));
+    d->ids[d->count] = id;
+    d->sets[d->count++] = (struct labels){items, labels.count};
+    d->item_count += labels.count;
     return OK;
 }
 
@@ -318,6 +345,7 @@ static err on_record(void *arg, uint8_t type, slice payload, uint64_t seq)
     struct replay *r = arg;
     struct reader reader;
     struct record_section s;
+    TRY(create_defined(r));
     if (++r->records % RECORDS_PER_CHECK == 0)
         TRY(cut_when_full(r));
     err e = type == RECORD_TYPE ? record_open(payload, &reader) : ERR_CORRUPT;
@@ -331,6 +359,9 @@ static err on_record(void *arg, uint8_t type, slice payload, uint64_t seq)
 static err on_segment(void *arg, uint32_t segment, unsigned index, unsigned count)
 {
     struct replay *r = arg;
+    TRY(create_defined(r));
+    if (replay_batch_rows(filling(r)) >= PARALLEL_ROWS_MIN)
+        flush(r); /* definitions come next, which keep one thread busy */
     log_ids_reset(&r->ids);
     if (index == 0)
         atomic_store_explicit(&replay_first, segment, memory_order_relaxed);
@@ -393,6 +424,8 @@ err db_replay(struct db *db, struct diag *d)
         .arg = r, .segment = on_segment, .define = on_define, .record = on_record};
     replay_open(r, db);
     err e = wal_open(db->fs, db->wal_dir, &o, &callbacks, &db->wal);
+    if (e == OK)
+        e = create_defined(r);
     finish(r);
     if (r->orphans > 0)
         log_error("samples whose series definition was lost are left out",

@@ -9,6 +9,7 @@
 
 enum {
     RESOLVE_CHUNK = 64, /* aliases whose cache lines are fetched together */
+    CREATE_CHUNK = 32,  /* series that are looked for together */
     RESOLVE_STEP = 4,   /* aliases looked up where a run of series ends */
     MORE_ALIASES = REGISTRY_ALIASES_MAX - 1,
     HEAP_OVERHEAD = 8,
@@ -314,6 +315,53 @@ err registry_create(struct registry *r, struct labels labels, const hash128 *ali
     *out = id;
     if (created != NULL)
         *created = is_new;
+    return OK;
+}
+
+/* Fetch in turns what finding or adding the series of these hashes touches: slots, the lines of
+ * those that are there, their labels' ids. Write lock held. */
+static void fetch_canonical(const struct registry *r, const hash128 *hashes, size_t count)
+{
+    const struct series *lines[CREATE_CHUNK];
+    for (size_t i = 0; i < count; i++)
+        id_table_prefetch(&r->canonical, canonical_tag(hashes[i]));
+    for (size_t i = 0; i < count; i++) {
+        struct id_cursor c;
+        uint32_t id = id_table_first(&r->canonical, canonical_tag(hashes[i]), &c);
+        lines[i] = id != ID_NONE ? registry_line(r, id) : NULL;
+        __builtin_prefetch(lines[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (lines[i] != NULL)
+            __builtin_prefetch(lines[i]->meta);
+}
+
+static err create_chunk(struct registry *r, const struct labels *sets, size_t count, uint32_t *out,
+                        struct diag *d)
+{
+    hash128 hashes[CREATE_CHUNK];
+    err e = OK;
+    for (size_t i = 0; i < count; i++)
+        hashes[i] = labels_hash(sets[i], r->labels_seed);
+    rwlock_write(&r->lock);
+    fetch_canonical(r, hashes, count);
+    for (size_t i = 0; i < count && e == OK; i++) {
+        uint32_t id = find_canonical(r, sets[i], hashes[i]);
+        if (id == ID_NONE)
+            e = add_series(r, sets[i], hashes[i], &id, d);
+        if (e == OK)
+            out[i] = id;
+    }
+    registry_publish(r);
+    rwlock_unlock(&r->lock);
+    return e;
+}
+
+err registry_create_all(struct registry *r, const struct labels *sets, size_t count, uint32_t *out,
+                        struct diag *d)
+{
+    for (size_t i = 0; i < count; i += CREATE_CHUNK)
+        TRY(create_chunk(r, sets + i, MIN(count - i, (size_t)CREATE_CHUNK), out + i, d));
     return OK;
 }
 

@@ -67,8 +67,9 @@ struct replay_batch *replay_batch_new(size_t row_max, size_t histogram_bytes_max
     row_max = MIN(MAX(row_max, (size_t)ROWS_MIN), (size_t)REPLAY_BATCH_ROWS_MAX);
     b->value_max = (uint32_t)row_max;
     b->link_max = b->value_max / LINK_ROWS;
-    b->values = pages_map((size_t)b->value_max * 8);
-    b->links = pages_map(b->link_max * sizeof(struct link));
+    /* Small pages: a small log touches few of them. */
+    b->values = pages_reserve((size_t)b->value_max * 8);
+    b->links = pages_reserve(b->link_max * sizeof(struct link));
     b->groups = pages_reserve(GROUPS_SIZE);
     b->histograms = pages_reserve(HISTOGRAMS_SIZE);
     arena_init(&b->arena, histogram_bytes_max);
