@@ -5,6 +5,7 @@ import http.server
 import math
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -131,6 +132,18 @@ same(made(apart), apart_want, "into another directory")
 equal(gone(apart), apart_gone, "the end of a series there")
 apart.stop()
 step(f"a directory of its own: {requests} requests")
+
+p = subprocess.Popen([VARVE, "rules", "replay", f"--rules={plain}", f"--start={START}", f"--end={END}", f"--url={url}",
+                      f"--storage.tsdb.path={d}/halves"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+time.sleep(0.3)
+p.send_signal(signal.SIGINT)
+out, err = p.communicate(timeout=60)
+check(p.returncode in (0, 1) and (p.returncode == 0 or "goes on from there" in err), f"{p.returncode} {out} {err}")
+replay(plain, f"--url={url}", f"--storage.tsdb.path={d}/halves")
+halves = Server(data=d + "/halves")
+same(made(halves), apart_want, "in two parts")
+halves.stop()
+step(f"interrupted ({p.returncode}), it goes on")
 
 # ---- Asked of Prometheus ----
 if shutil.which("prometheus") and shutil.which("promtool"):
