@@ -8,11 +8,14 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "config/config.h"
+#include "model/labels.h"
 #include "rules/slo_rules.h"
 
 struct slo_flags {
     const char *input, *out, *windows;
     int64_t period_ms;
+    struct texts labels;
+    bool no_recordings, no_alerts, not_optimized;
 };
 
 static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
@@ -28,8 +31,16 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
          &f->windows, false},
         {"out", "file", "Where the rules go; also -o. Default: standard output.", FLAG_TEXT,
          &f->out, false},
+        {"extra-labels", "name=value", "A label of all recording rules; also -l; may be repeated.",
+         FLAG_TEXTS, &f->labels, false},
+        {"disable-recordings", "", "No recording rules.", FLAG_BOOL, &f->no_recordings, false},
+        {"disable-alerts", "", "No alerting rules.", FLAG_BOOL, &f->no_alerts, false},
+        {"disable-optimized-rules", "",
+         "The ratio over the whole period from raw samples, as those over other windows.",
+         FLAG_BOOL, &f->not_optimized, false},
     };
-    size_t count = generate ? COUNT_OF(FLAGS) : COUNT_OF(FLAGS) - 1;
+    enum { OF_GENERATE = 5 }; /* the last ones */
+    size_t count = generate ? COUNT_OF(FLAGS) : COUNT_OF(FLAGS) - OF_GENERATE;
     memcpy(out, FLAGS, count * sizeof(*FLAGS));
     return count;
 }
@@ -37,12 +48,14 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
 /* Sloth's short flags; the arguments themselves are not changed. */
 static void lengthen(int argc, char **argv)
 {
-    static char input[] = "--input", out[] = "--out";
+    static char input[] = "--input", out[] = "--out", label[] = "--extra-labels";
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "-i") == 0)
             argv[i] = input;
         else if (strcmp(argv[i], "-o") == 0)
             argv[i] = out;
+        else if (strcmp(argv[i], "-l") == 0)
+            argv[i] = label;
     }
 }
 
@@ -132,6 +145,25 @@ static void report(const struct slo_set *set, const struct rule_group_def *group
     printf("SUCCESS: %zu objectives, %zu groups, %zu rules\n", set->count, count, rules);
 }
 
+static err read_labels(const struct texts *texts, struct arena *a, struct pairs *out,
+                       struct diag *d)
+{
+    out->items = ARENA_ARRAY(a, struct pair, texts->count + 1);
+    if (out->items == NULL)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < texts->count; i++) {
+        str text = texts->items[i];
+        const char *eq = memchr(text.ptr, '=', text.len);
+        str name = {text.ptr, eq != NULL ? (size_t)(eq - text.ptr) : 0};
+        if (!label_name_is_legacy(name) || str_eq(name, LABEL_NAME))
+            return diag_set(d, ERR_INVALID,
+                            "flag --extra-labels: \"" STR_FMT "\" is not name=value",
+                            STR_ARG(text));
+        out->items[out->count++] = (struct pair){name, {eq + 1, text.len - name.len - 1}};
+    }
+    return OK;
+}
+
 static err run(const struct slo_flags *f, bool to_generate, char *const *rest, int count,
                struct diag *d)
 {
@@ -141,10 +173,16 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
     struct rule_group_def *groups = NULL;
     size_t group_count = 0;
     struct buf warnings = {0};
-    struct slo_rules_options o = {
-        .period_ms = f->period_ms, .version = varve_version(), .generated_by_tool = true};
+    struct slo_rules_options o = {.period_ms = f->period_ms,
+                                  .version = varve_version(),
+                                  .generated_by_tool = true,
+                                  .no_recordings = f->no_recordings,
+                                  .no_alerts = f->no_alerts,
+                                  .not_optimized = f->not_optimized};
     arena_init(&a, SLO_MEMORY_BYTES);
-    err e = find_files(f, rest, count, &a, &files, d);
+    err e = read_labels(&f->labels, &a, &o.extra_labels, d);
+    if (e == OK)
+        e = find_files(f, rest, count, &a, &files, d);
     if (e == OK)
         e = slo_files_read(files.items, files.count, &a, &set, d);
     if (e == OK && !slo_period_known(&set, f->period_ms))
@@ -167,11 +205,12 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
 
 static int run_command(const char *name, bool to_generate, int argc, char **argv)
 {
-    struct flag flags[5];
+    struct flag flags[9];
     struct slo_flags f = {.input = "", .out = "", .windows = "", .period_ms = 30 * SLO_DAY_MS};
     struct diag d = {.text = ""};
     int count = 0;
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
+    f.labels.items = mem_zalloc((size_t)argc + 1, sizeof(str));
     size_t flag_count = flag_table(&f, to_generate, flags);
     lengthen(argc, argv);
     err e = flags_parse(flags, flag_count, argc, argv, rest, &count, &d);
@@ -185,6 +224,7 @@ static int run_command(const char *name, bool to_generate, int argc, char **argv
     if (e != OK && !help)
         (void)fprintf(stderr, "varve slo %s: error: %s\n", name,
                       d.text[0] != '\0' ? d.text : err_name(e));
+    mem_free(f.labels.items);
     mem_free(rest);
     return e == OK || help ? 0 : 1;
 }

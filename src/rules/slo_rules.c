@@ -146,7 +146,9 @@ static struct rule_labels record_labels(struct maker *m, str window)
 {
     const struct slo_def *def = m->def;
     struct rule_labels out;
-    if (!labels_begin(m, &out, 8 + def->labels.count + def->info_labels.count))
+    if (!labels_begin(m, &out,
+                      8 + def->labels.count + def->info_labels.count +
+                          m->options->extra_labels.count))
         return out;
     set_label(&out, STR("sloth_id"), def->id);
     set_label(&out, STR("sloth_service"), def->service);
@@ -154,6 +156,7 @@ static struct rule_labels record_labels(struct maker *m, str window)
     if (window.len > 0)
         set_label(&out, STR("sloth_window"), window);
     set_pairs(&out, &def->labels);
+    set_pairs(&out, &m->options->extra_labels);
     return out;
 }
 
@@ -265,6 +268,18 @@ static str metric_name(struct maker *m, int64_t window_ms)
     return take(m);
 }
 
+/* The whole period from the shortest window: 30 days of raw samples would be too dear. */
+static void put_period_error(struct maker *m, str window)
+{
+    for (int i = 0; i < 2; i++) {
+        put(m, i == 0 ? "sum_over_time(" : "/ ignoring (sloth_window)\ncount_over_time(");
+        put_ratio(m, m->paces[0].short_ms);
+        buf_put_u8(&m->text, '[');
+        buf_put_str(&m->text, window);
+        put(m, "])\n");
+    }
+}
+
 static void make_sli_group(struct maker *m, struct rule_group_def *g)
 {
     group_begin(m, g, "sloth-slo-sli-recordings-", m->def->interval_sli_ms);
@@ -277,15 +292,11 @@ static void make_sli_group(struct maker *m, struct rule_group_def *g)
         put_window_error(m, m->windows[i]);
         record(m, name, window);
     }
-    /* The whole period from the shortest window: 30 days of raw samples would be too dear. */
     str window = window_text(m, m->period_ms), name = metric_name(m, m->period_ms);
-    for (int i = 0; i < 2; i++) {
-        put(m, i == 0 ? "sum_over_time(" : "/ ignoring (sloth_window)\ncount_over_time(");
-        put_ratio(m, m->paces[0].short_ms);
-        buf_put_u8(&m->text, '[');
-        buf_put_str(&m->text, window);
-        put(m, "])\n");
-    }
+    if (m->options->not_optimized)
+        put_window_error(m, m->period_ms);
+    else
+        put_period_error(m, window);
     record(m, name, window);
     group_end(m);
 }
@@ -480,9 +491,12 @@ err slo_rules_make(const struct slo_set *set, const struct slo_rules_options *o,
         if (e != OK)
             break;
         find_windows(&m);
-        make_sli_group(&m, &groups[used++]);
-        make_meta_group(&m, &groups[used++]);
-        used += make_alert_group(&m, &groups[used]);
+        if (!o->no_recordings) {
+            make_sli_group(&m, &groups[used++]);
+            make_meta_group(&m, &groups[used++]);
+        }
+        if (!o->no_alerts)
+            used += make_alert_group(&m, &groups[used]);
         e = m.full ? ERR_LIMIT : OK;
     }
     buf_fini(&m.text);

@@ -20,9 +20,12 @@ struct slo_pace { /* an alert's pair of windows */
 };
 
 struct slo_rules_options {
-    int64_t period_ms;      /* of objectives that say none: slo_period_known() */
-    const char *version;    /* label sloth_version of sloth_slo_info */
-    bool generated_by_tool; /* label sloth_mode: as Sloth's command line; else "varve" */
+    int64_t period_ms;         /* of objectives that say none: slo_period_known() */
+    const char *version;       /* label sloth_version of sloth_slo_info */
+    bool generated_by_tool;    /* label sloth_mode: as Sloth's command line; else "varve" */
+    struct pairs extra_labels; /* of all recording rules; they win over those of the files */
+    bool no_recordings, no_alerts;
+    bool not_optimized; /* the whole period is reckoned as other windows are, from raw samples */
 };
 
 /* The length of the objective's window in the rules: that of a rolling one, a month being 30 days.

@@ -52,16 +52,17 @@ def alert(slo, severity, paces, sel, days):
                             **slo.get("annotations", {}), **own.get("annotations", {})}}
 
 
-def model(service, slo, spec="prometheus/v1", days=30, paces=GOOGLE, labels=None):
+def model(service, slo, spec="prometheus/v1", days=30, paces=GOOGLE, labels=None, extra=None, optimized=True):
     """Groups of one objective, as Sloth makes them."""
     name, period = slo["name"], PERIODS[days]
     sel = f'{{sloth_id="{service}-{name}", sloth_service="{service}", sloth_slo="{name}"}}'
-    base = {**(labels or {}), **slo.get("labels", {}), "sloth_id": f"{service}-{name}", "sloth_service": service, "sloth_slo": name}
+    base = {**(labels or {}), **slo.get("labels", {}), **(extra or {}), "sloth_id": f"{service}-{name}", "sloth_service": service, "sloth_slo": name}
     windows = sorted({w for p in paces for w in p[1:]}, key=MINUTES.get)
     rules = [{"record": f"slo:sli_error:ratio_rate{w}", "expr": ratio(slo, w), "labels": {**base, "sloth_window": w}} for w in windows]
     short = "slo:sli_error:ratio_rate" + windows[0] + sel
     rules.append({"record": f"slo:sli_error:ratio_rate{period}", "labels": {**base, "sloth_window": period},
-                  "expr": f"sum_over_time({short}[{period}]) / ignoring (sloth_window) count_over_time({short}[{period}])"})
+                  "expr": f"sum_over_time({short}[{period}]) / ignoring (sloth_window) count_over_time({short}[{period}])"
+                  if optimized else ratio(slo, period)})
     objective = number(1 - (100 - slo["objective"]) / 100)
     burn = (lambda w: f"slo:sli_error:ratio_rate{w}{sel} / on(sloth_id, sloth_slo, sloth_service) group_left slo:error_budget:ratio{sel}")
     meta = [{"record": r, "expr": e, "labels": base} for r, e in (
@@ -154,6 +155,12 @@ def modelled(**more):
 
 same(generated(SLOTH), modelled(), "30 days")
 same(generated(SLOTH, "--default-slo-period=28d"), modelled(days=28), "28 days")
+same(generated(SLOTH, "--extra-labels=cmd=test.sh", "-l", "tier=two"), modelled(extra={"cmd": "test.sh", "tier": "two"}), "extra labels")
+same(generated(SLOTH, "--disable-optimized-rules"), modelled(optimized=False), "rules from raw samples")
+same(generated(SLOTH, "--disable-alerts"), {k: v for k, v in modelled().items() if "-alerts-" not in k}, "no alerts")
+same(generated(SLOTH, "--disable-recordings"), {k: v for k, v in modelled().items() if "-alerts-" in k}, "alerts alone")
+for bad in ("x", "=y", "1a=y", "__name__=y"):
+    check("is not name=value" in generated(SLOTH, f"--extra-labels={bad}", ok=False), bad)
 step("Sloth's files: events, raw, disabled alerts, labels, intervals, 28 and 30 days")
 
 # ---- Catalogs ----
