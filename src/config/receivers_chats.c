@@ -133,19 +133,8 @@ static err slack_check(struct decode *c, const struct yaml *n, const void *s)
                : OK;
 }
 
-static err slack_finish(struct decode *c, const struct yaml *n, void *s)
-{
-    const struct slack_config *k = s;
-    if (k->update_message)
-        alertmanager_warn(c, config_place_of(c, n),
-                          "\"update_message\" is understood, but this version does not act on it: "
-                          "every notification is a message of its own");
-    return OK;
-}
-
 const struct decode_schema SLACK_SCHEMA =
-    AM_SCHEMA(slack_config, SLACK_FIELDS, .defaults = slack_defaults, .check = slack_check,
-              .finish = slack_finish);
+    AM_SCHEMA(slack_config, SLACK_FIELDS, .defaults = slack_defaults, .check = slack_check);
 
 /* ---- Telegram ---- */
 

@@ -6,6 +6,7 @@
 #include "notify/flush_priv.h"
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
+#include "notify/messages.h"
 #include "notify/rates.h"
 
 static int compare_u64(const void *pa, const void *pb)
@@ -203,6 +204,7 @@ static enum notify_reason passive_reason(struct engine *e, const struct delivery
 
 void flush_queue(struct engine *e, struct flush *f, struct delivery *d, int64_t now_ms)
 {
+    message_attach(e, d, now_ms);
     d->flush = f;
     f->waiting++;
     d->place = f->last;
@@ -355,6 +357,7 @@ void engine_done(struct engine *e, struct delivery *d, struct notify_result resu
         e->counts.notifications[d->n.kind]++;
         measure(e, d, now_ms);
         remember(e, d, now_ms);
+        message_sent(e, d, now_ms);
     } else {
         delivery_keep_sent(e, d, now_ms);
         delivery_give_up(e, d, taken);

@@ -7,6 +7,7 @@
 #include "notify/engine_priv.h"
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
+#include "notify/messages.h"
 #include "notify/notice_priv.h"
 #include "notify/rates.h"
 
@@ -181,6 +182,7 @@ err engine_open(const struct engine_options *o, struct alertmanager_file *f,
     if (failed == OK) {
         e->silences = silences_open(e->state, o->retention_ms, o->seed);
         e->sent = sent_log_open(e->state);
+        e->messages = messages_open(e->state);
         state_log_each(e->state, STATE_ALERT, restore_alert, e);
         incidents_restore(e);
         maintenance_restore(e);
@@ -213,6 +215,7 @@ void engine_close(struct engine *e)
     due_heap_fini(&e->due_deliveries);
     rates_close(e->rates);
     sent_log_close(e->sent);
+    messages_close(e->messages);
     silences_close(e->silences);
     state_log_close(e->state);
     alert_table_close(e->alerts);
@@ -353,6 +356,7 @@ void engine_gc(struct engine *e, int64_t now_ms)
     groups_gc(e);
     silences_gc(e->silences, now_ms);
     sent_log_gc(e->sent, now_ms);
+    messages_gc(e->messages, now_ms);
     incidents_gc(e, now_ms);
     maintenance_gc(e, now_ms);
     e->gc_ms = now_ms + ENGINE_GC_MS;

@@ -53,6 +53,7 @@ struct delivery {
     struct group *group;   /* held */
     struct flush *flush;
     struct buf sent_key; /* of the notification log */
+    struct message_ref message;
     struct notified_alert *alerts;
     uint64_t *fingerprints; /* sorted: firing_count, then the resolved */
     size_t resolved_count;
@@ -89,6 +90,7 @@ struct engine {
     struct state_log *state;
     struct silences *silences;
     struct sent_log *sent;
+    struct messages *messages;
     struct incidents *incidents;
     struct maintenance *maintenance;
     struct notices *notices;

@@ -25,6 +25,12 @@ struct ack_told { /* an incident was acknowledged, or is not any more */
     int64_t at_ms, expires_ms; /* expires 0: never */
 };
 
+enum { MESSAGE_ID_SIZE = 64 };
+
+struct message_ref { /* a message of a chat, as the chat calls it; "": none */
+    char channel[MESSAGE_ID_SIZE], ts[MESSAGE_ID_SIZE];
+};
+
 struct notification {
     str group_key;              /* of the aggregation group: dedup keys are hashes of it */
     struct labels group_labels; /* what the group's alerts share by group_by */
@@ -37,8 +43,10 @@ struct notification {
     const struct notified_alert *alerts; /* in order of job, instance, labels; at least one */
     size_t alert_count, firing_count;
     enum notify_reason reason;
-    const struct notice_text *notice;       /* NULL: it is about alerts */
-    const struct ack_told *ack;             /* NULL: it is not about an acknowledgement */
+    const struct notice_text *notice; /* NULL: it is about alerts */
+    const struct ack_told *ack;       /* NULL: it is not about an acknowledgement */
+    /* Which message may be changed, and, when it was sent, which one it was; NULL: each is new. */
+    struct message_ref *message;
     unsigned attempt;                       /* from 1 */
     int64_t flushed_ms;                     /* when the group was flushed */
     int64_t deadline_ms;                    /* no answer counts after that */

@@ -106,19 +106,6 @@ static void put_sender(struct sending *s, const struct slack_config *k, str chan
     sending_put_unless_empty(out, "icon_url", sending_text(s, "icon_url", k->icon_url));
 }
 
-static void put_message(struct sending *s, const struct slack_config *k, str channel,
-                        struct buf *out)
-{
-    put_sender(s, k, channel, out);
-    if (k->link_names)
-        put_bool(out, "link_names", true);
-    sending_put_unless_empty(out, "text", sending_text(s, "message_text", k->message_text));
-    sending_put_key(out, "attachments");
-    buf_put_u8(out, '[');
-    put_attachment(s, k, out);
-    buf_put_str(out, STR("]}\n"));
-}
-
 /* Slack reads <!here> and links in texts of strangers, too. */
 static void put_plain(struct buf *out, str text)
 {
@@ -146,6 +133,40 @@ static str ack_text(struct sending *s, const struct ack_told *t)
     str result = sending_keep(s, buf_str(&text));
     buf_fini(&text);
     return result;
+}
+
+static void put_ack_attachment(struct sending *s, struct buf *out)
+{
+    str text = ack_text(s, s->n->ack);
+    buf_put_u8(out, '{');
+    sending_put(out, "text", text);
+    sending_put(out, "fallback", text);
+    buf_put_u8(out, '}');
+}
+
+static bool has_message(const struct notification *n)
+{
+    return n->message != NULL && n->message->ts[0] != '\0';
+}
+
+static void put_message(struct sending *s, const struct slack_config *k, str channel,
+                        struct buf *out)
+{
+    put_sender(s, k, channel, out);
+    if (k->link_names)
+        put_bool(out, "link_names", true);
+    sending_put_unless_empty(out, "text", sending_text(s, "message_text", k->message_text));
+    sending_put_key(out, "attachments");
+    buf_put_u8(out, '[');
+    put_attachment(s, k, out);
+    if (s->n->ack != NULL) {
+        buf_put_u8(out, ',');
+        put_ack_attachment(s, out);
+    }
+    buf_put_u8(out, ']');
+    if (has_message(s->n))
+        sending_put(out, "ts", str_from(s->n->message->ts));
+    buf_put_str(out, STR("}\n"));
 }
 
 /* A message behind that of the alerts, by the same name, with the same title. */
@@ -200,25 +221,87 @@ static struct notify_result judge(struct sending *s, str channel, const struct h
     return result;
 }
 
+/* ---- Messages that are changed ---- */
+
+static const str POST = {"chat.postMessage", sizeof("chat.postMessage") - 1};
+
+static void keep(char to[MESSAGE_ID_SIZE], str id)
+{
+    size_t n = id.len < MESSAGE_ID_SIZE ? id.len : 0; /* no message of Slack's is called so */
+    if (n > 0)
+        memcpy(to, id.ptr, n);
+    to[n] = '\0';
+}
+
+/* Which message it was; true: there is none any more that could be changed. */
+static bool note_message(struct message_ref *m, const struct http_reply *r)
+{
+    static const char *const GONE[] = {"message_not_found", "cant_update_message",
+                                       "edit_window_closed"};
+    struct jtree *root = NULL;
+    struct diag ignored = {.text = ""};
+    bool gone = false;
+    if (jtree_parse(buf_slice(&r->body), &root, &ignored) == OK &&
+        jtree_bool(jtree_get(root, "ok"), false)) {
+        keep(m->channel, jtree_text(jtree_get(root, "channel")));
+        keep(m->ts, jtree_text(jtree_get(root, "ts")));
+    }
+    for (size_t i = 0; i < COUNT_OF(GONE); i++)
+        gone = gone || str_eq(jtree_text(jtree_get(root, "error")), str_from(GONE[i]));
+    jtree_free(root);
+    return gone;
+}
+
+/* ".../chat.update" in the place of ".../chat.postMessage". */
+static str update_url(struct sending *s, str url)
+{
+    struct buf text = {0};
+    buf_put_str(&text, (str){url.ptr, url.len - POST.len});
+    buf_put_str(&text, STR("chat.update"));
+    str result = sending_keep(s, buf_str(&text));
+    buf_fini(&text);
+    return result;
+}
+
+/* *gone: the message that was to be changed is no more. */
+static struct notify_result post(struct sending *s, const struct slack_config *k, str url,
+                                 str channel, bool *gone)
+{
+    struct message_ref *m = s->n->message;
+    bool change = has_message(s->n);
+    struct buf body = {0};
+    struct http_reply reply = {0};
+    if (s->n->ack != NULL && !change)
+        put_ack(s, k, channel, &body);
+    else
+        put_message(s, k, change ? str_from(m->channel) : channel, &body);
+    const struct sending_request r = {.url = change ? update_url(s, url) : url,
+                                      .body = buf_slice(&body),
+                                      .timeout_ms = k->timeout_ms};
+    struct notify_result result = sending_post(s, &r, &reply);
+    if (result.outcome == NOTIFY_SENT && m != NULL && (change || s->n->ack == NULL))
+        *gone = note_message(m, &reply) && change;
+    if (result.outcome == NOTIFY_SENT && !*gone)
+        result = judge(s, channel, &reply);
+    http_reply_fini(&reply);
+    buf_fini(&body);
+    return result;
+}
+
 struct notify_result slack_send(void *arg, const struct notification *n, struct diag *d)
 {
     const struct slack_config *k = (const void *)n->config;
     struct sending s;
-    struct buf body = {0};
-    struct http_reply reply = {0};
+    bool gone = false;
     sending_begin(&s, arg, n, d);
     str url = sending_hide_url(&s, sending_secret(&s, "api_url", k->api_url, k->api_url_file));
     str channel = sending_text(&s, "channel", k->channel);
-    if (n->ack != NULL)
-        put_ack(&s, k, channel, &body);
-    else
-        put_message(&s, k, channel, &body);
-    const struct sending_request r = {
-        .url = url, .body = buf_slice(&body), .timeout_ms = k->timeout_ms};
-    struct notify_result result = sending_post(&s, &r, &reply);
-    if (result.outcome == NOTIFY_SENT)
-        result = judge(&s, channel, &reply);
-    http_reply_fini(&reply);
-    buf_fini(&body);
+    if (has_message(n) && !str_ends(url, POST))
+        n->message->ts[0] = '\0'; /* whatever that is, it changes no messages */
+    struct notify_result result = post(&s, k, url, channel, &gone);
+    if (gone) {
+        n->message->ts[0] = '\0';
+        result = post(&s, k, url, channel, &gone);
+    }
     return sending_end(&s, result);
 }

@@ -24,6 +24,7 @@ enum state_kind { /* of what a key is; on disk */
                   STATE_MAINTENANCE = 5,
                   STATE_NOTICE = 6,
                   STATE_DIGEST = 7,
+                  STATE_MESSAGE = 8, /* of a chat */
 };
 
 struct state_log;

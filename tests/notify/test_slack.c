@@ -145,6 +145,116 @@ static void test_slack__knows_tokens_and_files(void **state)
     provider_close(&p);
 }
 
+#define APP                                                                                        \
+    "slack_configs: [{app_token: xoxb-1234, app_url: 'URL/api/chat.postMessage', channel: '#c'"
+
+static void expect_update(struct provider *p, unsigned i, const char *want)
+{
+    provider_expect(p, i, "POST /api/chat.update ");
+    if (strstr(provider_body(p, i), want) == NULL)
+        fail_msg("no %s in %s", want, provider_body(p, i));
+}
+
+static void test_slack__changes_its_message(void **state)
+{
+    struct message_ref m = {.ts = ""};
+    struct provider p = {.headers = "Content-Type: application/json\r\n",
+                         .body = "{\"ok\":true,\"channel\":\"C123\",\"ts\":\"1503435956.000247\"}"};
+    (void)state;
+    provider_open(&p);
+    p.sample.n.message = &m;
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    provider_expect(&p, 0, "POST /api/chat.postMessage ");
+    provider_expect(&p, 0, "Authorization: Bearer xoxb-1234");
+    assert_null(strstr(provider_body(&p, 0), "\"ts\""));
+    assert_string_equal(m.channel, "C123");
+    assert_string_equal(m.ts, "1503435956.000247");
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    expect_update(&p, 1, "{\"channel\":\"C123\"");
+    expect_update(&p, 1, "],\"ts\":\"1503435956.000247\"}\n");
+    provider_close(&p);
+}
+
+static void test_slack__changes_it_when_somebody_acknowledges(void **state)
+{
+    static const struct ack_told ACK = {.acked = true, .by = {"ann", 3}, .comment = {"", 0}};
+    struct message_ref m = {"C123", "1.2"};
+    struct provider p = {.headers = "Content-Type: application/json\r\n",
+                         .body = "{\"ok\":true,\"channel\":\"C123\",\"ts\":\"1.2\"}"};
+    (void)state;
+    provider_open(&p);
+    p.sample.n.message = &m;
+    p.sample.n.ack = &ACK;
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    expect_update(&p, 0, "\"title\":\"[FIRING:2] Up (node)\"");
+    expect_update(&p, 0, "},{\"text\":\"Acknowledged by ann\"");
+    provider_close(&p);
+}
+
+static void answer_gone(void *arg, str request, struct buf *reply)
+{
+    (void)arg;
+    bool update = memmem(request.ptr, request.len, "chat.update", 11) != NULL;
+    http_stub_reply(reply, "200 OK", "Content-Type: application/json\r\n",
+                    update ? "{\"ok\":false,\"error\":\"message_not_found\"}"
+                           : "{\"ok\":true,\"channel\":\"C9\",\"ts\":\"9.9\"}");
+}
+
+/* Somebody deleted it: people are told all the same. */
+static void test_slack__a_message_that_is_gone(void **state)
+{
+    struct message_ref m = {"C123", "1.2"};
+    struct provider p = {.body = ""};
+    (void)state;
+    sample_init(&p.sample);
+    p.stub = http_stub_open(answer_gone, &p);
+    p.sample.n.message = &m;
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    expect_update(&p, 0, "\"ts\":\"1.2\"");
+    provider_expect(&p, 1, "POST /api/chat.postMessage ");
+    assert_null(strstr(provider_body(&p, 1), "\"ts\""));
+    assert_string_equal(m.ts, "9.9");
+    assert_string_equal(p.d.text, "");
+    provider_close(&p);
+}
+
+/* Refused for another reason: it stays, and so does what is said about it. */
+static void test_slack__a_change_that_is_refused(void **state)
+{
+    struct message_ref m = {"C123", "1.2"};
+    struct provider p = {.headers = "Content-Type: application/json\r\n",
+                         .body = "{\"ok\":false,\"error\":\"ratelimited\"}"};
+    (void)state;
+    provider_open(&p);
+    p.sample.n.message = &m;
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    assert_int_equal(p.result.outcome, NOTIFY_FAILED);
+    assert_string_equal(m.ts, "1.2");
+    assert_non_null(strstr(p.d.text, "ratelimited"));
+    provider_close(&p);
+}
+
+/* What cannot be kept is not. */
+static void test_slack__odd_names_of_messages(void **state)
+{
+    struct message_ref m = {.ts = ""};
+    struct provider p = {.headers = "Content-Type: application/json\r\n",
+                         .body =
+                             "{\"ok\":true,\"channel\":7,\"ts\":"
+                             "\"0123456789012345678901234567890123456789012345678901234567890123"
+                             "\"}"};
+    (void)state;
+    provider_open(&p);
+    p.sample.n.message = &m;
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    assert_int_equal(p.result.outcome, NOTIFY_SENT);
+    assert_string_equal(m.ts, "");
+    provider_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +263,11 @@ int main(void)
         cmocka_unit_test(test_slack__cuts_titles),
         cmocka_unit_test(test_slack__judges_answers),
         cmocka_unit_test(test_slack__knows_tokens_and_files),
+        cmocka_unit_test(test_slack__changes_its_message),
+        cmocka_unit_test(test_slack__changes_it_when_somebody_acknowledges),
+        cmocka_unit_test(test_slack__a_message_that_is_gone),
+        cmocka_unit_test(test_slack__a_change_that_is_refused),
+        cmocka_unit_test(test_slack__odd_names_of_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
