@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "delivery_sim.h"
+#include "engine_sim.h"
 
 #define ROUTE                                                                                      \
     "route: {receiver: a, group_by: [g], group_wait: 0s, group_interval: 5m, repeat_interval: "    \
@@ -22,6 +22,13 @@
 
 enum { HOOK = INTEGRATION_WEBHOOK };
 
+static struct engine_counts counts(const struct sim *s)
+{
+    struct engine_counts c;
+    engine_count(s->e, &c);
+    return c;
+}
+
 /* ---- Retries ---- */
 
 static void test_delivery__tries_as_often_as_it_is_told(void **state)
@@ -32,22 +39,22 @@ static void test_delivery__tries_as_often_as_it_is_told(void **state)
              "delivery: {retry: {max_attempts: 4, initial: 2s, multiplier: 3, jitter: 0, "
              "max_backoff: 10s}}\n");
     sim_answer(&s, "a", NOTIFY_RETRY);
-    sim_fire(&s, "n=x g=1");
+    fire(&s, "n=x g=1");
     static const int64_t AT_MS[] = {0, 2 * SECOND, 8 * SECOND, 18 * SECOND}; /* 2, 6, 10 s */
     for (unsigned i = 0; i < COUNT_OF(AT_MS); i++) {
         if (i > 0)
-            (void)sim_run_until(&s, T0 + AT_MS[i] - 1);
+            run_until(&s, T0 + AT_MS[i] - 1);
         assert_int_equal(s.attempts, i);
-        (void)sim_run_until(&s, T0 + AT_MS[i]);
+        run_until(&s, T0 + AT_MS[i]);
         assert_int_equal(s.attempts, i + 1);
     }
-    sim_pass(&s, 4 * MINUTE);
+    pass(&s, 4 * MINUTE);
     assert_int_equal(s.attempts, 4);
-    assert_int_equal(sim_counts(&s).notifications_failed[HOOK], 1);
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 1);
+    assert_int_equal(counts(&s).notifications_failed[HOOK], 1);
+    assert_int_equal(counts(&s).dead_letters[HOOK], 1);
     sim_answer(&s, "a", NOTIFY_SENT);
-    sim_pass(&s, MINUTE); /* the next flush */
-    sim_told(&s, "+300s a first notification: x\n");
+    pass(&s, MINUTE); /* the next flush */
+    assert_told(&s, "+300s a first notification: x\n");
     sim_close(&s);
 }
 
@@ -65,9 +72,9 @@ static void test_delivery__waits_no_longer_than_allowed(void **state)
     for (size_t i = 0; i < COUNT_OF(CASES); i++) {
         struct sim s;
         sim_open(&s, ROUTE HOOKS, CASES[i].ext);
-        *sim_plan(&s, "a") = (struct provider_plan){"a", NOTIFY_RETRY, 4 * MINUTE, 0};
-        sim_fire(&s, "n=x g=1");
-        sim_pass(&s, 100 * SECOND);
+        *sim_plan(&s, "a") = (struct sim_plan){"a", NOTIFY_RETRY, 4 * MINUTE, 0};
+        fire(&s, "n=x g=1");
+        pass(&s, 100 * SECOND);
         assert_in_range(s.attempts, CASES[i].attempts, CASES[i].attempts + CASES[i].attempts / 2);
         sim_close(&s);
     }
@@ -81,30 +88,30 @@ static void test_fallback__is_told_when_the_receiver_cannot_be(void **state)
     (void)state;
     sim_open(&s, ROUTE HOOKS, FALLBACK);
     sim_answer(&s, "a", NOTIFY_RETRY);
-    sim_fire(&s, "n=x g=1");
-    sim_pass(&s, MINUTE);
+    fire(&s, "n=x g=1");
+    pass(&s, MINUTE);
     assert_non_null(strstr(buf_cstr(&s.told), "s b first notification: x\n"));
-    assert_int_equal(sim_counts(&s).fallbacks[HOOK], 1);
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 0);
+    assert_int_equal(counts(&s).fallbacks[HOOK], 1);
+    assert_int_equal(counts(&s).dead_letters[HOOK], 0);
     buf_reset(&s.told);
-    sim_fire(&s, "n=y g=1"); /* it still fails: what is new is told at once */
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+300s b new alerts added: x y\n");
+    fire(&s, "n=y g=1"); /* it still fails: what is new is told at once */
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+300s b new alerts added: x y\n");
     sim_answer(&s, "a", NOTIFY_SENT); /* the receiver hears of what goes on, the other does not */
-    sim_pass(&s, 5 * MINUTE);
+    pass(&s, 5 * MINUTE);
     assert_non_null(strstr(buf_cstr(&s.told), " a first notification: x y\n"));
     assert_null(strstr(buf_cstr(&s.told), " b "));
     buf_reset(&s.told);
-    sim_fire(&s, "n=z g=1");
-    sim_resolve(&s, "n=x g=1");
-    sim_pass(&s, 5 * MINUTE); /* b knows x and y, and hears of them alone */
-    sim_told(&s, "+900s a new alerts added: x! y z\n+900s b some alerts resolved: x! y\n");
-    sim_resolve(&s, "n=y g=1");
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+1200s a some alerts resolved: y! z\n+1200s b all alerts resolved: y!\n");
-    sim_resolve(&s, "n=z g=1");
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+1500s a all alerts resolved: z!\n");
+    fire(&s, "n=z g=1");
+    resolve(&s, "n=x g=1");
+    pass(&s, 5 * MINUTE); /* b knows x and y, and hears of them alone */
+    assert_told(&s, "+900s a new alerts added: x! y z\n+900s b some alerts resolved: x! y\n");
+    resolve(&s, "n=y g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+1200s a some alerts resolved: y! z\n+1200s b all alerts resolved: y!\n");
+    resolve(&s, "n=z g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+1500s a all alerts resolved: z!\n");
     sim_close(&s);
 }
 
@@ -114,17 +121,17 @@ static void test_fallback__takes_what_is_refused_at_once(void **state)
     (void)state;
     sim_open(&s, ROUTE HOOKS, FALLBACK);
     sim_answer(&s, "a", NOTIFY_FAILED);
-    sim_fire(&s, "n=x g=1");
-    sim_pass(&s, 20 * MINUTE); /* tried anew with each flush, in vain: b knows all there is */
-    sim_told(&s, "+0s b first notification: x\n");
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 0);
-    assert_int_equal(sim_counts(&s).fallbacks[HOOK], 1);
-    assert_int_equal(sim_counts(&s).notifications_failed[HOOK], 5);
-    sim_resolve(&s, "n=x g=1");
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+1500s b all alerts resolved: x!\n");
-    sim_pass(&s, MINUTE);
-    assert_int_equal(sim_counts(&s).groups, 0);
+    fire(&s, "n=x g=1");
+    pass(&s, 20 * MINUTE); /* tried anew with each flush, in vain: b knows all there is */
+    assert_told(&s, "+0s b first notification: x\n");
+    assert_int_equal(counts(&s).dead_letters[HOOK], 0);
+    assert_int_equal(counts(&s).fallbacks[HOOK], 1);
+    assert_int_equal(counts(&s).notifications_failed[HOOK], 5);
+    resolve(&s, "n=x g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+1500s b all alerts resolved: x!\n");
+    pass(&s, MINUTE);
+    assert_int_equal(counts(&s).groups, 0);
     sim_close(&s);
 }
 
@@ -135,17 +142,17 @@ static void test_fallback__ends_go_to_who_was_told(void **state)
     struct sim s;
     (void)state;
     sim_open(&s, ROUTE HOOKS, FALLBACK);
-    sim_fire(&s, "n=x g=1");
-    sim_pass(&s, MINUTE);
-    sim_told(&s, "+0s a first notification: x\n");
+    fire(&s, "n=x g=1");
+    pass(&s, MINUTE);
+    assert_told(&s, "+0s a first notification: x\n");
     sim_answer(&s, "a", NOTIFY_FAILED);
-    sim_resolve(&s, "n=x g=1");
-    sim_pass(&s, 20 * MINUTE);
-    sim_told(&s, "");
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 4);
+    resolve(&s, "n=x g=1");
+    pass(&s, 20 * MINUTE);
+    assert_told(&s, "");
+    assert_int_equal(counts(&s).dead_letters[HOOK], 4);
     sim_answer(&s, "a", NOTIFY_SENT);
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+1500s a all alerts resolved: x!\n");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+1500s a all alerts resolved: x!\n");
     sim_close(&s);
 }
 
@@ -156,13 +163,13 @@ static void test_fallback__both_fail(void **state)
     sim_open(&s, ROUTE HOOKS, FALLBACK);
     sim_answer(&s, "a", NOTIFY_FAILED);
     sim_answer(&s, "b", NOTIFY_FAILED);
-    sim_fire(&s, "n=x g=1");
-    sim_pass(&s, MINUTE);
-    assert_int_equal(sim_counts(&s).notifications_failed[HOOK], 2);
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 1); /* a's was b's to tell */
+    fire(&s, "n=x g=1");
+    pass(&s, MINUTE);
+    assert_int_equal(counts(&s).notifications_failed[HOOK], 2);
+    assert_int_equal(counts(&s).dead_letters[HOOK], 1); /* a's was b's to tell */
     sim_answer(&s, "b", NOTIFY_SENT);
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+300s b first notification: x\n");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+300s b first notification: x\n");
     sim_close(&s);
 }
 
@@ -172,15 +179,15 @@ static void test_fallback__is_told_when_time_is_over(void **state)
     struct sim s;
     (void)state;
     sim_open(&s, "route: {receiver: a, group_wait: 0s, group_interval: 10s}\n" HOOKS, FALLBACK);
-    sim_fire(&s, "n=x g=1");
+    fire(&s, "n=x g=1");
     struct delivery *d = engine_take(s.e, s.now_ms);
     assert_non_null(d);
     s.now_ms += 10 * SECOND + ENGINE_GRACE_MS;
     struct delivery *second = engine_take(s.e, s.now_ms);
     assert_true(str_eq(delivery_notification(second)->receiver, STR("a")));
     engine_done(s.e, d, (struct notify_result){NOTIFY_RETRY, 0}, s.now_ms);
-    sim_pass(&s, SECOND);
-    sim_told(&s, "+15s b first notification: x\n");
+    pass(&s, SECOND);
+    assert_told(&s, "+15s b first notification: x\n");
     engine_done(s.e, second, (struct notify_result){NOTIFY_RETRY, 0}, s.now_ms);
     sim_close(&s);
 }
@@ -196,16 +203,16 @@ static void test_fallback__of_a_level(void **state)
              "escalation_policies: [{name: p, levels: [{}, {receivers: [a], after: 2m}]}]\n"
              "escalation_bindings: [{matchers: [sev=high], policy: p}]\n");
     sim_answer(&s, "a", NOTIFY_FAILED);
-    sim_fire(&s, "n=x g=1 sev=high");
-    sim_pass(&s, 4 * MINUTE);
-    sim_told(&s, "+0s c first notification: x\n+120s b first notification: x\n");
-    sim_fire(&s, "n=y g=1 sev=high");
-    sim_pass(&s, 4 * MINUTE);
-    sim_told(&s, "+300s c new alerts added: x y\n+300s b new alerts added: x y\n");
-    sim_resolve(&s, "n=x g=1 sev=high");
-    sim_resolve(&s, "n=y g=1 sev=high");
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+600s c all alerts resolved: x! y!\n+600s b all alerts resolved: x! y!\n");
+    fire(&s, "n=x g=1 sev=high");
+    pass(&s, 4 * MINUTE);
+    assert_told(&s, "+0s c first notification: x\n+120s b first notification: x\n");
+    fire(&s, "n=y g=1 sev=high");
+    pass(&s, 4 * MINUTE);
+    assert_told(&s, "+300s c new alerts added: x y\n+300s b new alerts added: x y\n");
+    resolve(&s, "n=x g=1 sev=high");
+    resolve(&s, "n=y g=1 sev=high");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+600s c all alerts resolved: x! y!\n+600s b all alerts resolved: x! y!\n");
     sim_close(&s);
 }
 
@@ -218,10 +225,10 @@ static void test_fallback__that_is_told_anyway(void **state)
              FALLBACK "escalation_policies: [{name: p, levels: [{receivers: [a, b]}]}]\n"
                       "escalation_bindings: [{matchers: [sev=high], policy: p}]\n");
     sim_answer(&s, "a", NOTIFY_RETRY);
-    sim_fire(&s, "n=x g=1 sev=high");
-    sim_pass(&s, 12 * MINUTE);
-    sim_told(&s, "+0s b first notification: x\n");
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 0);
+    fire(&s, "n=x g=1 sev=high");
+    pass(&s, 12 * MINUTE);
+    assert_told(&s, "+0s b first notification: x\n");
+    assert_int_equal(counts(&s).dead_letters[HOOK], 0);
     sim_close(&s);
 }
 
@@ -231,25 +238,25 @@ static void test_fallback__survives_a_kill(void **state)
     (void)state;
     sim_open(&s, ROUTE HOOKS, FALLBACK);
     sim_answer(&s, "a", NOTIFY_FAILED);
-    sim_fire(&s, "n=x g=1");
-    sim_pass(&s, MINUTE);
-    sim_told(&s, "+0s b first notification: x\n");
+    fire(&s, "n=x g=1");
+    pass(&s, MINUTE);
+    assert_told(&s, "+0s b first notification: x\n");
     engine_close(s.e);
     fs_sim_crash(s.disk);
-    sim_open_engine(&s);
-    sim_pass(&s, MINUTE);
-    sim_told(&s, ""); /* known */
-    sim_fire(&s, "n=y g=1");
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+360s b new alerts added: x y\n");
+    sim_open_engine(&s, 0);
+    pass(&s, MINUTE);
+    assert_told(&s, ""); /* known */
+    fire(&s, "n=y g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+360s b new alerts added: x y\n");
     engine_close(s.e);
     fs_sim_crash(s.disk);
     sim_answer(&s, "a", NOTIFY_SENT);
-    sim_open_engine(&s);
-    sim_resolve(&s, "n=x g=1");
-    sim_resolve(&s, "n=y g=1");
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "+420s b all alerts resolved: x! y!\n");
+    sim_open_engine(&s, 0);
+    resolve(&s, "n=x g=1");
+    resolve(&s, "n=y g=1");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "+420s b all alerts resolved: x! y!\n");
     sim_close(&s);
 }
 
@@ -259,14 +266,14 @@ static void test_delivery__late_answers_count(void **state)
     struct sim s;
     (void)state;
     sim_open(&s, "route: {receiver: a, group_wait: 0s, group_interval: 1s}\n" HOOKS, "");
-    sim_fire(&s, "n=x g=1");
+    fire(&s, "n=x g=1");
     struct delivery *d = engine_take(s.e, s.now_ms);
     assert_non_null(d);
     s.now_ms += 12 * SECOND;
     assert_null(engine_take(s.e, s.now_ms));
     engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
-    sim_pass(&s, MINUTE);
-    sim_told(&s, "");
+    pass(&s, MINUTE);
+    assert_told(&s, "");
     assert_int_equal(s.attempts, 0);
     sim_close(&s);
 }
@@ -280,7 +287,7 @@ static void fire_groups(struct sim *s, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         char labels[32];
         (void)snprintf(labels, sizeof(labels), "n=%u g=%u", i, i);
-        sim_fire(s, labels);
+        fire(s, labels);
     }
 }
 
@@ -290,13 +297,13 @@ static void test_rates__wait_and_lose_nothing(void **state)
     (void)state;
     sim_open(&s, ROUTE HOOKS, RATE);
     fire_groups(&s, 5);
-    sim_pass(&s, 2 * MINUTE);
-    sim_told(&s, "+0s a first notification: 0\n+0s a first notification: 1\n"
-                 "+10s a first notification: 2\n+20s a first notification: 3\n"
-                 "+30s a first notification: 4\n");
-    assert_int_equal(sim_counts(&s).rate_limited[HOOK], 3);
-    assert_int_equal(sim_counts(&s).rate_waiting, 0);
-    assert_int_equal(sim_counts(&s).notifications_failed[HOOK], 0);
+    pass(&s, 2 * MINUTE);
+    assert_told(&s, "+0s a first notification: 0\n+0s a first notification: 1\n"
+                    "+10s a first notification: 2\n+20s a first notification: 3\n"
+                    "+30s a first notification: 4\n");
+    assert_int_equal(counts(&s).rate_limited[HOOK], 3);
+    assert_int_equal(counts(&s).rate_waiting, 0);
+    assert_int_equal(counts(&s).notifications_failed[HOOK], 0);
     sim_close(&s);
 }
 
@@ -310,7 +317,7 @@ static void test_rates__nobody_starves(void **state)
              "repeat_interval: 1m}\n" HOOKS,
              "delivery: {rate_limits: [{receiver: a, per: 10s}]}\n");
     fire_groups(&s, 10); /* six a minute can be told */
-    sim_pass(&s, 10 * MINUTE);
+    pass(&s, 10 * MINUTE);
     for (unsigned i = 0; i < 10; i++) {
         char text[32];
         size_t count = 0;
@@ -319,8 +326,8 @@ static void test_rates__nobody_starves(void **state)
             count++;
         assert_in_range(count, 3, 8);
     }
-    assert_int_equal(sim_counts(&s).notifications_failed[HOOK], 0);
-    assert_int_equal(sim_counts(&s).dead_letters[HOOK], 0);
+    assert_int_equal(counts(&s).notifications_failed[HOOK], 0);
+    assert_int_equal(counts(&s).dead_letters[HOOK], 0);
     sim_close(&s);
 }
 
@@ -331,10 +338,10 @@ static void test_rates__merge_what_waits(void **state)
     sim_open(&s, "route: {receiver: a, group_by: [g], group_wait: 0s, group_interval: 30s}\n" HOOKS,
              "delivery: {rate_limits: [{receiver: a, per: 40s}]}\n");
     fire_groups(&s, 2);
-    sim_pass(&s, 20 * SECOND);
-    sim_fire(&s, "n=new g=1");
-    sim_pass(&s, MINUTE);
-    sim_told(&s, "+0s a first notification: 0\n+40s a first notification: 1 new\n");
+    pass(&s, 20 * SECOND);
+    fire(&s, "n=new g=1");
+    pass(&s, MINUTE);
+    assert_told(&s, "+0s a first notification: 0\n+40s a first notification: 1 new\n");
     sim_close(&s);
 }
 
@@ -348,14 +355,14 @@ static void test_rates__are_the_receivers_own(void **state)
              "routes: [{matchers: [to=b], receiver: b}]}\n" HOOKS,
              RATE);
     fire_groups(&s, 4);
-    sim_fire(&s, "n=x g=1 to=b");
-    sim_pass(&s, 0);
-    sim_told(&s, "+0s a first notification: 0\n+0s a first notification: 1\n"
-                 "+0s b first notification: x\n");
-    assert_int_equal(sim_counts(&s).rate_waiting, 2);
+    fire(&s, "n=x g=1 to=b");
+    pass(&s, 0);
+    assert_told(&s, "+0s a first notification: 0\n+0s a first notification: 1\n"
+                    "+0s b first notification: x\n");
+    assert_int_equal(counts(&s).rate_waiting, 2);
     assert_int_equal(engine_reload(s.e, s.f, (struct engine_companion){.ext = s.ext}, s.now_ms),
                      OK);
-    sim_pass(&s, 30 * SECOND);
+    pass(&s, 30 * SECOND);
     assert_memory_equal(buf_cstr(&s.told), "+10s a ", 7);
     assert_non_null(strstr(buf_cstr(&s.told), "\n+20s a "));
     assert_non_null(strstr(buf_cstr(&s.told), "first notification: 2\n"));
@@ -372,12 +379,12 @@ static void test_rates__count_every_request(void **state)
              "delivery: {retry: {initial: 1s, jitter: 0}, rate_limits: [{receiver: a, per: 10s}]}");
     sim_answer(&s, "a", NOTIFY_RETRY);
     fire_groups(&s, 3);
-    sim_pass(&s, 95 * SECOND);
+    pass(&s, 95 * SECOND);
     assert_int_equal(s.attempts, 10);
     sim_answer(&s, "a", NOTIFY_SENT);
-    sim_pass(&s, 30 * SECOND);
-    sim_told(&s, "+100s a first notification: 1\n+110s a first notification: 2\n"
-                 "+120s a first notification: 0\n");
+    pass(&s, 30 * SECOND);
+    assert_told(&s, "+100s a first notification: 1\n+110s a first notification: 2\n"
+                    "+120s a first notification: 0\n");
     sim_close(&s);
 }
 
@@ -388,12 +395,12 @@ static void test_rates__clock_goes_back(void **state)
     (void)state;
     sim_open(&s, ROUTE HOOKS, RATE);
     fire_groups(&s, 2);
-    sim_pass(&s, 0);
+    pass(&s, 0);
     buf_reset(&s.told);
     s.now_ms -= 24 * HOUR;
-    sim_fire(&s, "n=late g=9");
-    sim_pass(&s, 20 * SECOND);
-    sim_told(&s, "+-86390s a first notification: late\n");
+    fire(&s, "n=late g=9");
+    pass(&s, 20 * SECOND);
+    assert_told(&s, "+-86390s a first notification: late\n");
     sim_close(&s);
 }
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "delivery_sim.h"
+#include "engine_sim.h"
 
 #define CONFIG                                                                                     \
     "route:\n"                                                                                     \
@@ -109,9 +109,9 @@ static bool speak(struct run *r)
 static bool do_step(struct run *r, const struct step *step)
 {
     if (step->does == DOES_FIRE)
-        sim_put(&r->s, step->labels, T0 + HOUR);
+        put(&r->s, step->labels, T0 + HOUR);
     else if (step->does == DOES_END)
-        sim_put(&r->s, step->labels, T0 + step->at_ms);
+        put(&r->s, step->labels, T0 + step->at_ms);
     else if (step->does == DOES_SILENCE)
         return r->silent = silence(r, step->labels);
     else
@@ -139,7 +139,7 @@ static void crash(struct run *r, bool power, uint64_t next)
         fs_sim_crash(r->s.disk);
     else
         fs_sim_kill(r->s.disk);
-    sim_open_engine(&r->s);
+    sim_open_engine(&r->s, 0);
     if (++r->crashes < CRASHES_MAX && next > 0)
         fs_sim_die_at(r->s.disk, next);
 }
@@ -158,8 +158,8 @@ static void run(struct run *r, uint64_t seed, uint64_t at, uint64_t again, bool 
         fs_sim_die_at(r->s.disk, at);
     while (r->s.now_ms < T0 + END_MS) {
         int64_t next_ms = step < COUNT_OF(STEPS) ? STEPS[step].at_ms : END_MS;
-        bool alive = sim_run_until(&r->s, MAX(T0 + next_ms, r->s.now_ms));
-        if (alive && step < COUNT_OF(STEPS) && r->s.now_ms >= T0 + next_ms)
+        run_until(&r->s, MAX(T0 + next_ms, r->s.now_ms));
+        if (!fs_sim_is_dead(r->s.disk) && step < COUNT_OF(STEPS) && r->s.now_ms >= T0 + next_ms)
             step += do_step(r, &STEPS[step]);
         if (!fs_sim_is_dead(r->s.disk))
             continue;

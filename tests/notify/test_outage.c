@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "delivery_sim.h"
+#include "engine_sim.h"
 
 #define CONFIG                                                                                     \
     "route: {receiver: a, group_by: [g], group_wait: 10s, group_interval: 1m, repeat_interval: "   \
@@ -26,42 +26,44 @@ static void restart(struct sim *s, enum restart how)
         sim_crash(s);
     } else if (how == RESTART) {
         sim_close_engine(s);
-        sim_open_engine(s);
+        sim_open_engine(s, 0);
     }
 }
 
 /* All that can happen to an alert while nobody can be told. Told afterwards is what Alertmanager
  * would tell: what began and ended alone is not. */
-static void outage(struct provider_plan plan, enum restart how)
+static void outage(struct sim_plan plan, enum restart how)
 {
     struct sim s;
+    struct engine_counts c;
     sim_open(&s, CONFIG, "");
-    sim_fire(&s, "n=ends g=1");
-    sim_fire(&s, "n=stays g=2");
-    sim_fire(&s, "n=flaps g=3");
-    sim_pass(&s, MINUTE);
-    assert_int_equal(sim_counts(&s).notifications[INTEGRATION_WEBHOOK], 3);
+    fire(&s, "n=ends g=1");
+    fire(&s, "n=stays g=2");
+    fire(&s, "n=flaps g=3");
+    pass(&s, MINUTE);
+    engine_count(s.e, &c);
+    assert_int_equal(c.notifications[INTEGRATION_WEBHOOK], 3);
     buf_reset(&s.told);
     *sim_plan(&s, "a") = plan;
-    sim_resolve(&s, "n=ends g=1");
-    sim_resolve(&s, "n=flaps g=3");
-    sim_fire(&s, "n=new g=4");
-    sim_fire(&s, "n=short g=5");
-    sim_fire(&s, "n=brief g=6");
-    sim_fire(&s, "n=joins g=2");
-    sim_pass(&s, 3 * MINUTE);
-    sim_resolve(&s, "n=short g=5");
-    sim_resolve(&s, "n=brief g=6");
-    sim_fire(&s, "n=long g=6");
-    sim_fire(&s, "n=flaps g=3");
-    sim_pass(&s, 2 * MINUTE);
+    resolve(&s, "n=ends g=1");
+    resolve(&s, "n=flaps g=3");
+    fire(&s, "n=new g=4");
+    fire(&s, "n=short g=5");
+    fire(&s, "n=brief g=6");
+    fire(&s, "n=joins g=2");
+    pass(&s, 3 * MINUTE);
+    resolve(&s, "n=short g=5");
+    resolve(&s, "n=brief g=6");
+    fire(&s, "n=long g=6");
+    fire(&s, "n=flaps g=3");
+    pass(&s, 2 * MINUTE);
     assert_int_equal(engine_sync(s.e), OK);
     restart(&s, how);
-    sim_pass(&s, 5 * MINUTE);
-    sim_told(&s, "");
+    pass(&s, 5 * MINUTE);
+    assert_told(&s, "");
     sim_plan(&s, "a")->outcome = NOTIFY_SENT;
     sim_plan(&s, "a")->hang_ms = 0;
-    sim_pass(&s, 2 * MINUTE);
+    pass(&s, 2 * MINUTE);
     static const char *const TOLD[] = {
         "a all alerts resolved: ends!\n",
         "a new alerts added: joins stays\n",
@@ -77,14 +79,14 @@ static void outage(struct provider_plan plan, enum restart how)
     if (lines != COUNT_OF(TOLD))
         fail_msg("%s", buf_cstr(&s.told));
     buf_reset(&s.told);
-    sim_pass(&s, 30 * MINUTE);
-    sim_told(&s, ""); /* once */
+    pass(&s, 30 * MINUTE);
+    assert_told(&s, ""); /* once */
     sim_close(&s);
 }
 
 static void test_outage__of_ten_minutes(void **state)
 {
-    static const struct provider_plan PLANS[] = {
+    static const struct sim_plan PLANS[] = {
         {"a", NOTIFY_RETRY, 0, 0},
         {"a", NOTIFY_RETRY, 30 * SECOND, 0},
         {"a", NOTIFY_FAILED, 0, 0},
@@ -100,21 +102,23 @@ static void test_outage__of_ten_minutes(void **state)
 static void test_outage__of_hours_with_a_crash(void **state)
 {
     struct sim s;
+    struct engine_counts c;
     (void)state;
     sim_open(&s, CONFIG, "");
-    sim_fire(&s, "n=x g=1");
-    sim_pass(&s, MINUTE);
-    sim_told(&s, "+10s a first notification: x\n");
+    fire(&s, "n=x g=1");
+    pass(&s, MINUTE);
+    assert_told(&s, "+10s a first notification: x\n");
     sim_answer(&s, "a", NOTIFY_RETRY);
-    sim_resolve(&s, "n=x g=1");
-    sim_pass(&s, 3 * HOUR);
+    resolve(&s, "n=x g=1");
+    pass(&s, 3 * HOUR);
     sim_crash(&s);
-    sim_pass(&s, 30 * HOUR); /* longer than the notification log remembers what worked */
+    pass(&s, 30 * HOUR); /* longer than the notification log remembers what worked */
     sim_answer(&s, "a", NOTIFY_SENT);
-    sim_pass(&s, 2 * MINUTE);
+    pass(&s, 2 * MINUTE);
     assert_non_null(strstr(buf_cstr(&s.told), "a all alerts resolved: x!\n"));
-    sim_pass(&s, HOUR);
-    assert_int_equal(sim_counts(&s).alerts, 0); /* then it goes */
+    pass(&s, HOUR);
+    engine_count(s.e, &c);
+    assert_int_equal(c.alerts, 0); /* then it goes */
     sim_close(&s);
 }
 
@@ -169,9 +173,9 @@ static void say(struct sim *s, const struct truth *t, size_t i)
     char labels[64];
     (void)snprintf(labels, sizeof(labels), "n=%zu g=%zu", i, i % GROUPS);
     if (t->firing[i])
-        sim_put(s, labels, s->now_ms + 4 * MINUTE);
+        put(s, labels, s->now_ms + 4 * MINUTE);
     else if (t->ended_ms[i] == s->now_ms || (t->crashed_ms != 0 && is_recent(t, s, i)))
-        sim_put(s, labels, t->ended_ms[i]);
+        put(s, labels, t->ended_ms[i]);
 }
 
 static void one_step(struct sim *s, struct truth *t, unsigned step)
@@ -187,7 +191,7 @@ static void one_step(struct sim *s, struct truth *t, unsigned step)
         if (changes || step % 4 == 0 || s->now_ms - t->crashed_ms <= STEP_MS)
             say(s, t, i);
     }
-    sim_pass(s, STEP_MS);
+    pass(s, STEP_MS);
 }
 
 static void fail_with(const struct truth *t, uint64_t seed, const char *what, size_t i)
@@ -219,11 +223,11 @@ static void run_random(uint64_t seed, const char *ext, bool fallback)
     s.arg = &t;
     for (unsigned step = 0; step < 160; step++) { /* 40 minutes; down from the 10th to the 20th */
         if (step == 40)
-            *sim_plan(&s, "a") = seed % 3 == 0   ? (struct provider_plan){"a", NOTIFY_FAILED, 0, 0}
-                                 : seed % 3 == 1 ? (struct provider_plan){"a", NOTIFY_RETRY, 0, 0}
-                                                 : (struct provider_plan){"a", 0, 0, HOUR};
+            *sim_plan(&s, "a") = seed % 3 == 0   ? (struct sim_plan){"a", NOTIFY_FAILED, 0, 0}
+                                 : seed % 3 == 1 ? (struct sim_plan){"a", NOTIFY_RETRY, 0, 0}
+                                                 : (struct sim_plan){"a", 0, 0, HOUR};
         if (step == 80)
-            *sim_plan(&s, "a") = (struct provider_plan){"a", NOTIFY_SENT, 0, 0};
+            *sim_plan(&s, "a") = (struct sim_plan){"a", NOTIFY_SENT, 0, 0};
         if (step == 60 + seed % 10)
             restart(&s, (enum restart)(seed % 4 % 3));
         if (step == 60 + seed % 10 && seed % 4 % 3 == CRASH)
@@ -232,7 +236,7 @@ static void run_random(uint64_t seed, const char *ext, bool fallback)
     }
     for (size_t i = 0; i < ALERTS; i++)
         say(&s, &t, i);
-    sim_pass(&s, 3 * MINUTE); /* nothing changes: all is told */
+    pass(&s, 3 * MINUTE); /* nothing changes: all is told */
     check_told(&t, seed, fallback);
     for (size_t i = 0; i < ALERTS; i++)
         if (t.firing[i]) {
@@ -240,7 +244,7 @@ static void run_random(uint64_t seed, const char *ext, bool fallback)
             t.ended_ms[i] = s.now_ms;
             say(&s, &t, i);
         }
-    sim_pass(&s, 3 * MINUTE);
+    pass(&s, 3 * MINUTE);
     check_told(&t, seed, fallback);
     sim_close(&s);
 }
