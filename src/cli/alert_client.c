@@ -5,6 +5,7 @@
 
 #include "base/http_client.h"
 #include "base/mem.h"
+#include "base/url_text.h"
 #include "config/http_client_file.h"
 
 enum { HTTP_CONFIG_BYTES_MAX = 1 << 20, ERROR_BYTES_MAX = 512 };
@@ -67,15 +68,7 @@ void alert_client_param(struct buf *path, const char *name, str value)
 {
     bool first = memchr(path->ptr, '?', path->len) == NULL;
     buf_printf(path, "%c%s=", first ? '?' : '&', name);
-    for (size_t i = 0; i < value.len; i++) {
-        char ch = value.ptr[i];
-        bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-                     (ch >= '0' && ch <= '9') || ch == '-' || ch == '_' || ch == '.';
-        if (plain)
-            buf_put_u8(path, (uint8_t)ch);
-        else
-            buf_printf(path, "%%%02X", (unsigned)(uint8_t)ch);
-    }
+    url_put(path, value);
 }
 
 /* What a server says is wrong: a JSON text, an object with a message or an error, or a plain text.

@@ -9,6 +9,7 @@
 #include "base/jtree.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/url_text.h"
 #include "cli/replay_http_priv.h"
 #include "query/parser.h"
 
@@ -251,13 +252,7 @@ static err read_range(struct replay_http *h, struct asked *q, const struct jtree
 static void put_form(struct buf *b, const char *name, str value)
 {
     buf_printf(b, "%s%s=", b->len > 0 ? "&" : "", name);
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-            buf_put_u8(b, c);
-        else
-            buf_printf(b, "%%%02X", (unsigned)c);
-    }
+    url_put(b, value);
 }
 
 static void put_seconds(struct buf *b, const char *name, int64_t ms)

@@ -89,8 +89,4 @@ void sd_kubernetes_run(struct sd_provider *p);
 void sd_consul_run(struct sd_provider *p);
 void sd_docker_run(struct sd_provider *p);
 
-/* sd_text.c: append `s` escaped for a URL; as a JSON text. */
-void sd_put_escaped(struct buf *out, str s);
-void sd_put_json(struct buf *out, str s);
-
 #endif

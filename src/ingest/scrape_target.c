@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/url_text.h"
 #include "base/utf8.h"
 #include "ingest/relabel.h"
 
@@ -79,24 +80,6 @@ err scrape_discovered_labels(const struct scrape_config *c, struct labels found,
 
 /* ---- The URL ---- */
 
-static bool is_plain(char c, const char *more)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr(more, c) != NULL);
-}
-
-static void put_escaped(struct buf *b, str s, const char *plain, bool plus)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (is_plain(s.ptr[i], plain))
-            buf_put_u8(b, (uint8_t)s.ptr[i]);
-        else if (plus && s.ptr[i] == ' ')
-            buf_put_u8(b, '+');
-        else
-            buf_printf(b, "%%%02X", (unsigned char)s.ptr[i]);
-    }
-}
-
 struct param {
     str name, value;
     size_t order; /* of values of one name */
@@ -142,9 +125,9 @@ static void put_params(struct buf *b, const struct scrape_config *c, struct labe
     qsort(params, n, sizeof(*params), compare_params);
     for (size_t i = 0; i < n; i++) {
         buf_put_u8(b, i == 0 ? '?' : '&');
-        put_escaped(b, params[i].name, "-_.~", true);
+        url_put_form(b, params[i].name);
         buf_put_u8(b, '=');
-        put_escaped(b, params[i].value, "-_.~", true);
+        url_put_form(b, params[i].value);
     }
     mem_free(params);
 }
@@ -153,10 +136,10 @@ void target_url(str scheme, str address, str path, struct buf *out)
 {
     buf_put_str(out, scheme);
     buf_put_str(out, STR("://"));
-    put_escaped(out, address, "-_.~!$&'()*+,;=:[]<>\"", false);
+    url_put_but(out, address, "-_.~!$&'()*+,;=:[]<>\"", false);
     if (path.len > 0 && path.ptr[0] != '/')
         buf_put_u8(out, '/');
-    put_escaped(out, path, "-_.~$&+,/:;=@", false);
+    url_put_but(out, path, "-_.~$&+,/:;=@", false);
 }
 
 static str make_url(const struct scrape_config *c, struct labels ls, struct arena *a)

@@ -8,6 +8,7 @@
 #include "base/jtree.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/url_text.h"
 #include "ingest/discovery_priv.h"
 
 enum {
@@ -42,7 +43,7 @@ struct consul {
 static void put_param(struct buf *url, const char *name, str value)
 {
     buf_printf(url, "%s%s=", memchr(url->ptr, '?', url->len) != NULL ? "&" : "?", name);
-    sd_put_escaped(url, value);
+    url_put(url, value);
 }
 
 static void put_base(const struct consul *k, struct buf *url)
@@ -90,7 +91,7 @@ static void put_url(const struct consul *k, struct service *s)
         buf_put_str(&s->url, STR("/v1/catalog/services"));
     } else {
         buf_put_str(&s->url, STR("/v1/health/service/"));
-        sd_put_escaped(&s->url, s->name);
+        url_put(&s->url, s->name);
     }
     put_options(k, s->name.len == 0 ? k->c->filter : k->c->health_filter, &s->url);
     for (size_t i = 0; s->name.len > 0 && i < k->c->tags.count; i++)

@@ -2,7 +2,9 @@
  */
 #include <stdio.h>
 
+#include "base/json_text.h"
 #include "base/jtree.h"
+#include "base/url_text.h"
 #include "ingest/discovery_priv.h"
 
 enum { HOPS_MAX = 16 }; /* containers that borrow the network of a container */
@@ -23,11 +25,11 @@ static void put_filters(const struct docker_sd_config *c, struct buf *out)
     for (size_t i = 0; i < c->filter_count; i++) {
         const struct docker_filter *f = &c->filters[i];
         buf_printf(&json, "%s", i > 0 ? "," : "");
-        sd_put_json(&json, f->name);
+        json_str(&json, f->name);
         buf_put_str(&json, STR(":{"));
         for (size_t k = 0; k < f->values.count; k++) {
             buf_printf(&json, "%s", k > 0 ? "," : "");
-            sd_put_json(&json, f->values.items[k]);
+            json_str(&json, f->values.items[k]);
             buf_put_str(&json, STR(":true"));
         }
         buf_put_u8(&json, '}');
@@ -35,7 +37,7 @@ static void put_filters(const struct docker_sd_config *c, struct buf *out)
     buf_put_u8(&json, '}');
     if (c->filter_count > 0) {
         buf_put_str(out, STR("?filters="));
-        sd_put_escaped(out, buf_str(&json));
+        url_put(out, buf_str(&json));
     }
     buf_fini(&json);
 }

@@ -8,6 +8,7 @@
 #include "base/http_multi.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/url_text.h"
 #include "ingest/discovery_priv.h"
 #include "ingest/kube_access.h"
 #include "ingest/kube_labels.h"
@@ -67,7 +68,7 @@ static const struct {
 static void put_param(struct buf *url, const char *name, str value)
 {
     buf_printf(url, "%s%s=", memchr(url->ptr, '?', url->len) != NULL ? "&" : "?", name);
-    sd_put_escaped(url, value);
+    url_put(url, value);
 }
 
 static void put_url(struct kube_watch *w)
@@ -79,7 +80,7 @@ static void put_url(struct kube_watch *w)
     buf_put_str(url, str_from(KINDS[w->kind].api));
     if (KINDS[w->kind].namespaced && w->namespace.len > 0) {
         buf_put_str(url, STR("/namespaces/"));
-        sd_put_escaped(url, w->namespace);
+        url_put(url, w->namespace);
     }
     buf_printf(url, "/%s", KINDS[w->kind].resource);
     for (size_t i = 0; i < w->k->c->selector_count; i++) {

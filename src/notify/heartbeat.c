@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fs.h"
+#include "base/url_text.h"
 #include "notify/sending.h"
 
 /* The text, or what the file holds, trimmed, in `out`. */
@@ -32,19 +33,6 @@ static err read_secret(const char *key, str text, str file, struct buf *out, str
     return e;
 }
 
-static void put_escaped(struct buf *out, str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = (uint8_t)s.ptr[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain)
-            buf_put_u8(out, c);
-        else
-            buf_printf(out, "%%%02X", c);
-    }
-}
-
 struct request {
     struct buf url, authorization, secret;
     const char *method;
@@ -60,7 +48,7 @@ static err opsgenie_request(const struct heartbeat_ping *p, struct request *r, s
                     own ? o->api_key_file : p->global->opsgenie_api_key_file, &r->secret, d));
     buf_printf(&r->authorization, "GenieKey " STR_FMT, STR_ARG(buf_str(&r->secret)));
     buf_printf(&r->url, STR_FMT "/v2/heartbeats/", STR_ARG(base));
-    put_escaped(&r->url, p->config->name);
+    url_put(&r->url, p->config->name);
     buf_put_str(&r->url, STR("/ping"));
     r->method = "GET";
     return OK;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/url_text.h"
 #include "base/utf8.h"
 
 static str html_entity(char c)
@@ -77,15 +78,5 @@ void escape_js(str s, struct buf *out)
 
 void escape_url_query(str s, struct buf *out)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain)
-            buf_put_u8(out, (uint8_t)c);
-        else if (c == ' ')
-            buf_put_u8(out, '+');
-        else
-            buf_printf(out, "%%%02X", (unsigned char)c);
-    }
+    url_put_form(out, s);
 }
