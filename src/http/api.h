@@ -234,6 +234,7 @@ void api_read(struct http_request *r);
 void federate(struct http_request *r);
 void api_write(struct http_request *r);
 void api_write_finish(struct http_request *r);
+void front_page(struct http_request *r); /* front.c */
 void root_index(struct http_request *r);
 void root_healthy(struct http_request *r);
 void root_ready(struct http_request *r);

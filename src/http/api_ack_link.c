@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "base/utf8.h"
 #include "http/api.h"
+#include "http/page.h"
 #include "notify/ack_link.h"
 #include "notify/incident.h"
 
@@ -15,36 +16,13 @@ enum {
 
 /* ---- The page ---- */
 
-static void begin_page(struct http_request *r, unsigned status, const char *title)
-{
-    struct buf *b = http_out(r);
-    http_answer(r, status, "text/html; charset=utf-8");
-    http_answer_header(r, "X-Robots-Tag", STR("noindex, nofollow"));
-    http_answer_header(r, "Content-Security-Policy",
-                       STR("default-src 'none'; base-uri 'none'; form-action 'self'; "
-                           "frame-ancestors 'none'"));
-    buf_reset(b);
-    buf_printf(b,
-               "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-               "<meta name=\"robots\" content=\"noindex, nofollow\">\n"
-               "<meta name=\"color-scheme\" content=\"light dark\">\n"
-               "<title>%s</title>\n</head>\n<body>\n<h1>%s</h1>\n",
-               title, title);
-}
-
-static void end_page(struct http_request *r)
-{
-    buf_put_str(http_out(r), STR("</body>\n</html>\n"));
-}
-
 static void say(struct http_request *r, unsigned status, const char *title, const char *text)
 {
-    begin_page(r, status, title);
+    page_begin(r, status, title);
     buf_put_str(http_out(r), STR("<p>"));
     html_put(http_out(r), str_from(text));
     buf_put_str(http_out(r), STR("</p>\n"));
-    end_page(r);
+    page_end(r);
 }
 
 static void put_time(struct buf *b, int64_t ms)
@@ -143,10 +121,10 @@ static void show(struct http_request *r, const struct ack_token *t, int64_t now_
     const struct engine *e = notify_service_lock(api_of(r)->notify);
     err found = incident_get(e, str_from(t->incident), now_ms, &v);
     if (found == OK && v.state != INCIDENT_RESOLVED) {
-        begin_page(r, 200, v.acked_ms != 0 ? "Incident, acknowledged" : "Incident");
+        page_begin(r, 200, v.acked_ms != 0 ? "Incident, acknowledged" : "Incident");
         put_incident(http_out(r), &v);
         put_form(http_out(r), buf_str(&t->receiver));
-        end_page(r);
+        page_end(r);
     }
     bool resolved = found == OK && v.state == INCIDENT_RESOLVED;
     notify_service_unlock(api_of(r)->notify);
@@ -184,12 +162,12 @@ static void change(struct http_request *r, const struct ack_token *t, int64_t no
     err failed = acknowledge(e, t, &ack, now_ms, &d);
     err synced = failed == OK ? engine_sync(e) : OK;
     if (failed == OK && incident_get(e, str_from(t->incident), now_ms, &v) == OK) {
-        begin_page(r, synced == OK ? 200 : 500, "Acknowledged");
+        page_begin(r, synced == OK ? 200 : 500, "Acknowledged");
         put_incident(http_out(r), &v);
         if (synced != OK)
             buf_put_str(http_out(r), STR("<p>It could not be written to disk: after a restart it "
                                          "may be lost.</p>\n"));
-        end_page(r);
+        page_end(r);
     }
     notify_service_unlock(api_of(r)->notify);
     if (failed != OK)

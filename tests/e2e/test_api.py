@@ -413,6 +413,11 @@ for flags, prefix, location in ((["--web.external-url=http://h/a/b/"], "/a/b", "
     equal((status, headers["location"]), (302, location), f"{flags}: /")
     status, headers, _ = below.request("GET", prefix + "/graph?g0.expr=up")
     equal((status, headers["location"]), (302, location + "?g0.expr=up"), f"{flags}: /graph")
+    status, headers, page = below.request("GET", prefix + "/query?g0.expr=a%3C%22b%22&g1.expr=up")
+    equal((status, headers["content-type"]), (200, "text/html; charset=utf-8"), f"{flags}: /query")
+    check("default-src 'none'" in headers["content-security-policy"], f"{headers}")
+    for part in (f'"{location[:-6]}/metrics"', f'"{location[:-6]}/api/v1/query?query=a%3C%22b%22"', "<code>a&#60;&#34;b", "<code>up</code>"):
+        check(part in page.decode(), f"{flags}: no {part} in {page.decode()}")
     if prefix:
         equal(below.request("GET", "/api/v1/query?query=1")[0], 404, f"{flags}: outside")
         equal(below.request("GET", prefix + "x/-/healthy")[0], 404, f"{flags}: beside")
