@@ -137,8 +137,13 @@ static void put_incidents(struct buf *b, const struct incident_counts *c)
                     (double)c->escalations[i].count);
     }
     metric_family(b, "varve_alert_acknowledgements_total", "counter",
-                  "Acknowledgements of incidents.");
-    metric_line(b, "varve_alert_acknowledgements_total", "", (double)c->acknowledgements);
+                  "Acknowledgements of incidents, by how they were made.");
+    for (unsigned v = 0; v < ACK_VIAS; v++) {
+        buf_reset(&labels);
+        buf_printf(&labels, "via=\"%s\"", ack_via_name((enum ack_via)v));
+        metric_line(b, "varve_alert_acknowledgements_total", buf_cstr(&labels),
+                    (double)c->acknowledgements[v]);
+    }
     buf_fini(&labels);
 }
 

@@ -110,7 +110,7 @@ struct escalation_count {
 
 struct incident_counts {
     size_t states[INCIDENT_STATES];
-    uint64_t acknowledgements;
+    uint64_t acknowledgements[ACK_VIAS];        /* ACK_VIA_BEFORE: held on for another incident */
     const struct escalation_count *escalations; /* borrowed as long as the lock is held */
     size_t escalation_count;
 };

@@ -45,6 +45,7 @@ static void set_ack(struct engine *e, struct incident *i, const struct incident_
     i->acked_ms = i->changed_ms = now_ms;
     i->ack_expires_ms = ack->expires_ms;
     i->relay_ms = 0;
+    e->incidents->acknowledgements[i->via]++;
     incident_tell(e, i, HISTORY_ACKED, ack_via_name(ack->via), ack->by, now_ms);
     incident_change(e, i);
     due_heap_set(&e->incidents->due, &i->due, now_ms);
@@ -58,7 +59,6 @@ void incident_begin_ack(struct engine *e, struct incident *i, const struct incid
     struct incident_ack own = *ack;
     own.expires_ms = expiry(e, i, ack, now_ms);
     set_ack(e, i, &own, now_ms);
-    e->incidents->acknowledgements++;
 }
 
 bool incident_keeps_acks(const struct engine *e)

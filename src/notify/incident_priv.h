@@ -37,7 +37,7 @@ struct incidents {
     struct due_heap due;
     struct escalation_count *escalations;
     size_t escalation_count;
-    uint64_t acknowledgements;
+    uint64_t acknowledgements[ACK_VIAS];
     int64_t start_delay_ms;
     bool unsynced; /* something must be on disk before anything is sent */
 };

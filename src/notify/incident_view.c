@@ -91,9 +91,9 @@ void incidents_count(const struct engine *e, int64_t now_ms, struct incident_cou
 {
     struct incident_view v;
     size_t at = 0;
-    *out = (struct incident_counts){.acknowledgements = e->incidents->acknowledgements,
-                                    .escalations = e->incidents->escalations,
+    *out = (struct incident_counts){.escalations = e->incidents->escalations,
                                     .escalation_count = e->incidents->escalation_count};
+    memcpy(out->acknowledgements, e->incidents->acknowledgements, sizeof(out->acknowledgements));
     while (incidents_next(e, now_ms, &at, &v))
         out->states[v.state]++;
 }

@@ -34,7 +34,7 @@ escalation_bindings: [{matchers: [severity=critical], policy: p}]
 put(ext_path, EXT + "acknowledgements: {inbound: {pagerduty_webhook_secret_file: pd.key, opsgenie_webhook_token_file: og.key}}\n")
 put(os.path.join(d, "pd.key"), SECRET.decode() + "\n")
 put(os.path.join(d, "og.key"), TOKEN + "\n")
-put(os.path.join(d, "tokens"), f"tokens: [{{name: ops, sha256: {hashlib.sha256(b'ops').hexdigest()}, scopes: [read, write, admin]}}]\n")
+put(os.path.join(d, "tokens"), f"tokens: [{{name: ops, sha256: {hashlib.sha256(b'ops').hexdigest()}, scopes: [read, write, admin, metrics]}}]\n")
 AUTH = {"Authorization": "Bearer ops"}
 s = Server(wait=False, flags=[f"--alertmanager.config-file={am_path}", f"--alertmanager.extensions-file={ext_path}",
                               f"--web.token-file={d}/tokens", "--web.open-health"])
@@ -155,6 +155,10 @@ said = [(e["type"], e["reason"], e["by"]) for e in body]
 equal(said, [("acked", "pagerduty", "Tenex Engineer"), ("unacked", "opsgenie", "fili@x.org"), ("acked", "opsgenie", "fili@x.org"),
              ("unacked", "pagerduty", "Tenex Engineer"), ("acked", "pagerduty", "Tenex Engineer")], "newest first")
 equal({(e["id"], e["labels"]["alertname"]) for e in body}, {(incident("a")["id"], "a")}, "of the incident")
+
+metrics = s.request("GET", "/metrics", headers=AUTH)[2].decode()
+for via, count in (("pagerduty", 2), ("opsgenie", 1), ("api", 0)):
+    check(f'varve_alert_acknowledgements_total{{via="{via}"}} {count}' in metrics, f"{via} in the metrics")
 
 step("forged ones are bounded; without a secret there is no such thing")
 codes = set()
