@@ -21,6 +21,9 @@ def way(name):
     def answer(handler):
         body = b"ok" if name == "slack" else b"{}"
         handler.send_response(answers.get(name, 200))
+        if name == "app":  # chat.postMessage makes a message, chat.update is about one
+            body = json.dumps({"ok": True, "channel": "C1", "ts": f"{len(receiver.posts[name])}.1"}).encode()
+            handler.send_header("Content-Type", "application/json; charset=utf-8")
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
@@ -29,7 +32,7 @@ def way(name):
     return answer
 
 
-receiver.ways = {name: way(name) for name in ("pd", "og", "slack", "hook")}
+receiver.ways = {name: way(name) for name in ("pd", "og", "slack", "hook", "app")}
 base = f"http://127.0.0.1:{receiver.port}"
 put(am_path, f"""route: {{receiver: all, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
 receivers:
@@ -37,10 +40,14 @@ receivers:
   pagerduty_configs: [{{routing_key: routing-key, url: '{base}/pd/v2/enqueue'}}]
   opsgenie_configs: [{{api_key: og-key, api_url: '{base}/og/'}}]
   slack_configs: [{{api_url: '{base}/slack/hook', channel: '#ops'}}]
+- {{name: app, slack_configs: [{{app_token: xoxb-1, app_url: '{base}/app/chat.postMessage', channel: '#ops', update_message: true,
+                               send_resolved: true}}]}}
 - {{name: later, webhook_configs: [{{url: '{base}/hook/'}}]}}
 """)
-put(ext_path, """escalation_policies: [{name: p, levels: [{}, {receivers: [later], after: 1s}]}]
-escalation_bindings: [{matchers: [severity=critical], policy: p}]
+put(ext_path, """escalation_policies:
+- {name: p, levels: [{}, {receivers: [later], after: 1s}]}
+- {name: slack, levels: [{receivers: [app]}]}
+escalation_bindings: [{matchers: [alertname=s], policy: slack}, {matchers: [severity=critical], policy: p}]
 acknowledgements: {propagate: true, inbound: {pagerduty_webhook_secret_file: pd.key}}
 """)
 put(os.path.join(d, "pd.key"), "signing-secret\n")
@@ -135,6 +142,26 @@ until("PagerDuty hears of it", lambda: len([b for b in bodies("pd") if b["event_
 until("OpsGenie hears of it", lambda: acks_of["og"]("b"))
 equal(incident("b")["acknowledgement"]["by"], "bea", "who")
 equal(len(acks_of["hook"]("b")), 1, "who knew is not told again")
+
+step("Slack's update_message: one message from the beginning to the end, also after kill -9")
+sent = lambda: sum(float(line.split()[1]) for line in s.request("GET", "/metrics")[2].decode().splitlines()
+                   if line.startswith('alertmanager_notifications_total{integration="slack"}'))
+before = sent()
+alert("s")
+until("Slack", lambda: len(paths("app")) == 1)
+equal((paths("app"), "ts" in bodies("app")[0]), (["/app/chat.postMessage"], False), "the first is new")
+until("that is noted", lambda: sent() > before)
+s.kill()
+s = Server(data=s.data, flags=FLAGS)
+change("s", "ack", {"by": "ann"})
+until("Slack hears of it", lambda: len(paths("app")) == 2)
+got = bodies("app")[1]
+equal((paths("app")[1], got["channel"], got["ts"]), ("/app/chat.update", "C1", "1.1"), "it is changed")
+equal([a["text"] for a in got["attachments"]], ["", "Acknowledged by ann"], "who")
+alert("s", ends=True)
+until("Slack hears of the end", lambda: len(paths("app")) >= 3)
+equal((paths("app")[-1], bodies("app")[-1]["attachments"][0]["color"], len(bodies("app")[-1]["attachments"])),
+      ("/app/chat.update", "good", 1), "the end")
 
 step("the history has it among the notifications")
 events = json.loads(s.request("GET", "/api/v1/alerting/history?type=notification_sent")[2])["data"]["events"]
