@@ -59,7 +59,8 @@ static bool take_text(struct reader *r, char out[MESSAGE_ID_SIZE])
     slice text = read_string(r);
     if (text.len >= MESSAGE_ID_SIZE)
         return false;
-    memcpy(out, text.ptr, text.len);
+    if (text.len > 0)
+        memcpy(out, text.ptr, text.len);
     out[text.len] = '\0';
     return true;
 }
