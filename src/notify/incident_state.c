@@ -124,9 +124,14 @@ static void take_changes(struct reader *r, struct incident *i)
         i->heard_ms[v] = read_zigzag(r);
 }
 
+static bool is_id(const char *id)
+{
+    return strspn(id, "0123456789abcdef") == INCIDENT_ID_SIZE;
+}
+
 static bool is_sound(const struct incident *i)
 {
-    if (i->via >= ACK_VIAS)
+    if (i->via >= ACK_VIAS || !is_id(i->id))
         return false;
     const struct escalation_policy *p = &i->policy;
     if (p->levels.count == 0 || p->levels.count > ESCALATION_LEVELS_MAX || i->next_step == 0 ||
