@@ -347,6 +347,7 @@ static void measure(struct engine *e, const struct delivery *d, int64_t now_ms)
 void engine_done(struct engine *e, struct delivery *d, struct notify_result result, int64_t now_ms)
 {
     struct flush *f = d->flush;
+    e->called_off -= d->called_off;
     if (result.outcome != NOTIFY_SENT)
         e->counts.requests_failed[d->n.kind]++;
     bool again = result.outcome == NOTIFY_RETRY && schedule(e, d, result.retry_after_ms, now_ms);

@@ -81,6 +81,7 @@ static void regroup(struct engine *e, int64_t now_ms)
         inhibitor_put(e->inhibitor, a->fingerprint, a->labels, a->ends_at_ms);
     at = 0;
     e->regrouping = true;
+    e->regrouped_ms = now_ms;
     for (struct live_alert *a; (a = alert_table_next(e->alerts, &at)) != NULL;)
         if (!groups_put(e, a, now_ms))
             e->counts.refused_groups++;
@@ -303,7 +304,7 @@ int64_t engine_next_ms(const struct engine *e)
     if (incident != NULL)
         next_ms = MIN(next_ms, incident->ms);
     if (group != NULL)
-        next_ms = MIN(next_ms, group->ms);
+        next_ms = MIN(next_ms, MAX(group->ms, flush_groups_from_ms(e)));
     next_ms = MIN(next_ms, rates_next_ms(e->rates));
     return delivery != NULL ? MIN(next_ms, delivery->ms) : next_ms;
 }

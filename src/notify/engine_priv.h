@@ -63,6 +63,7 @@ struct delivery {
     struct rate *rate;              /* where; then `due` is in a heap of rates.c's */
     bool of_incident, timed;        /* timed: how long it took people to hear is measured */
     bool fell_back;                 /* the receiver's fallback was told */
+    bool called_off;                /* its flush was abandoned while the caller has it */
     struct delivery *next, **place; /* among those of the flush */
 };
 
@@ -101,7 +102,9 @@ struct engine {
     int64_t retention_ms, gc_ms;
     struct history *history;
     bool regrouping;
-    int64_t told_ms; /* the history knows which alerts ended by themselves until then */
+    int64_t regrouped_ms; /* when groups were made anew */
+    size_t called_off;    /* deliveries that callers have and nobody waits for */
+    int64_t told_ms;      /* the history knows which alerts ended by themselves until then */
     uint64_t random;
     struct timing delivered[INTEGRATION_KINDS];
     struct engine_counts counts;
@@ -133,6 +136,7 @@ void tell_suppressed(struct engine *e, struct group *g, const struct suppressed 
 
 /* flush.c; delivery.c has flush_take() */
 void flush_due_groups(struct engine *e, int64_t now_ms);
+int64_t flush_groups_from_ms(const struct engine *e);  /* not before that; INT64_MIN: at any time */
 void flush_abandon(struct engine *e, struct flush *f); /* its deliveries will count as failed */
 struct delivery *flush_take(struct engine *e, int64_t now_ms);
 /* The parts of a flush that is made elsewhere: it is in `slot` until it is over. */

@@ -268,8 +268,11 @@ void flush_abandon(struct engine *e, struct flush *f)
     f->waiting++; /* it lives through the loop */
     for (struct delivery *d = f->deliveries; d != NULL; d = next) {
         next = d->next;
-        if (d->due.place == 0)
-            continue;         /* the caller has it */
+        if (d->due.place == 0) { /* the caller has it */
+            e->called_off += !d->called_off;
+            d->called_off = true;
+            continue;
+        }
         if (d->n.attempt > 0) /* else it gives way to what is said next */
             delivery_give_up(e, d, d->fell_back);
         delivery_drop(e, d);
@@ -387,10 +390,16 @@ static int64_t ends_ms(const struct flush *f)
     return f->deadline_ms + (d != NULL ? ENGINE_GRACE_MS : 0);
 }
 
+int64_t flush_groups_from_ms(const struct engine *e)
+{
+    return e->called_off > 0 ? e->regrouped_ms + ENGINE_GRACE_MS : INT64_MIN;
+}
+
+/* After a reload, answers that the groups before it wait for are noted first, for a while. */
 void flush_due_groups(struct engine *e, int64_t now_ms)
 {
     struct group *g;
-    unsigned flushed = 0;
+    unsigned flushed = now_ms < flush_groups_from_ms(e) ? ENGINE_FLUSHES_AT_ONCE : 0;
     while (flushed < ENGINE_FLUSHES_AT_ONCE &&
            (g = (struct group *)due_heap_first(&e->due_groups)) != NULL && g->due.ms <= now_ms) {
         int64_t end_ms = g->running != NULL ? ends_ms(g->running) : INT64_MIN;

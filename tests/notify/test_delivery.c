@@ -278,6 +278,30 @@ static void test_delivery__late_answers_count(void **state)
     sim_close(&s);
 }
 
+/* A reload waits for the answers to what is under way, but not for ever. */
+static void test_delivery__under_way_at_a_reload(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct sim s;
+        sim_open(&s, ROUTE HOOKS, "");
+        fire(&s, "n=x g=1");
+        struct delivery *d = engine_take(s.e, s.now_ms);
+        assert_non_null(d);
+        s.now_ms += SECOND;
+        assert_int_equal(engine_reload(s.e, s.f, (struct engine_companion){.ext = s.ext}, s.now_ms),
+                         OK);
+        assert_null(engine_take(s.e, s.now_ms));
+        if (late == 1)
+            pass(&s, ENGINE_GRACE_MS);
+        assert_told(&s, late == 1 ? "+6s a first notification: x\n" : "");
+        engine_done(s.e, d, (struct notify_result){NOTIFY_SENT, 0}, s.now_ms);
+        pass(&s, MINUTE);
+        assert_told(&s, "");
+        sim_close(&s);
+    }
+}
+
 /* ---- Rates ---- */
 
 #define RATE "delivery: {rate_limits: [{receiver: a, per: 10s, burst: 2}]}\n"
@@ -418,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_fallback__that_is_told_anyway),
         cmocka_unit_test(test_fallback__survives_a_kill),
         cmocka_unit_test(test_delivery__late_answers_count),
+        cmocka_unit_test(test_delivery__under_way_at_a_reload),
         cmocka_unit_test(test_rates__wait_and_lose_nothing),
         cmocka_unit_test(test_rates__nobody_starves),
         cmocka_unit_test(test_rates__merge_what_waits),
