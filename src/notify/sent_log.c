@@ -138,10 +138,15 @@ void sent_log_key(struct buf *out, str group_key, str receiver, const char *kind
                index, incident[0] != '\0' ? ":" : "", incident);
 }
 
+static bool is_over(const struct entry *e, int64_t now_ms)
+{
+    return e->expires_at_ms <= now_ms - SENT_LOG_GRACE_MS;
+}
+
 bool sent_log_get(const struct sent_log *l, str key, int64_t now_ms, struct sent *out)
 {
     const struct entry *e = (const struct entry *)find(l, key);
-    if (e == NULL || e->expires_at_ms <= now_ms)
+    if (e == NULL || is_over(e, now_ms))
         return false;
     *out = (struct sent){e->at_ms,        e->expires_at_ms,
                          e->fingerprints, e->fingerprints + e->firing_count,
@@ -164,7 +169,7 @@ void sent_log_gc(struct sent_log *l, int64_t now_ms)
     size_t at = 0;
     for (struct table_item *i; (i = item_table_next(&l->entries, &at)) != NULL;) {
         const struct entry *e = (const struct entry *)i;
-        if (e->expires_at_ms > now_ms)
+        if (!is_over(e, now_ms))
             continue;
         state_log_put(l->state, STATE_SENT, str_bytes(key_of(e)), NULL);
         item_table_remove(&l->entries, i);

@@ -5,6 +5,13 @@
 
 #include "notify/state_log.h"
 
+enum {
+    /* An entry that has expired is known that long still, as Alertmanager cleans up that seldom:
+     * the end of what was silenced or inhibited for long is told to those who know of the
+     * beginning. */
+    SENT_LOG_GRACE_MS = 15 * 60 * 1000,
+};
+
 struct sent { /* the last notification; lists are sorted */
     int64_t at_ms, expires_at_ms;
     const uint64_t *firing, *resolved; /* fingerprints */
@@ -38,13 +45,12 @@ void sent_log_close(struct sent_log *l); /* NULL is allowed */
 void sent_log_key(struct buf *out, str group_key, str receiver, const char *kind, size_t index,
                   const char *incident);
 
-/* The entry of a key, false: none that is still remembered. Lists
- * live until the log changes. */
+/* The entry of a key, false: none that is still remembered. Lists live until the log changes. */
 bool sent_log_get(const struct sent_log *l, str key, int64_t now_ms, struct sent *out);
 
 void sent_log_put(struct sent_log *l, str key, const struct sent *s);
 
-/* Forget what expired by `now_ms`. */
+/* Forget what expired SENT_LOG_GRACE_MS before `now_ms`. */
 void sent_log_gc(struct sent_log *l, int64_t now_ms);
 size_t sent_log_count(const struct sent_log *l);
 

@@ -341,6 +341,34 @@ static void test_engine__gives_deliveries_their_time(void **state)
     sim_close(&s);
 }
 
+/* Who was told of the beginning is told of the end, when the sender says it again after all was
+ * inhibited for longer than the log's entry is valid. */
+static void test_engine__tells_the_end_of_what_was_inhibited_for_long(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s,
+             "route: {receiver: r, group_by: [n], group_interval: 1m, repeat_interval: 5m}\n"
+             "inhibit_rules: [{source_matchers: [n=big], target_matchers: [n=small]}]\n" HOOK,
+             NULL);
+    put(&s, "n=small", T0 + 11 * MINUTE);
+    pass(&s, MINUTE);
+    assert_told(&s, "+30s r first notification: small\n");
+    put(&s, "n=big", T0 + 15 * MINUTE);
+    pass(&s, 15 * MINUTE);
+    assert_told(&s, "+90s r first notification: big\n"
+                    "+450s r repeat interval elapsed: big\n"
+                    "+810s r repeat interval elapsed: big\n"
+                    "+930s r all alerts resolved: big!\n");
+    put(&s, "n=small", T0 + 11 * MINUTE);
+    pass(&s, MINUTE);
+    assert_told(&s, "+960s r all alerts resolved: small!\n");
+    put(&s, "n=small", T0 + 11 * MINUTE);
+    pass(&s, 2 * MINUTE);
+    assert_told(&s, "");
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_engine__retries_until_the_next_flush),
         cmocka_unit_test(test_engine__waits_as_long_as_a_provider_asks),
         cmocka_unit_test(test_engine__remembers_through_a_crash),
+        cmocka_unit_test(test_engine__tells_the_end_of_what_was_inhibited_for_long),
         cmocka_unit_test(test_engine__reloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
