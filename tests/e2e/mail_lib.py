@@ -9,9 +9,10 @@ import threading
 
 class MailServer:
     """One port; `self.mails` are (sender, recipients, message). With `tls` (an ssl.SSLContext) it offers STARTTLS,
-    and with `implicit` it speaks TLS from the first byte. `auth`: mechanisms it offers; logins are kept."""
+    and with `implicit` it speaks TLS from the first byte. `auth`: mechanisms it offers; logins are kept. `judge` is
+    given each mail and says what it is answered; only those that are answered with 250 are kept."""
 
-    def __init__(self, tls=None, implicit=False, auth=""):
+    def __init__(self, tls=None, implicit=False, auth="", judge=lambda *mail: "250 taken"):
         self.mails, self.logins, self.lock = [], [], threading.Lock()
         outer = self
 
@@ -81,10 +82,12 @@ class MailServer:
                             if not text:
                                 return  # the client is gone
                             lines.append(text[1:] if text.startswith(b".") else text)
-                        with outer.lock:
-                            outer.mails.append((sender, to, b"".join(lines)))
+                        answer = judge(sender, to, b"".join(lines))
+                        if answer.startswith("250"):
+                            with outer.lock:
+                                outer.mails.append((sender, to, b"".join(lines)))
                         to = []
-                        self.say("250 taken")
+                        self.say(answer)
                     else:
                         address = line[line.find("<") + 1:line.find(">")]
                         sender, to = (address, to) if word == "MAIL" else (sender, to + [address])
