@@ -9,7 +9,7 @@
 
 struct history_flags {
     struct alert_client_flags client;
-    const char *output, *start, *end, *type, *fingerprint, *cursor;
+    const char *output, *start, *end, *type, *fingerprint, *related, *cursor;
     uint64_t limit;
 };
 
@@ -21,6 +21,8 @@ static size_t flag_table(struct history_flags *f, struct flag *out)
         {"end", "time", "Events until then.", FLAG_TEXT, &f->end, false},
         {"type", "names", "Of these types, with commas between.", FLAG_TEXT, &f->type, false},
         {"fingerprint", "digits", "Of this alert.", FLAG_TEXT, &f->fingerprint, false},
+        {"related", "digits", "Around the begin of this alert, and related to it.", FLAG_TEXT,
+         &f->related, false},
         {"limit", "count", "The newest so many.", FLAG_COUNT, &f->limit, false},
         {"cursor", "text", "Those behind a page, as it says.", FLAG_TEXT, &f->cursor, false},
     };
@@ -29,6 +31,7 @@ static size_t flag_table(struct history_flags *f, struct flag *out)
                                 .end = "",
                                 .type = "",
                                 .fingerprint = "",
+                                .related = "",
                                 .cursor = "",
                                 .limit = 100};
     alert_client_flags(&f->client, out);
@@ -90,6 +93,7 @@ static void put_path(struct buf *path, const struct history_flags *f, char *cons
     const char *const PARAMS[][2] = {{"start", f->start},
                                      {"end", f->end},
                                      {"fingerprint", f->fingerprint},
+                                     {"related", f->related},
                                      {"cursor", f->cursor}};
     buf_printf(path, "/api/v1/alerting/history?limit=%llu", (unsigned long long)f->limit);
     for (size_t i = 0; i < COUNT_OF(PARAMS); i++)

@@ -36,6 +36,8 @@ static size_t flag_table(struct incident_flags *f, bool ack, struct flag *out)
     return ALERT_CLIENT_FLAGS + (ack ? COUNT_OF(ACK) : COUNT_OF(LIST));
 }
 
+static const char *const HEAD[] = {"ID", "State", "Policy", "Level", "Group", "Since", "Acked By"};
+
 static void put_row(struct text_table *t, const struct jtree *i)
 {
     struct buf text = {0};
@@ -53,8 +55,6 @@ static void put_row(struct text_table *t, const struct jtree *i)
 
 static err list(struct alert_client *c, const struct incident_flags *f, struct diag *d)
 {
-    static const char *const HEAD[] = {"ID",    "State", "Policy",  "Level",
-                                       "Group", "Since", "Acked By"};
     struct text_table t = {.columns = COUNT_OF(HEAD)};
     struct buf path = {0}, text = {0};
     struct jtree *root = NULL;
@@ -80,13 +80,77 @@ static err list(struct alert_client *c, const struct incident_flags *f, struct d
     return e;
 }
 
+static err check_id(const char *id, struct diag *d)
+{
+    for (const char *p = id; *p != '\0'; p++)
+        if (strchr("0123456789abcdef", *p) == NULL)
+            return diag_set(d, ERR_INVALID, "\"%s\" is no id of an incident", id);
+    return OK;
+}
+
+static void put_related(struct text_table *t, const struct jtree *a)
+{
+    struct buf labels = {0};
+    struct jtree_member m = {0};
+    text_table_put(t, jtree_text(jtree_get(a, "because")));
+    text_table_put(t, jtree_text(jtree_get(a, "state")));
+    text_table_put(t, jtree_text(jtree_get(a, "startsAt")));
+    while (jtree_is_object(jtree_get(a, "labels")) && jtree_next(jtree_get(a, "labels"), &m))
+        buf_printf(&labels, "%s" STR_FMT "=\"" STR_FMT "\"", labels.len > 0 ? " " : "",
+                   STR_ARG(m.key), STR_ARG(jtree_text(m.value)));
+    text_table_put(t, buf_str(&labels));
+    buf_fini(&labels);
+}
+
+static void show_one(const struct jtree *incident)
+{
+    static const char *const RELATED[] = {"Related", "State", "Since", "Labels"};
+    struct text_table t = {.columns = COUNT_OF(HEAD)};
+    const struct jtree *related = jtree_get(incident, "related");
+    const struct jtree *alerts = jtree_get(related, "alerts");
+    for (size_t i = 0; i < COUNT_OF(HEAD); i++)
+        text_table_put(&t, str_from(HEAD[i]));
+    put_row(&t, incident);
+    text_table_print(&t, stdout);
+    text_table_fini(&t);
+    if (jtree_count(alerts) == 0)
+        return;
+    printf("\n");
+    t = (struct text_table){.columns = COUNT_OF(RELATED)};
+    for (size_t i = 0; i < COUNT_OF(RELATED); i++)
+        text_table_put(&t, str_from(RELATED[i]));
+    for (size_t i = 0; i < jtree_count(alerts); i++)
+        put_related(&t, jtree_at(alerts, i));
+    text_table_print(&t, stdout);
+    text_table_fini(&t);
+    int64_t more = jtree_int(jtree_get(related, "more"), 0);
+    if (more > 0)
+        printf("and %lld more\n", (long long)more);
+}
+
+static err show(struct alert_client *c, const struct incident_flags *f, const char *id,
+                struct diag *d)
+{
+    struct buf path = {0}, text = {0};
+    struct jtree *root = NULL;
+    TRY(check_id(id, d));
+    buf_printf(&path, "/api/v1/alerting/incidents/%s", id);
+    err e = alert_client_get(c, buf_str(&path), &root, &text, d);
+    if (e == OK && strcmp(f->output, "json") == 0)
+        printf(STR_FMT "\n", STR_ARG(buf_str(&text)));
+    else if (e == OK)
+        show_one(jtree_get(root, "data"));
+    jtree_free(root);
+    buf_fini(&path);
+    buf_fini(&text);
+    return e;
+}
+
 static err acknowledge(struct alert_client *c, const struct incident_flags *f, const char *id,
                        struct diag *d)
 {
     struct buf path = {0}, body = {0};
-    for (const char *p = id; *p != '\0'; p++)
-        if (strchr("0123456789abcdef", *p) == NULL)
-            return diag_set(d, ERR_INVALID, "\"%s\" is no id of an incident", id);
+    TRY(check_id(id, d));
     buf_printf(&path, "/api/v1/alerting/incidents/%s/ack", id);
     buf_put_str(&body, STR("{\"by\":"));
     json_str(&body, str_from(f->by));
@@ -113,22 +177,23 @@ int alert_incident(bool ack, int argc, char **argv)
     err e = flags_parse(flags, flag_count, argc, argv, rest, &count, &d);
     if (e == ERR_NOTFOUND) {
         printf("usage: varve alert %s\n\n%s\n\nFlags:\n",
-               ack ? "ack [<flags>] <id>..." : "incidents [<flags>]",
-               ack ? "Acknowledge incidents: no further level is told." : "Show incidents.");
+               ack ? "ack [<flags>] <id>..." : "incidents [<flags>] [<id>...]",
+               ack ? "Acknowledge incidents: no further level is told."
+                   : "Show incidents; those that are named, with the alerts that are related.");
         flags_help(flags, flag_count, stdout);
         mem_free(rest);
         return 0;
     }
-    if (e == OK && ack != (count > 0))
-        e = diag_set(&d, ERR_INVALID, "%s", ack ? "an id is missing" : "no arguments are expected");
+    if (e == OK && ack && count == 0)
+        e = diag_set(&d, ERR_INVALID, "an id is missing");
     if (e == OK && !ack && strcmp(f.output, "simple") != 0 && strcmp(f.output, "json") != 0)
         e = diag_set(&d, ERR_INVALID, "flag --output: it must be simple or json");
     if (e == OK)
         e = alert_client_open(&f.client, &c, &d);
-    if (e == OK && !ack)
+    if (e == OK && !ack && count == 0)
         e = list(c, &f, &d);
-    for (int i = 0; e == OK && ack && i < count; i++)
-        e = acknowledge(c, &f, rest[i], &d);
+    for (int i = 0; e == OK && i < count; i++)
+        e = ack ? acknowledge(c, &f, rest[i], &d) : show(c, &f, rest[i], &d);
     if (e != OK)
         code = alert_failed(ack ? "ack" : "incidents", &d);
     alert_client_close(c);

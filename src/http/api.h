@@ -221,6 +221,7 @@ void api_alerting_history(struct http_request *r);
 void api_slos(struct http_request *r);
 void api_incidents(struct http_request *r); /* api_incidents.c */
 void api_incident(struct http_request *r);
+void api_incident_one(struct http_request *r);
 void api_ack_link(struct http_request *r);          /* api_ack_link.c */
 void api_inbound_pagerduty(struct http_request *r); /* api_inbound.c */
 void api_inbound_opsgenie(struct http_request *r);

@@ -7,6 +7,7 @@
 #include "http/api.h"
 #include "http/json.h"
 #include "notify/history_json.h"
+#include "notify/related.h"
 
 enum {
     LIMIT = 100, /* events, unless the request says otherwise */
@@ -19,6 +20,8 @@ enum {
 
 struct request { /* what was asked for; request_fini() is due */
     struct history_query q;
+    bool has_related;
+    uint64_t related; /* the alert it is about */
     struct arena arena;
     struct alert_matchers matchers[MATCHERS_MAX];
 };
@@ -69,20 +72,20 @@ static bool read_matchers(struct http_request *r, struct request *q)
     return true;
 }
 
-static bool read_fingerprint(struct http_request *r, struct history_query *q)
+static bool read_fingerprint(struct http_request *r, const char *name, bool *has, uint64_t *out)
 {
-    str s = http_param(r, STR("fingerprint"));
+    str s = http_param(r, str_from(name));
     for (size_t i = 0; i < s.len && s.len == 16; i++) {
         static const char DIGITS[] = "0123456789abcdef";
         const char *at = s.ptr[i] != '\0' ? strchr(DIGITS, s.ptr[i] | 0x20) : NULL;
         if (at == NULL)
             break;
-        q->fingerprint = q->fingerprint << 4 | (uint64_t)(at - DIGITS);
-        q->has_fingerprint = i == 15;
+        *out = *out << 4 | (uint64_t)(at - DIGITS);
+        *has = i == 15;
     }
-    if (s.len == 0 || q->has_fingerprint)
+    if (s.len == 0 || *has)
         return true;
-    api_fail_param(r, "fingerprint", "it has 16 hex digits");
+    api_fail_param(r, name, "it has 16 hex digits");
     return false;
 }
 
@@ -109,32 +112,58 @@ static bool read_request(struct http_request *r, struct request *q)
 {
     return api_param_time(r, "start", INT64_MIN, &q->q.start_ms) &&
            api_param_time(r, "end", INT64_MAX, &q->q.end_ms) && read_types(r, &q->q.kinds) &&
-           read_matchers(r, q) && read_fingerprint(r, &q->q) && read_page(r, &q->q);
+           read_matchers(r, q) &&
+           read_fingerprint(r, "fingerprint", &q->q.has_fingerprint, &q->q.fingerprint) &&
+           read_fingerprint(r, "related", &q->has_related, &q->related) && read_page(r, &q->q);
 }
 
 /* ---- The answer ---- */
 
 struct answer {
     struct buf *out;
-    size_t count;
+    const struct related *related; /* NULL: all events are wanted */
+    uint64_t fingerprint;          /* of what they are related to */
+    size_t count, limit;
 };
+
+static bool is_wanted(const struct answer *a, const struct history_event *e)
+{
+    enum related_why why;
+    bool wanted = a->related == NULL || related_labels(&a->related->subject, e->labels, &why);
+    for (size_t i = 0; !wanted && i < e->fingerprint_count; i++)
+        wanted = e->fingerprints[i] == a->fingerprint;
+    return wanted;
+}
 
 static bool take(void *arg, const struct history_event *e)
 {
     struct answer *a = arg;
+    if (!is_wanted(a, e))
+        return true;
     if (a->count++ > 0)
         buf_put_u8(a->out, ',');
     history_event_json(e, a->out);
-    return a->out->len < ANSWER_BYTES_MAX;
+    return a->count < a->limit && a->out->len < ANSWER_BYTES_MAX;
 }
 
-static void answer(struct http_request *r, struct history *h, const struct history_query *q)
+/* `related` NULL: of all. */
+static void answer(struct http_request *r, struct history *h, const struct request *asked,
+                   const struct related *related)
 {
     struct diag d = {.text = ""};
-    struct answer a = {.out = api_begin(r)};
+    struct answer a = {.out = api_begin(r),
+                       .related = related,
+                       .fingerprint = asked->related,
+                       .limit = asked->q.limit};
+    struct history_query q = asked->q;
     uint64_t next = 0;
+    if (related != NULL) {
+        q.start_ms = MAX(q.start_ms, related->subject.start_ms - RELATED_MS);
+        q.end_ms = MIN(q.end_ms, related->subject.start_ms + RELATED_MS);
+        q.limit = SIZE_MAX; /* of those that are wanted take() counts */
+    }
     buf_put_str(a.out, STR("{\"events\":["));
-    err e = history_search(h, q, take, &a, &next);
+    err e = history_search(h, &q, take, &a, &next);
     if (e != OK) {
         (void)diag_set(&d, e, "the history cannot be read: %s", err_name(e));
         api_fail_err(r, e, &d);
@@ -145,6 +174,21 @@ static void answer(struct http_request *r, struct history *h, const struct histo
         buf_printf(a.out, ",\"nextCursor\":\"%" PRIu64 "\"", next);
     buf_put_u8(a.out, '}');
     api_end(a.out, NULL, 0, NULL, 0);
+}
+
+/* Of events around the last begin of an alert, before the end that was asked for. */
+static void answer_related(struct http_request *r, struct history *h, const struct request *asked)
+{
+    struct related related = {.count = 0};
+    const struct diag d = {.text = "the history cannot be read"};
+    err e = related_of_alert(h, asked->related, asked->q.end_ms, http_canceled(r), &related);
+    if (e == OK)
+        answer(r, h, asked, &related);
+    else if (e == ERR_NOTFOUND)
+        api_fail(r, API_NOT_FOUND, "the history knows no begin of that alert");
+    else
+        api_fail_err(r, e, &d);
+    related_close(&related);
 }
 
 void api_alerting_history(struct http_request *r)
@@ -161,8 +205,11 @@ void api_alerting_history(struct http_request *r)
     }
     arena_init(&q.arena, MATCHERS_BYTES_MAX);
     q.q.matchers = q.matchers;
-    if (read_request(r, &q))
-        answer(r, h, &q.q);
+    bool good = read_request(r, &q);
+    if (good && q.has_related)
+        answer_related(r, h, &q);
+    else if (good)
+        answer(r, h, &q, NULL);
     for (size_t i = 0; i < q.q.matchers_count; i++)
         alert_matchers_fini(&q.matchers[i]);
     arena_fini(&q.arena);

@@ -4,6 +4,7 @@
 #include "base/duration.h"
 #include "base/jtree.h"
 #include "http/api.h"
+#include "http/api_related.h"
 #include "http/api_v2.h"
 #include "http/json.h"
 #include "notify/incident.h"
@@ -65,7 +66,8 @@ static void put_level(struct buf *b, const struct incident_view *v, size_t l)
     buf_put_u8(b, '}');
 }
 
-static void put_incident(struct buf *b, const struct incident_view *v)
+/* Without the brace at the end. */
+static void put_members(struct buf *b, const struct incident_view *v)
 {
     buf_printf(b, "{\"id\":\"%s\",\"state\":\"%s\"", v->id, incident_state_name(v->state));
     put_text(b, "groupKey", v->group_key);
@@ -83,7 +85,7 @@ static void put_incident(struct buf *b, const struct incident_view *v)
         put_level(b, v, l);
     buf_put_str(b, STR("],\"acknowledgement\":"));
     if (v->acked_ms == 0) {
-        buf_put_str(b, STR("null}"));
+        buf_put_str(b, STR("null"));
         return;
     }
     buf_put_str(b, STR("{\"by\":"));
@@ -92,7 +94,13 @@ static void put_incident(struct buf *b, const struct incident_view *v)
     put_text(b, "via", str_from(ack_via_name(v->acked_via)));
     put_time(b, "at", v->acked_ms);
     put_time(b, "expires", v->ack_expires_ms);
-    buf_put_str(b, STR("}}"));
+    buf_put_u8(b, '}');
+}
+
+static void put_incident(struct buf *b, const struct incident_view *v)
+{
+    put_members(b, v);
+    buf_put_u8(b, '}');
 }
 
 /* ---- The list ---- */
@@ -146,6 +154,54 @@ void api_incidents(struct http_request *r)
                      "incidents are longer than 256 MiB: ask for less with state= or matcher=");
     }
     api_v2_filters_fini(&f);
+}
+
+/* ---- One of them ---- */
+
+/* False, and answered: there is none. What is known of it now goes to the answer, but for the end.
+ */
+static bool begin_one(struct http_request *r, str id, struct related *related, struct buf **b)
+{
+    struct incident_view v;
+    int64_t now_ms = clock_wall_ms();
+    struct engine *e = lock(r);
+    if (e == NULL)
+        return false;
+    err failed = incident_get(e, id, now_ms, &v);
+    if (failed == OK)
+        failed = related_of_incident(e, id, now_ms, related);
+    if (failed == OK) {
+        *b = api_begin(r);
+        put_members(*b, &v);
+    }
+    unlock(r);
+    if (failed == OK)
+        return true;
+    api_fail(r, failed == ERR_NOTFOUND ? API_NOT_FOUND : API_EXECUTION,
+             failed == ERR_NOTFOUND ? "there is no such incident"
+                                    : "what is related is larger than 32 MiB");
+    return false;
+}
+
+/* /api/v1/alerting/incidents/ID: with what is related, for which the history is read. */
+void api_incident_one(struct http_request *r)
+{
+    struct related related = {.count = 0};
+    struct buf *b = NULL;
+    str path = http_path(r), id = {path.ptr + sizeof(BELOW) - 1, path.len - sizeof(BELOW) + 1};
+    if (begin_one(r, id, &related, &b)) {
+        err e = related_from_history(&related, notify_service_history(api_of(r)->notify),
+                                     http_canceled(r));
+        related_sort(&related);
+        buf_put_str(b, STR(",\"related\":"));
+        api_put_related(b, &related);
+        buf_put_u8(b, '}');
+        api_end(b, NULL, 0, NULL, 0);
+        const struct diag d = {.text = "the history cannot be read"};
+        if (e != OK)
+            api_fail_err(r, e, &d);
+    }
+    related_close(&related);
 }
 
 /* ---- Changes ---- */

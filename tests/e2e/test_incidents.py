@@ -87,7 +87,7 @@ change(id_, "ack", {"comment": "who?"}, 400)
 change(id_, "ack", {"by": "ann", "whom": "x"}, 400)
 change(id_, "ack", {"by": "ann", "expires": "soon"}, 400)
 change("0" * 16, "ack", {"by": "ann"}, 404)
-equal(s.request("POST", f"{BELOW}/{id_}/close")[0], 404, "no such change")
+equal(s.request("POST", f"{BELOW}/{id_}/close")[0], 405, "no such change")
 change(id_, "unack", status=409)
 acked = change(id_, "ack", {"by": "ann", "comment": "on it"})["data"]
 equal((acked["state"], acked["acknowledgement"]["by"], acked["nextLevelAt"]), ("acked", "ann", None), "acknowledged")
