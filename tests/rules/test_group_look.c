@@ -140,6 +140,8 @@ static void test_look__errors_and_offsets(void **state)
     struct world w;
     struct rules_counters c = {0};
     (void)state;
+    timing_recent_init(&c.rules.recent);
+    timing_recent_init(&c.groups.recent);
     world_open(&w);
     w.env.counters = &c;
     world_load(&w, "groups:\n- name: g\n  query_offset: 10s\n  rules:\n" CRITICAL("x > 5")
@@ -157,6 +159,8 @@ static void test_look__errors_and_offsets(void **state)
     assert_int_equal(c.looks, 2);
     assert_int_equal(c.look_alerts, 1);
     world_close(&w);
+    timing_recent_fini(&c.rules.recent);
+    timing_recent_fini(&c.groups.recent);
 }
 
 int main(void)
