@@ -143,6 +143,44 @@ static void test_hostile__many_send_at_once(void **state)
     buf_fini(&text);
 }
 
+/* Of the last request; lives until the next call. */
+static const char *key_of(struct provider *p)
+{
+    static char key[80];
+    const char *at =
+        strstr(http_stub_request(p->stub, http_stub_count(p->stub) - 1), "Idempotency-Key: ");
+    assert_non_null(at);
+    (void)snprintf(key, sizeof(key), "%.64s", at + strlen("Idempotency-Key: "));
+    assert_int_equal(strspn(key, "0123456789abcdef"), 64);
+    return key;
+}
+
+static void test_hostile__who_was_told_can_know_it(void **state)
+{
+    struct provider p = {.status = "503 Later"};
+    char first[80];
+    (void)state;
+    provider_open(&p);
+    provider_send(&p, INTEGRATION_WEBHOOK, "webhook_configs: [{url: 'URL/'}]");
+    (void)snprintf(first, sizeof(first), "%s", key_of(&p));
+    p.sample.n.attempt = 2;
+    p.sample.n.flushed_ms += 300000; /* a later flush says the same */
+    provider_send(&p, INTEGRATION_WEBHOOK, "webhook_configs: [{url: 'URL/'}]");
+    assert_string_equal(key_of(&p), first);
+    p.sample.n.reason = REASON_REPEAT; /* people are to be told again */
+    provider_send(&p, INTEGRATION_WEBHOOK, "webhook_configs: [{url: 'URL/'}]");
+    assert_string_not_equal(key_of(&p), first);
+    p.sample.n.reason = REASON_NEW_ALERTS;
+    p.sample.live[1].starts_at_ms++; /* it fires anew */
+    provider_send(&p, INTEGRATION_WEBHOOK, "webhook_configs: [{url: 'URL/'}]");
+    assert_string_not_equal(key_of(&p), first);
+    p.sample.live[1].starts_at_ms--;
+    sample_resolve(&p.sample);
+    provider_send(&p, INTEGRATION_WEBHOOK, "webhook_configs: [{url: 'URL/'}]");
+    assert_string_not_equal(key_of(&p), first);
+    provider_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_hostile__redirects_end),
         cmocka_unit_test(test_hostile__large_groups_are_told),
         cmocka_unit_test(test_hostile__many_send_at_once),
+        cmocka_unit_test(test_hostile__who_was_told_can_know_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
