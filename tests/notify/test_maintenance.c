@@ -606,6 +606,44 @@ static void test_maintenance__tells_people_of_an_override(void **state)
     sim_close(&s);
 }
 
+/* ---- Bytes ---- */
+
+/* What a disk gives back may be anything: cut anywhere, or with a byte of another value. */
+static void test_maintenance__reads_back_or_not_at_all(void **state)
+{
+    struct sim s;
+    struct buf bytes = {0}, again = {0};
+    (void)state;
+    sim_open(&s, CONFIG,
+             "maintenance_windows: [{name: w, matcher_sets: [['s=~\"d.\"', x!=y], [s=web]], "
+             "time_intervals: [evening]" TOLD ", comment: patching, created_by: dba, "
+             "override_matchers: ['o!~\"1|2\"']}]\n");
+    pass(&s, 70 * MINUTE);
+    assert_int_equal(override(&s), OK);
+    window_encode(maintenance_find(s.e, STR("w")), &bytes);
+    struct window *w = window_decode(buf_slice(&bytes));
+    assert_non_null(w);
+    window_encode(w, &again);
+    window_free(w);
+    assert_true(str_eq(buf_str(&bytes), buf_str(&again)));
+    for (size_t n = 0; n < bytes.len; n++)
+        assert_null(window_decode((slice){bytes.ptr, n}));
+    size_t read = 0;
+    for (size_t i = 0; i < bytes.len; i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            bytes.ptr[i] ^= (uint8_t)(1u << bit);
+            w = window_decode(buf_slice(&bytes));
+            read += w != NULL;
+            window_free(w);
+            bytes.ptr[i] ^= (uint8_t)(1u << bit);
+        }
+    }
+    assert_true(read > 0); /* other texts, other times */
+    buf_fini(&bytes);
+    buf_fini(&again);
+    sim_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -626,6 +664,7 @@ int main(void)
         cmocka_unit_test(test_maintenance__comes_once_a_day_for_a_year),
         cmocka_unit_test(test_maintenance__tells_people_of_itself),
         cmocka_unit_test(test_maintenance__tells_people_of_an_override),
+        cmocka_unit_test(test_maintenance__reads_back_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
