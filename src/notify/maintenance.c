@@ -222,7 +222,7 @@ static void run_one(struct engine *e, struct window *w, int64_t now_ms)
 {
     enum phase before = w->phase;
     look_at_end(e, w, now_ms);
-    if (w->phase != before || (!w->has_next && w->def.time_intervals.count > 0))
+    if (w->phase != before || (!w->has_next && now_ms >= w->looked_ms + SEARCH_AGAIN_MS))
         window_find_next(e, w, now_ms);
     if (w->phase != PHASE_ACTIVE)
         begin(e, w, now_ms);
@@ -241,7 +241,7 @@ static int64_t due_ms(const struct window *w, int64_t now_ms)
     else if (w->has_next)
         ms = MIN(ms, w->next.starts_at_ms);
     if (!w->has_next && w->def.time_intervals.count > 0)
-        ms = MIN(ms, now_ms + SEARCH_AGAIN_MS);
+        ms = MIN(ms, w->looked_ms + SEARCH_AGAIN_MS);
     return MAX(ms, now_ms + 1);
 }
 

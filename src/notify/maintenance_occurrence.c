@@ -76,7 +76,9 @@ bool window_is_open(const struct engine *e, const struct window *w, int64_t now_
 void window_find_next(const struct engine *e, struct window *w, int64_t now_ms)
 {
     struct occurrence o;
-    int64_t from_ms = now_ms;
+    bool active = w->phase == PHASE_ACTIVE;
+    int64_t from_ms = active ? MAX(w->current.ends_at_ms, w->planned_end_ms) : now_ms;
+    w->looked_ms = now_ms;
     w->has_next = false;
     w->next = (struct occurrence){0, 0};
     if (!w->configured && !w->ad_hoc)

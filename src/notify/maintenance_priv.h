@@ -26,6 +26,7 @@ struct window {
     /* What is not on disk: */
     bool has_next;
     struct occurrence next; /* behind `current` */
+    int64_t looked_ms;      /* for it */
 };
 
 struct maintenance {

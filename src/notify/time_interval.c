@@ -1,10 +1,10 @@
 /* time_interval.c -- see time_interval.h. */
 #include "notify/time_interval.h"
 
+#include <stdatomic.h>
+
 #include "base/compiler.h"
 #include "base/zone.h"
-
-enum { DAY_MS = 86400000 };
 
 static bool holds(const struct int_ranges *ranges, int64_t v)
 {
@@ -42,33 +42,39 @@ static bool holds_day(const struct int_ranges *ranges, int day, int days)
     return false;
 }
 
-/* Days since 1970-01-01. */
-static int64_t day_number(const struct zone *utc, int64_t year, int month, int day)
+/* Days since 1970-01-01 of the proleptic Gregorian calendar. Years begin in March here: then the
+ * day that comes every four years is the last of them. */
+static int64_t day_number(int64_t year, int month, int day)
 {
-    const struct civil c = {.year = year, .month = month, .day = day};
-    return zone_instant_ms(utc, &c) / DAY_MS;
+    int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static const struct zone *utc_zone(void)
+static int days_of_month(int64_t year, int month)
 {
-    const struct zone *utc = NULL;
-    (void)!zone_find(STR("UTC"), &utc, NULL); /* it needs no file */
-    return utc;
+    return (int)(day_number(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+                 day_number(year, month, 1));
 }
 
 const struct zone *time_interval_zone(const struct time_interval *t)
 {
-    return t->zone != NULL ? t->zone : utc_zone();
+    static _Atomic(const struct zone *) utc; /* it is for ever: whoever is first finds it */
+    const struct zone *z = t->zone != NULL ? t->zone : atomic_load(&utc);
+    if (z != NULL)
+        return z;
+    (void)!zone_find(STR("UTC"), &z, NULL); /* it needs no file */
+    atomic_store(&utc, z);
+    return z;
 }
 
 bool time_interval_has_day(const struct time_interval *t, const struct civil *c)
 {
-    const struct zone *utc = utc_zone();
-    int64_t day = day_number(utc, c->year, c->month, c->day);
-    int days = (int)(day_number(utc, c->year, c->month + 1, 1) - day) + c->day - 1;
+    int64_t day = day_number(c->year, c->month, c->day);
     int weekday = (int)(((day + 4) % 7 + 7) % 7); /* day 0 was a Thursday */
-    return holds_day(&t->days_of_month, c->day, days) && holds(&t->months, c->month) &&
-           holds(&t->weekdays, weekday) && holds(&t->years, c->year);
+    return holds(&t->months, c->month) && holds(&t->weekdays, weekday) &&
+           holds(&t->years, c->year) &&
+           holds_day(&t->days_of_month, c->day, days_of_month(c->year, c->month));
 }
 
 bool time_interval_contains(const struct time_interval *t, int64_t now_ms)
