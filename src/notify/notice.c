@@ -102,7 +102,8 @@ static struct pending *decode(slice value)
     n->expires_ms = read_zigzag(&r);
     n->labels = take_labels(&r, &p->arena);
     n->annotations = take_labels(&r, &p->arena);
-    if (!r.overrun && reader_left(&r) == 0 && !arena_exceeded(&p->arena)) {
+    bool good = !r.overrun && reader_left(&r) == 0 && !arena_exceeded(&p->arena);
+    if (good && n->id.len > 0 && n->title.len > 0) {
         put_key(n->id, n->receiver, &p->state_key);
         return p;
     }

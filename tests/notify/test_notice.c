@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "engine_sim.h"
-#include "notify/notice.h"
+#include "notify/notice_priv.h"
 #include "provider_stub.h"
 #include "support/smtp_stub.h"
 
@@ -314,6 +314,45 @@ static void test_notice__is_refused(void **state)
     sim_close(&s.sim);
 }
 
+struct kept { /* the value of the one notice in a state */
+    struct buf key, value;
+};
+
+static void take_kept(void *arg, slice key, slice value)
+{
+    struct kept *k = arg;
+    buf_put(&k->key, key.ptr, key.len);
+    buf_put(&k->value, value.ptr, value.len);
+}
+
+/* Whatever stands in the state: no crash, nothing that is not whole is told. */
+static void test_notice__is_not_made_of_damage(void **state)
+{
+    struct two s;
+    struct kept k = {.key = {0}};
+    uint64_t random = 7;
+    (void)state;
+    two_open(&s);
+    tell(&s, "a", "A", true);
+    state_log_each(s.sim.e->state, STATE_NOTICE, take_kept, &k);
+    assert_true(k.value.len > 60);
+    for (unsigned i = 0; i < 2000; i++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        size_t at = (size_t)(random >> 33) % k.value.len;
+        uint8_t was = k.value.ptr[at];
+        k.value.ptr[at] ^= (uint8_t)(1u << (random >> 20) % 8);
+        slice damaged = {k.value.ptr, i % 2 == 0 ? k.value.len : at};
+        state_log_put(s.sim.e->state, STATE_NOTICE, buf_slice(&k.key), &damaged);
+        notices_close(s.sim.e);
+        s.sim.e->notices = notices_open(s.sim.e);
+        assert_true(counts(&s).pending <= (i % 2 == 0 ? 1u : 0u));
+        k.value.ptr[at] = was;
+    }
+    buf_fini(&k.key);
+    buf_fini(&k.value);
+    sim_close(&s.sim);
+}
+
 /* ---- By providers ---- */
 
 static const struct notice_text OPEN = {STR("Window db"), STR("a < b & c\nsecond"), STR(""), true};
@@ -475,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_notice__outlives_reloads),
         cmocka_unit_test(test_notice__of_nobody_is_over),
         cmocka_unit_test(test_notice__is_refused),
+        cmocka_unit_test(test_notice__is_not_made_of_damage),
         cmocka_unit_test(test_notice__to_pagerduty_is_a_change_event),
         cmocka_unit_test(test_notice__to_an_older_pagerduty_is_resolved),
         cmocka_unit_test(test_notice__to_opsgenie_is_closed),
