@@ -32,6 +32,7 @@ void log_ids_reset(struct log_ids *l)
             memset(l->pairs[i], 0, PAGE * sizeof(**l->pairs));
     }
     arena_reset(&l->texts);
+    l->ordered_count = 0;
 }
 
 static err define_pair(struct log_ids *l, uint32_t id, slice payload)
@@ -47,6 +48,8 @@ static err define_pair(struct log_ids *l, uint32_t id, slice payload)
     struct log_pair ***page = &l->pairs[id >> LOG_IDS_PAGE_BITS];
     if (*page == NULL)
         *page = mem_zalloc(PAGE, sizeof(**page));
+    if ((*page)[id & (PAGE - 1)] != NULL)
+        l->ordered_count = 0;
     (*page)[id & (PAGE - 1)] = p;
     return OK;
 }
@@ -62,15 +65,23 @@ static err find_pair(const struct log_ids *l, uint32_t id, struct label *out)
     return OK;
 }
 
+/* Were labels i - 1 and i the same two in the definition before? Those of neighbours mostly are. */
+static bool known_order(const struct log_ids *l, size_t i)
+{
+    return i < l->ordered_count && l->ordered[i - 1] == l->ids[i - 1] && l->ordered[i] == l->ids[i];
+}
+
 static err find_labels(struct log_ids *l, slice payload, struct labels *out)
 {
     size_t count;
     TRY(record_read_series(payload, l->ids, &count));
     for (size_t i = 0; i < count; i++) {
         TRY(find_pair(l, l->ids[i], &l->items[i]));
-        if (i > 0 && str_cmp(l->items[i - 1].name, l->items[i].name) >= 0)
+        if (i > 0 && !known_order(l, i) && str_cmp(l->items[i - 1].name, l->items[i].name) >= 0)
             return ERR_CORRUPT;
     }
+    memcpy(l->ordered, l->ids, count * sizeof(*l->ids));
+    l->ordered_count = count;
     *out = (struct labels){l->items, count};
     return OK;
 }

@@ -23,6 +23,8 @@ struct log_ids {                     /* zero-initialise, then log_ids_init() */
     struct log_pair **pairs[LOG_IDS_PAGES];
     struct arena texts;
     uint32_t ids[RECORD_LABELS_MAX];
+    uint32_t ordered[RECORD_LABELS_MAX]; /* ids of the last definition found to be in order */
+    size_t ordered_count;                /* 0: a pair was defined anew since */
     struct label items[RECORD_LABELS_MAX];
 };
 

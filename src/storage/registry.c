@@ -178,11 +178,33 @@ static uint32_t canonical_tag(hash128 hash)
     return (uint32_t)(hash.hi >> 32);
 }
 
-static bool labels_are(const struct registry *r, const struct series *s, struct labels labels)
+struct like { /* a set whose pairs are known, beside one that may have texts in common with it */
+    struct labels labels;
+    const uint32_t *pairs;
+};
+
+/* The pair of label `i` of a set, if it is the very text that `like` has there; else ID_NONE. */
+static uint32_t pair_like(const struct like *like, size_t i, struct label l)
+{
+    if (i >= like->labels.count)
+        return ID_NONE;
+    struct label other = like->labels.items[i];
+    bool same = other.value.ptr == l.value.ptr && other.value.len == l.value.len &&
+                other.name.ptr == l.name.ptr && other.name.len == l.name.len;
+    return same ? like->pairs[i] : ID_NONE;
+}
+
+static bool labels_are(const struct registry *r, const struct series *s, struct labels labels,
+                       const struct like *like)
 {
     if (s->label_count != labels.count)
         return false;
     for (size_t i = 0; i < labels.count; i++) {
+        uint32_t known = pair_like(like, i, labels.items[i]);
+        if (known == s->meta->pairs[i])
+            continue;
+        if (known != ID_NONE) /* equal texts have one id */
+            return false;
         const struct symbol_pair *p = symbols_pair(&r->symbols, s->meta->pairs[i]);
         const struct symbol_name *n = symbols_name(&r->symbols, p->name);
         if (!str_eq(symbols_value(p), labels.items[i].value) ||
@@ -192,13 +214,14 @@ static bool labels_are(const struct registry *r, const struct series *s, struct 
     return true;
 }
 
-static uint32_t find_canonical(const struct registry *r, struct labels labels, hash128 hash)
+static uint32_t find_canonical(const struct registry *r, struct labels labels, hash128 hash,
+                               const struct like *like)
 {
     struct id_cursor c;
     uint32_t id = id_table_first(&r->canonical, canonical_tag(hash), &c);
     for (; id != ID_NONE; id = id_table_next(&r->canonical, canonical_tag(hash), &c)) {
         const struct series *s = registry_line(r, id);
-        if (hash128_eq(s->meta->hash, hash) && labels_are(r, s, labels))
+        if (hash128_eq(s->meta->hash, hash) && labels_are(r, s, labels, like))
             break;
     }
     return id;
@@ -237,11 +260,16 @@ static size_t meta_size(size_t label_count)
 
 /* The label set as pairs, with a reference to each. */
 static err meta_make(struct registry *r, struct labels labels, hash128 hash,
-                     struct series_meta **out)
+                     const struct like *like, struct series_meta **out)
 {
     struct series_meta *m = mem_alloc(meta_size(labels.count));
     m->hash = hash;
     for (size_t i = 0; i < labels.count; i++) {
+        m->pairs[i] = pair_like(like, i, labels.items[i]);
+        if (m->pairs[i] != ID_NONE) {
+            symbols_again(&r->symbols, m->pairs[i]);
+            continue;
+        }
         /* Neighbours have most labels in common: try the pair of the series created last. */
         uint32_t guess = i < COUNT_OF(r->last_pairs) ? r->last_pairs[i] : 0;
         err e = symbols_acquire(&r->symbols, labels.items[i], guess, &m->pairs[i]);
@@ -268,8 +296,8 @@ static void index_series(struct registry *r, uint32_t id, const struct series_me
     registry_presence_add(r, id, m->pairs, label_count);
 }
 
-static err add_series(struct registry *r, struct labels labels, hash128 hash, uint32_t *out,
-                      struct diag *d)
+static err add_series(struct registry *r, struct labels labels, hash128 hash,
+                      const struct like *like, uint32_t *out, struct diag *d)
 {
     if (r->series_count >= r->series_max || labels.count > UINT16_MAX)
         return diag_set(d, ERR_LIMIT, "too many series in memory (limit %u)", r->series_max);
@@ -277,7 +305,7 @@ static err add_series(struct registry *r, struct labels labels, hash128 hash, ui
     if (!id_pool_take(&r->ids, &id))
         return diag_set(d, ERR_LIMIT, "too many series in memory (limit %u)", REGISTRY_IDS_MAX);
     struct series_meta *meta;
-    err e = meta_make(r, labels, hash, &meta);
+    err e = meta_make(r, labels, hash, like, &meta);
     if (e != OK) {
         (void)id_pool_give(&r->ids, id);
         return diag_set(d, e, "too many different labels in memory (limit %u)", SYMBOL_PAIRS_MAX);
@@ -302,11 +330,12 @@ static err add_series(struct registry *r, struct labels labels, hash128 hash, ui
 err registry_create(struct registry *r, struct labels labels, const hash128 *alias, uint32_t *out,
                     bool *created, struct diag *d)
 {
+    static const struct like NOTHING;
     hash128 hash = labels_hash(labels, r->labels_seed);
     rwlock_write(&r->lock);
-    uint32_t id = find_canonical(r, labels, hash);
+    uint32_t id = find_canonical(r, labels, hash, &NOTHING);
     bool is_new = id == ID_NONE;
-    err e = is_new ? add_series(r, labels, hash, &id, d) : OK;
+    err e = is_new ? add_series(r, labels, hash, &NOTHING, &id, d) : OK;
     if (e == OK && alias != NULL)
         alias_add(r, id, alias);
     registry_publish(r);
@@ -340,17 +369,20 @@ static err create_chunk(struct registry *r, const struct labels *sets, size_t co
                         struct diag *d)
 {
     hash128 hashes[CREATE_CHUNK];
+    struct like before = {.pairs = NULL};
     err e = OK;
     for (size_t i = 0; i < count; i++)
         hashes[i] = labels_hash(sets[i], r->labels_seed);
     rwlock_write(&r->lock);
     fetch_canonical(r, hashes, count);
-    for (size_t i = 0; i < count && e == OK; i++) {
-        uint32_t id = find_canonical(r, sets[i], hashes[i]);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t id = find_canonical(r, sets[i], hashes[i], &before);
         if (id == ID_NONE)
-            e = add_series(r, sets[i], hashes[i], &id, d);
-        if (e == OK)
-            out[i] = id;
+            e = add_series(r, sets[i], hashes[i], &before, &id, d);
+        if (e != OK)
+            break;
+        out[i] = id;
+        before = (struct like){sets[i], registry_line(r, id)->meta->pairs};
     }
     registry_publish(r);
     rwlock_unlock(&r->lock);

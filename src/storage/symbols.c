@@ -227,6 +227,12 @@ err symbols_acquire(struct symbols *s, struct label l, uint32_t guess, uint32_t 
     return OK;
 }
 
+void symbols_again(struct symbols *s, uint32_t pair)
+{
+    ASSERT(symbols_pair(s, pair)->refs > 0);
+    symbols_pair(s, pair)->refs++;
+}
+
 void symbols_release(struct symbols *s, uint32_t pair)
 {
     struct symbol_pair *p = symbols_pair(s, pair);

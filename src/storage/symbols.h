@@ -93,6 +93,9 @@ uint32_t symbols_find_pair(const struct symbols *s, uint32_t name, str value);
  * fast. ERR_LIMIT  SYMBOL_NAMES_MAX or SYMBOL_PAIRS_MAX reached; nothing changed */
 MUST_USE err symbols_acquire(struct symbols *s, struct label l, uint32_t guess, uint32_t *pair);
 
+/* One more reference to a pair that has some. */
+void symbols_again(struct symbols *s, uint32_t pair);
+
 /* Give back a reference. With the last one the pair goes; its `series` must be empty then. */
 void symbols_release(struct symbols *s, uint32_t pair);
 
