@@ -1,5 +1,7 @@
 """Maintenance windows on a real server: what one mutes, lets pass and tells of itself, through kill -9; an override that
 holds; windows made ad hoc from a terminal."""
+import hashlib
+
 from alert_lib import *
 
 d = folder()
@@ -180,4 +182,18 @@ put(ext_path, "maintenance_windows: []\n")
 equal(s.request("POST", "/-/reload")[0], 200, "reload without it")
 equal(list(windows()), ["swap"], "windows")
 equal(s.stop(), 0, "exit status")
+
+step("who may")
+tokens = os.path.join(d, "tokens")
+put(tokens, "tokens:\n" + "".join(f"- {{name: {x}, sha256: {hashlib.sha256(x.encode()).hexdigest()}, scopes: [{x}]}}\n"
+                                  for x in ("read", "write", "admin")))
+guarded = Server(flags=[*FLAGS, f"--web.token-file={tokens}", "--web.open-health"])
+new = json.dumps({"name": "z", "matchers": ["a=b"], "ends_at": at(time.time() + 60)})
+for method, path, body, want in (("GET", BELOW, None, {"read": 200, "write": 403}), ("POST", BELOW, new, {"read": 403, "write": 403, "admin": 200}),
+                                 ("POST", BELOW + "/z/override", '{"by": "x"}', {"read": 403, "write": 403, "admin": 200}),
+                                 ("DELETE", BELOW + "/z", None, {"read": 403, "write": 403, "admin": 200}),
+                                 ("GET", "/api/v1/alerting/heartbeats", None, {"read": 200, "write": 403})):
+    got = {token: guarded.request(method, path, body, {**JSON, "Authorization": f"Bearer {token}"})[0] for token in want}
+    equal(got, want, f"{method} {path}")
+equal(guarded.stop(), 0, "exit status")
 print("ok")
