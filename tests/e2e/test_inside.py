@@ -342,7 +342,7 @@ alertmanager, ladder = (os.path.join(folder(), name) for name in ("alertmanager.
 with open(alertmanager, "w") as h:
     h.write("route: {receiver: none}\nreceivers: [{name: none}]\n")
 with open(ladder, "w") as h:
-    h.write("escalation_policies: [{name: p, levels: [{}]}]\n")
+    h.write("escalation_policies: [{name: p, levels: [{}]}]\nhistory: {webhook_url: 'http://127.0.0.1:1/'}\n")
 guarded = Server(flags=[f"--web.config.file={f.name}", f"--config.file={scraping}", f"--alertmanager.config-file={alertmanager}",
                         f"--alertmanager.extensions-file={ladder}"], port=port)
 until("two scrapes", lambda: b"interval_length_seconds_count" in guarded.request("GET", "/metrics")[2])
