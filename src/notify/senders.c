@@ -53,12 +53,19 @@ static void remove_lane(struct senders *s, const struct lane *l)
     *place = l->next;
 }
 
+/* A handful of lanes that hang must not have all threads. */
+static bool may_have_another(const struct senders *s, const struct lane *l)
+{
+    return l->sending == 0 ||
+           (l->sending < SENDERS_OF_LANE_MAX && s->count.sending < SENDERS_SHARED_MAX);
+}
+
 /* The first that has a job and may have another sender; it goes to the end, so that all have their
  * turn. */
 static struct lane *next_lane(struct senders *s)
 {
     struct lane **place = &s->lanes;
-    while (*place != NULL && ((*place)->first == NULL || (*place)->sending >= SENDERS_OF_LANE_MAX))
+    while (*place != NULL && ((*place)->first == NULL || !may_have_another(s, *place)))
         place = &(*place)->next;
     struct lane *l = *place;
     if (l == NULL)
@@ -164,7 +171,7 @@ bool senders_put(struct senders *s, struct delivery *d)
 {
     mutex_lock(&s->lock);
     struct lane *l = lane_of(s, delivery_notification(d)->config);
-    bool can = l->sending >= SENDERS_OF_LANE_MAX || start_one(s);
+    bool can = !may_have_another(s, l) || start_one(s);
     if (can) {
         struct job *j = mem_zalloc(1, sizeof(*j));
         j->delivery = d;

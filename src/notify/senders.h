@@ -11,6 +11,7 @@
 enum {
     SENDERS_MAX = 128,        /* threads */
     SENDERS_OF_LANE_MAX = 16, /* of them for one integration */
+    SENDERS_SHARED_MAX = 96,  /* when so many are busy, the others are for lanes that have none */
     SENDERS_IDLE_MS = 30000,  /* then a thread ends */
 };
 

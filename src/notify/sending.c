@@ -372,7 +372,12 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
                  struct diag *d)
 {
     struct http_client *client = notifiers_client(s->all, s->n->config), *own = NULL;
-    struct pair authorization = {STR("Authorization"), r->authorization};
+    struct pair headers[2];
+    size_t header_count = 0;
+    if (r->authorization.len > 0)
+        headers[header_count++] = (struct pair){STR("Authorization"), r->authorization};
+    if (r->header.name.len > 0)
+        headers[header_count++] = r->header;
     if (client == NULL) {
         TRY(http_client_open(s->n->config->http, buf_str(&s->all->agent), &own, d));
         client = own;
@@ -382,7 +387,7 @@ static err fetch(struct sending *s, const struct sending_request *r, struct http
         .url = r->url,
         .content_type = STR("application/json"),
         .body = r->body,
-        .headers = {&authorization, r->authorization.len > 0 ? 1 : 0},
+        .headers = {headers, header_count},
         .body_bytes_max = SENDING_REPLY_BYTES_MAX,
         .timeout_ms = sending_time_left_ms(s, r->timeout_ms, r->else_ms),
         .canceled = sending_canceled,

@@ -70,6 +70,7 @@ struct sending_request {
     const char *method; /* NULL: POST */
     str url;
     str authorization;  /* of the header; "": none but what http_config says */
+    struct pair header; /* another one; name "": none */
     slice body;         /* JSON */
     int64_t timeout_ms; /* of the receiver; 0: it says none ... */
     int64_t else_ms;    /* ... nor does delivery.request_timeout; 0: SENDING_TIMEOUT_MS */

@@ -3,6 +3,7 @@
 
 #include "base/duration.h"
 #include "base/json_text.h"
+#include "base/sha256.h"
 #include "model/labels_json.h"
 #include "notify/sending.h"
 
@@ -162,6 +163,29 @@ void webhook_json(const struct notification *n, const struct notify_data *data, 
 
 /* ---- Sending ---- */
 
+/* The same for all tries to say the same, also by a later flush or after a crash; another for
+ * whatever else is said, repeats included. */
+static str idempotency_key(struct sending *s)
+{
+    const struct notification *n = s->n;
+    bool once = n->reason != REASON_REPEAT && n->ack == NULL;
+    struct buf all = {0};
+    char hex[SHA256_HEX_SIZE];
+    buf_put_string(&all, n->group_key);
+    buf_put_string(&all, n->receiver);
+    buf_put_varint(&all, n->index);
+    buf_put_zigzag(&all, once ? 0 : n->flushed_ms);
+    for (size_t i = 0; i < n->alert_count; i++) {
+        const struct notified_alert *a = &n->alerts[i];
+        buf_put_u64(&all, a->alert->fingerprint);
+        buf_put_zigzag(&all, a->alert->starts_at_ms);
+        buf_put_zigzag(&all, a->resolved ? a->ends_at_ms : 0);
+    }
+    sha256_hex(buf_slice(&all), hex);
+    buf_fini(&all);
+    return sending_keep(s, (str){hex, sizeof(hex)});
+}
+
 struct notify_result webhook_send(void *arg, const struct notification *n, struct diag *d)
 {
     const struct webhook_config *w = (const void *)n->config;
@@ -176,6 +200,7 @@ struct notify_result webhook_send(void *arg, const struct notification *n, struc
         webhook_json(n, &s.data, w->max_alerts, &body);
     }
     const struct sending_request r = {.url = url,
+                                      .header = {STR("Idempotency-Key"), idempotency_key(&s)},
                                       .body = buf_slice(&body),
                                       .timeout_ms = w->timeout_ms,
                                       .else_ms = WEBHOOK_TIMEOUT_MS};
