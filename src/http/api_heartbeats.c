@@ -1,25 +1,12 @@
 /* api_heartbeats.c -- heartbeats as people see them: GET /api/v1/alerting/heartbeats, and metrics.
  * URLs and keys are secrets and are not shown. docs/operations/heartbeats.md explains it. */
 #include "base/duration.h"
-#include "http/api.h"
+#include "http/api_alerting.h"
 #include "http/json.h"
 #include "http/metrics_put.h"
 #include "notify/heartbeats.h"
 
 /* ---- The API ---- */
-
-/* null for 0. */
-static void put_time(struct buf *b, const char *key, int64_t ms)
-{
-    char text[64];
-    buf_printf(b, ",\"%s\":", key);
-    if (ms == 0) {
-        buf_put_str(b, STR("null"));
-        return;
-    }
-    size_t n = timestamp_format_rfc3339(ms, text);
-    json_str(b, (str){text, n});
-}
 
 static void put_heartbeat(void *arg, const struct heartbeat_view *v)
 {
@@ -34,8 +21,8 @@ static void put_heartbeat(void *arg, const struct heartbeat_view *v)
     json_html(b, v->config->only_if);
     buf_printf(b, ",\"sent\":%llu,\"failed\":%llu,\"withheld\":%llu", (unsigned long long)v->sent,
                (unsigned long long)v->failed, (unsigned long long)v->withheld);
-    put_time(b, "lastSentAt", v->last_sent_ms);
-    put_time(b, "lastLookedAt", v->last_looked_ms);
+    alerting_put_time(b, "lastSentAt", v->last_sent_ms);
+    alerting_put_time(b, "lastLookedAt", v->last_looked_ms);
     buf_put_str(b, STR(",\"why\":"));
     json_html(b, silent ? str_from(v->why) : STR(""));
     buf_put_u8(b, '}');

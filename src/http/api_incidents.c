@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/jtree.h"
-#include "http/api.h"
+#include "http/api_alerting.h"
 #include "http/api_related.h"
 #include "http/api_v2.h"
 #include "http/json.h"
@@ -13,41 +13,7 @@ enum { LIST_BYTES_MAX = 256 << 20 };
 
 static const char BELOW[] = "/api/v1/alerting/incidents/";
 
-static struct engine *lock(struct http_request *r)
-{
-    struct notify_service *s = api_of(r)->notify;
-    if (s != NULL)
-        return notify_service_lock(s);
-    api_fail(r, API_NOT_FOUND,
-             "nobody is told from here: the server was started without --alertmanager.config-file");
-    return NULL;
-}
-
-static void unlock(struct http_request *r)
-{
-    notify_service_unlock(api_of(r)->notify);
-}
-
 /* ---- JSON ---- */
-
-static void put_text(struct buf *b, const char *key, str s)
-{
-    buf_printf(b, ",\"%s\":", key);
-    json_str(b, s);
-}
-
-/* null for 0. */
-static void put_time(struct buf *b, const char *key, int64_t ms)
-{
-    char text[64];
-    buf_printf(b, ",\"%s\":", key);
-    if (ms == 0) {
-        buf_put_str(b, STR("null"));
-        return;
-    }
-    size_t n = timestamp_format_rfc3339(ms, text);
-    json_str(b, (str){text, n});
-}
 
 static void put_level(struct buf *b, const struct incident_view *v, size_t l)
 {
@@ -62,7 +28,7 @@ static void put_level(struct buf *b, const struct incident_view *v, size_t l)
     if (level->receivers.count == 0)
         json_str(b, v->receiver);
     buf_put_u8(b, ']');
-    put_time(b, "toldAt", v->fired_ms[l]);
+    alerting_put_time(b, "toldAt", v->fired_ms[l]);
     buf_put_u8(b, '}');
 }
 
@@ -70,16 +36,16 @@ static void put_level(struct buf *b, const struct incident_view *v, size_t l)
 static void put_members(struct buf *b, const struct incident_view *v)
 {
     buf_printf(b, "{\"id\":\"%s\",\"state\":\"%s\"", v->id, incident_state_name(v->state));
-    put_text(b, "groupKey", v->group_key);
-    put_text(b, "receiver", v->receiver);
-    put_text(b, "policy", v->policy->name);
+    alerting_put_text(b, "groupKey", v->group_key);
+    alerting_put_text(b, "receiver", v->receiver);
+    alerting_put_text(b, "policy", v->policy->name);
     buf_put_str(b, STR(",\"labels\":"));
     labels_json(b, v->labels);
-    put_time(b, "startedAt", v->started_ms);
-    put_time(b, "resolvedAt", v->resolved_ms);
+    alerting_put_time(b, "startedAt", v->started_ms);
+    alerting_put_time(b, "resolvedAt", v->resolved_ms);
     buf_printf(b, ",\"alerts\":%zu,\"firing\":%zu,\"level\":%zu,\"paused\":%s", v->alert_count,
                v->firing_count, v->level, v->paused ? "true" : "false");
-    put_time(b, "nextLevelAt", v->next_ms);
+    alerting_put_time(b, "nextLevelAt", v->next_ms);
     buf_put_str(b, STR(",\"levels\":["));
     for (size_t l = 0; l < v->policy->levels.count; l++)
         put_level(b, v, l);
@@ -90,10 +56,10 @@ static void put_members(struct buf *b, const struct incident_view *v)
     }
     buf_put_str(b, STR("{\"by\":"));
     json_str(b, v->acked_by);
-    put_text(b, "comment", v->comment);
-    put_text(b, "via", str_from(ack_via_name(v->acked_via)));
-    put_time(b, "at", v->acked_ms);
-    put_time(b, "expires", v->ack_expires_ms);
+    alerting_put_text(b, "comment", v->comment);
+    alerting_put_text(b, "via", str_from(ack_via_name(v->acked_via)));
+    alerting_put_time(b, "at", v->acked_ms);
+    alerting_put_time(b, "expires", v->ack_expires_ms);
     buf_put_u8(b, '}');
 }
 
@@ -135,7 +101,7 @@ void api_incidents(struct http_request *r)
     int state;
     if (!read_state(r, &state) || !api_v2_filters(r, "matcher", &f))
         return;
-    struct engine *e = lock(r);
+    struct engine *e = alerting_lock(r);
     if (e != NULL) {
         int64_t now_ms = clock_wall_ms();
         struct buf *b = api_begin(r);
@@ -146,7 +112,7 @@ void api_incidents(struct http_request *r)
             buf_put_str(b, shown++ > 0 ? STR(",") : STR(""));
             put_incident(b, &v);
         }
-        unlock(r);
+        alerting_unlock(r);
         buf_put_u8(b, ']');
         api_end(b, NULL, 0, NULL, 0);
         if (b->len > LIST_BYTES_MAX)
@@ -164,7 +130,7 @@ static bool begin_one(struct http_request *r, str id, struct related *related, s
 {
     struct incident_view v;
     int64_t now_ms = clock_wall_ms();
-    struct engine *e = lock(r);
+    struct engine *e = alerting_lock(r);
     if (e == NULL)
         return false;
     err failed = incident_get(e, id, now_ms, &v);
@@ -174,7 +140,7 @@ static bool begin_one(struct http_request *r, str id, struct related *related, s
         *b = api_begin(r);
         put_members(*b, &v);
     }
-    unlock(r);
+    alerting_unlock(r);
     if (failed == OK)
         return true;
     api_fail(r, failed == ERR_NOTFOUND ? API_NOT_FOUND : API_EXECUTION,
@@ -205,15 +171,6 @@ void api_incident_one(struct http_request *r)
 }
 
 /* ---- Changes ---- */
-
-static void fail(struct http_request *r, err e, const struct diag *d)
-{
-    api_fail(r,
-             e == ERR_NOTFOUND ? API_NOT_FOUND
-             : e == ERR_ORDER  ? API_CONFLICT
-                               : API_BAD_DATA,
-             d->text);
-}
 
 /* How long, or until when. */
 static err read_expiry(str text, int64_t now_ms, int64_t *out, struct diag *d)
@@ -271,7 +228,7 @@ static void run(struct http_request *r, str id, str what, const struct incident_
     struct diag d = {.text = ""};
     struct incident_view v;
     int64_t now_ms = clock_wall_ms();
-    struct engine *e = lock(r);
+    struct engine *e = alerting_lock(r);
     if (e == NULL)
         return;
     err failed = change(e, id, what, ack, now_ms, &d);
@@ -281,9 +238,9 @@ static void run(struct http_request *r, str id, str what, const struct incident_
         put_incident(b, &v);
         api_end(b, NULL, 0, NULL, 0);
     }
-    unlock(r);
+    alerting_unlock(r);
     if (failed != OK)
-        fail(r, failed, &d);
+        alerting_fail(r, failed, &d);
     else if (synced != OK)
         api_fail(r, API_INTERNAL,
                  "the change is in force, but could not be written to disk: after a restart it "
@@ -307,7 +264,7 @@ void api_incident(struct http_request *r)
                               : diag_set(&d, failed, "the body must be JSON: {\"by\": \"...\"}");
     }
     if (failed != OK)
-        fail(r, failed, &d);
+        alerting_fail(r, failed, &d);
     else
         run(r, (str){rest.ptr, id_size}, what, &ack);
     jtree_free(body);

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/jtree.h"
-#include "http/api.h"
+#include "http/api_alerting.h"
 #include "http/json.h"
 #include "notify/maintenance.h"
 
@@ -15,50 +15,7 @@ enum {
 
 static const char BELOW[] = "/api/v1/alerting/maintenance/";
 
-static struct engine *lock(struct http_request *r)
-{
-    struct notify_service *s = api_of(r)->notify;
-    if (s != NULL)
-        return notify_service_lock(s);
-    api_fail(r, API_NOT_FOUND,
-             "nobody is told from here: the server was started without --alertmanager.config-file");
-    return NULL;
-}
-
-static void unlock(struct http_request *r)
-{
-    notify_service_unlock(api_of(r)->notify);
-}
-
-static void fail(struct http_request *r, err e, const struct diag *d)
-{
-    api_fail(r,
-             e == ERR_NOTFOUND ? API_NOT_FOUND
-             : e == ERR_ORDER  ? API_CONFLICT
-                               : API_BAD_DATA,
-             d->text[0] != '\0' ? d->text : err_name(e));
-}
-
 /* ---- JSON ---- */
-
-static void put_text(struct buf *b, const char *key, str s)
-{
-    buf_printf(b, ",\"%s\":", key);
-    json_html(b, s);
-}
-
-/* null for 0. */
-static void put_time(struct buf *b, const char *key, int64_t ms)
-{
-    char text[64];
-    buf_printf(b, "\"%s\":", key);
-    if (ms == 0) {
-        buf_put_str(b, STR("null"));
-        return;
-    }
-    size_t n = timestamp_format_rfc3339(ms, text);
-    json_str(b, (str){text, n});
-}
 
 static void put_sets(struct buf *b, const char *key, const struct matcher_sets *sets)
 {
@@ -108,13 +65,11 @@ static void put_current(struct buf *b, const struct maintenance_view *v)
         return;
     }
     buf_put_u8(b, '{');
-    put_time(b, "startsAt", v->current.starts_at_ms);
-    buf_put_u8(b, ',');
-    put_time(b, "endsAt", v->current.ends_at_ms);
-    buf_put_u8(b, ',');
-    put_time(b, "endedAt", v->ended_at_ms);
-    put_text(b, "overriddenBy", v->by);
-    put_text(b, "reason", v->reason);
+    alerting_put_time(b, "startsAt", v->current.starts_at_ms);
+    alerting_put_time(b, "endsAt", v->current.ends_at_ms);
+    alerting_put_time(b, "endedAt", v->ended_at_ms);
+    alerting_put_text(b, "overriddenBy", v->by);
+    alerting_put_text(b, "reason", v->reason);
     buf_put_str(b, STR(",\"silences\":["));
     for (size_t i = 0; i < v->window->matchers.count; i++) {
         maintenance_silence_id(v->window->name, v->current.starts_at_ms, i, id);
@@ -134,8 +89,8 @@ static void put_window(struct buf *b, const struct maintenance_view *v)
     put_sets(b, "overrideMatchers", &w->override_matchers);
     buf_put_u8(b, ',');
     put_texts(b, "timeIntervals", w->time_intervals);
-    put_text(b, "comment", w->comment);
-    put_text(b, "createdBy", w->created_by);
+    alerting_put_text(b, "comment", w->comment);
+    alerting_put_text(b, "createdBy", w->created_by);
     buf_printf(b, ",\"resendOnEnd\":%s,\"resolveNotifications\":%s",
                w->resend_on_end ? "true" : "false", w->resolve_notifications ? "true" : "false");
     put_notify(b, w->notify);
@@ -146,9 +101,8 @@ static void put_window(struct buf *b, const struct maintenance_view *v)
         return;
     }
     buf_put_u8(b, '{');
-    put_time(b, "startsAt", v->next.starts_at_ms);
-    buf_put_u8(b, ',');
-    put_time(b, "endsAt", v->next.ends_at_ms);
+    alerting_put_time(b, "startsAt", v->next.starts_at_ms);
+    alerting_put_time(b, "endsAt", v->next.ends_at_ms);
     buf_put_str(b, STR("}}"));
 }
 
@@ -156,7 +110,7 @@ static void list(struct http_request *r)
 {
     struct maintenance_view v;
     size_t at = 0, shown = 0;
-    struct engine *e = lock(r);
+    struct engine *e = alerting_lock(r);
     if (e == NULL)
         return;
     int64_t now_ms = clock_wall_ms();
@@ -166,7 +120,7 @@ static void list(struct http_request *r)
         buf_put_str(b, shown++ > 0 ? STR(",") : STR(""));
         put_window(b, &v);
     }
-    unlock(r);
+    alerting_unlock(r);
     buf_put_u8(b, ']');
     api_end(b, NULL, 0, NULL, 0);
     if (b->len > LIST_BYTES_MAX)
@@ -307,9 +261,9 @@ static void answer(struct http_request *r, struct engine *e, err failed, str nam
             buf_put_str(b, STR("null"));
         api_end(b, NULL, 0, NULL, 0);
     }
-    unlock(r);
+    alerting_unlock(r);
     if (failed != OK)
-        fail(r, failed, d);
+        alerting_fail(r, failed, d);
     else if (synced != OK)
         api_fail(r, API_INTERNAL,
                  "the change is in force, but could not be written to disk: after a restart it "
@@ -322,9 +276,9 @@ static void add(struct http_request *r)
     struct posted p = {.window = {.resend_on_end = true, .resolve_notifications = true}};
     arena_init(&p.arena, ARENA_BYTES_MAX);
     err failed = read_body(r, &p, read_member, &d);
-    struct engine *e = failed == OK ? lock(r) : NULL;
+    struct engine *e = failed == OK ? alerting_lock(r) : NULL;
     if (failed != OK)
-        fail(r, failed, &d);
+        alerting_fail(r, failed, &d);
     else if (e != NULL)
         answer(r, e, maintenance_add(e, &p.window, clock_wall_ms(), &d), p.window.name, &d);
     posted_fini(&p);
@@ -349,7 +303,7 @@ void api_maintenance_remove(struct http_request *r)
 {
     struct diag d = {.text = ""};
     str name = name_of(r, 0);
-    struct engine *e = lock(r);
+    struct engine *e = alerting_lock(r);
     if (e != NULL)
         answer(r, e, maintenance_remove(e, name, clock_wall_ms(), &d), name, &d);
 }
@@ -361,9 +315,9 @@ void api_maintenance_override(struct http_request *r)
     str name = name_of(r, strlen("/override"));
     arena_init(&p.arena, ARENA_BYTES_MAX);
     err failed = read_body(r, &p, read_override, &d);
-    struct engine *e = failed == OK ? lock(r) : NULL;
+    struct engine *e = failed == OK ? alerting_lock(r) : NULL;
     if (failed != OK)
-        fail(r, failed, &d);
+        alerting_fail(r, failed, &d);
     else if (e != NULL)
         answer(r, e, maintenance_override(e, name, p.by, p.reason, clock_wall_ms(), &d), name, &d);
     posted_fini(&p);

@@ -2,15 +2,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "notify/incident_priv.h"
+#include "notify/state_value.h"
 
 /* ---- To bytes ---- */
-
-static void put_texts(struct buf *out, struct texts t)
-{
-    buf_put_varint(out, t.count);
-    for (size_t i = 0; i < t.count; i++)
-        buf_put_string(out, t.items[i]);
-}
 
 static void put_policy(struct buf *out, const struct incident *i)
 {
@@ -25,8 +19,8 @@ static void put_policy(struct buf *out, const struct incident *i)
     for (size_t l = 0; l < p->levels.count; l++) {
         buf_put_zigzag(out, p->levels.items[l].after_ms);
         buf_put_zigzag(out, i->fired_ms != NULL ? i->fired_ms[l] : 0);
-        put_texts(out, p->levels.items[l].receivers);
-        put_texts(out, p->levels.items[l].active_time_intervals);
+        value_put_texts(out, p->levels.items[l].receivers);
+        value_put_texts(out, p->levels.items[l].active_time_intervals);
     }
 }
 
@@ -42,11 +36,7 @@ void incident_encode(const struct incident *i, struct buf *out)
     buf_put_varint(out, i->next_step);
     buf_put_string(out, buf_str(&i->by));
     buf_put_string(out, buf_str(&i->comment));
-    buf_put_varint(out, i->labels.count);
-    for (size_t l = 0; l < i->labels.count; l++) {
-        buf_put_string(out, i->labels.items[l].name);
-        buf_put_string(out, i->labels.items[l].value);
-    }
+    value_put_labels(out, i->labels);
     put_policy(out, i);
     buf_put_u8(out, (uint8_t)i->via);
     buf_put_zigzag(out, i->changed_ms);
@@ -56,51 +46,16 @@ void incident_encode(const struct incident *i, struct buf *out)
 
 /* ---- From bytes ---- */
 
-static str take_text(struct reader *r, struct arena *a)
-{
-    return arena_str(a, slice_text(read_string(r)));
-}
-
-/* How many there are; never more than there are bytes. */
-static size_t take_count(struct reader *r)
-{
-    uint64_t count = read_varint(r);
-    if (count > reader_left(r))
-        r->overrun = true;
-    return r->overrun ? 0 : (size_t)count;
-}
-
-static struct texts take_texts(struct reader *r, struct arena *a)
-{
-    struct texts t = {NULL, 0};
-    size_t count = take_count(r);
-    t.items = ARENA_ARRAY(a, str, count + 1);
-    while (t.items != NULL && t.count < count)
-        t.items[t.count++] = take_text(r, a);
-    return t;
-}
-
-static void take_labels(struct reader *r, struct incident *i)
-{
-    size_t count = take_count(r);
-    struct label *items = ARENA_ARRAY(&i->arena, struct label, count + 1);
-    for (size_t l = 0; items != NULL && l < count; l++) {
-        items[l].name = take_text(r, &i->arena);
-        items[l].value = take_text(r, &i->arena);
-    }
-    i->labels = (struct labels){items, items != NULL ? count : 0};
-}
-
 static void take_policy(struct reader *r, struct incident *i)
 {
     struct escalation_policy *p = &i->policy;
-    p->name = take_text(r, &i->arena);
+    p->name = value_text(r, &i->arena);
     p->repeat.count = read_zigzag(r);
     p->repeat.interval_ms = read_zigzag(r);
     p->ack_timeout_ms = read_zigzag(r);
     p->on_new_alerts = read_u8(r);
     p->stop_on_ack = read_u8(r) != 0;
-    p->levels.count = take_count(r);
+    p->levels.count = value_count(r);
     p->levels.items = ARENA_ARRAY(&i->arena, struct escalation_level, p->levels.count + 1);
     i->fired_ms = ARENA_ARRAY(&i->arena, int64_t, p->levels.count + 1);
     if (p->levels.items == NULL || i->fired_ms == NULL)
@@ -108,8 +63,8 @@ static void take_policy(struct reader *r, struct incident *i)
     for (size_t l = 0; l < p->levels.count; l++) {
         p->levels.items[l].after_ms = read_zigzag(r);
         i->fired_ms[l] = read_zigzag(r);
-        p->levels.items[l].receivers = take_texts(r, &i->arena);
-        p->levels.items[l].active_time_intervals = take_texts(r, &i->arena);
+        p->levels.items[l].receivers = value_texts(r, &i->arena);
+        p->levels.items[l].active_time_intervals = value_texts(r, &i->arena);
     }
 }
 
@@ -153,8 +108,8 @@ struct incident *incident_decode(slice value)
     bool good = id.len == INCIDENT_ID_SIZE;
     if (good)
         memcpy(i->id, id.ptr, INCIDENT_ID_SIZE);
-    i->group_key = take_text(&r, &i->arena);
-    i->receiver = take_text(&r, &i->arena);
+    i->group_key = value_text(&r, &i->arena);
+    i->receiver = value_text(&r, &i->arena);
     int64_t *const times[] = {&i->started_ms, &i->resolved_ms, &i->clock_ms,      &i->paused_ms,
                               &i->resume_ms,  &i->acked_ms,    &i->ack_expires_ms};
     for (size_t t = 0; t < COUNT_OF(times); t++)
@@ -162,7 +117,7 @@ struct incident *incident_decode(slice value)
     i->next_step = (size_t)read_varint(&r);
     buf_put_str(&i->by, slice_text(read_string(&r)));
     buf_put_str(&i->comment, slice_text(read_string(&r)));
-    take_labels(&r, i);
+    i->labels = value_labels(&r, &i->arena);
     take_policy(&r, i);
     take_changes(&r, i);
     if (good && !r.overrun && reader_left(&r) == 0 && !arena_exceeded(&i->arena) && is_sound(i))

@@ -3,17 +3,11 @@
 #include "base/mem.h"
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
+#include "notify/state_value.h"
 
 enum { AD_HOC = 1, RESEND = 2, RESOLVE = 4, NOTIFY = 8, ON_START = 16, ON_END = 32 };
 
 /* ---- To bytes ---- */
-
-static void put_texts(struct buf *out, struct texts t)
-{
-    buf_put_varint(out, t.count);
-    for (size_t i = 0; i < t.count; i++)
-        buf_put_string(out, t.items[i]);
-}
 
 static void put_sets(struct buf *out, const struct matcher_sets *sets)
 {
@@ -55,44 +49,21 @@ void window_encode(const struct window *w, struct buf *out)
     buf_put_string(out, def->created_by);
     buf_put_string(out, buf_str(&w->by));
     buf_put_string(out, buf_str(&w->reason));
-    put_texts(out, def->time_intervals);
-    put_texts(out, def->notify != NULL ? def->notify->receivers : (struct texts){NULL, 0});
+    value_put_texts(out, def->time_intervals);
+    value_put_texts(out, def->notify != NULL ? def->notify->receivers : (struct texts){NULL, 0});
     put_sets(out, &def->matchers);
     put_sets(out, &def->override_matchers);
 }
 
 /* ---- From bytes ---- */
 
-static str take_text(struct reader *r, struct arena *a)
-{
-    return arena_str(a, slice_text(read_string(r)));
-}
-
-/* How many there are; never more than there are bytes. */
-static size_t take_count(struct reader *r)
-{
-    uint64_t count = read_varint(r);
-    if (count > reader_left(r))
-        r->overrun = true;
-    return r->overrun ? 0 : (size_t)count;
-}
-
-static struct texts take_texts(struct reader *r, struct arena *a)
-{
-    size_t count = take_count(r);
-    struct texts t = {ARENA_ARRAY(a, str, count + 1), 0};
-    while (t.items != NULL && t.count < count && !r->overrun)
-        t.items[t.count++] = take_text(r, a);
-    return t;
-}
-
 static err take_matchers(struct reader *r, struct arena *a, struct alert_matchers *out)
 {
-    size_t count = take_count(r);
+    size_t count = value_count(r);
     *out = (struct alert_matchers){ARENA_ARRAY(a, struct matcher, count + 1), 0};
     for (size_t i = 0; out->items != NULL && i < count; i++) {
         uint8_t type = read_u8(r);
-        str name = take_text(r, a), value = take_text(r, a);
+        str name = value_text(r, a), value = value_text(r, a);
         if (r->overrun || type > MATCH_NOT_REGEX || name.ptr == NULL || value.ptr == NULL)
             return ERR_CORRUPT;
         TRY(alert_matcher_init(&out->items[i], (enum matcher_type)type, name, value, NULL));
@@ -103,7 +74,7 @@ static err take_matchers(struct reader *r, struct arena *a, struct alert_matcher
 
 static err take_sets(struct reader *r, struct arena *a, struct matcher_sets *out)
 {
-    size_t count = take_count(r);
+    size_t count = value_count(r);
     out->items = ARENA_ARRAY(a, struct alert_matchers, count + 1);
     if (out->items == NULL)
         return ERR_LIMIT;
@@ -116,7 +87,7 @@ static err take_sets(struct reader *r, struct arena *a, struct matcher_sets *out
 
 static err take_notify(struct reader *r, struct window *w, uint8_t flags, int64_t before_ms)
 {
-    struct texts receivers = take_texts(r, &w->arena);
+    struct texts receivers = value_texts(r, &w->arena);
     if ((flags & NOTIFY) == 0)
         return OK;
     w->def.notify = ARENA_ARRAY(&w->arena, struct maintenance_notify, 1);
@@ -142,14 +113,14 @@ static err decode(slice value, struct window *w)
     for (size_t i = 0; i < COUNT_OF(times); i++)
         *times[i] = read_zigzag(&r);
     for (size_t i = 0; i < COUNT_OF(texts); i++)
-        *texts[i] = take_text(&r, a);
+        *texts[i] = value_text(&r, a);
     buf_put_str(&w->by, slice_text(read_string(&r)));
     buf_put_str(&w->reason, slice_text(read_string(&r)));
     w->ad_hoc = (flags & AD_HOC) != 0;
     w->def.resend_on_end = (flags & RESEND) != 0;
     w->def.resolve_notifications = (flags & RESOLVE) != 0;
     w->phase = (enum phase)phase;
-    w->def.time_intervals = take_texts(&r, a);
+    w->def.time_intervals = value_texts(&r, a);
     TRY(take_notify(&r, w, flags, before_ms));
     TRY(take_sets(&r, a, &w->def.matchers));
     TRY(take_sets(&r, a, &w->def.override_matchers));

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "notify/flush_priv.h"
 #include "notify/notice_priv.h"
+#include "notify/state_value.h"
 
 struct pending {
     struct due due; /* first: when its next round begins; while there is one, when that ends */
@@ -31,15 +32,6 @@ static const struct route NOTICE_ROUTE = {.config = &NO_ROUTE_CONFIG,
 
 /* ---- As bytes: docs/formats/notify-state.md ---- */
 
-static void put_labels(struct labels ls, struct buf *out)
-{
-    buf_put_varint(out, ls.count);
-    for (size_t i = 0; i < ls.count; i++) {
-        buf_put_string(out, ls.items[i].name);
-        buf_put_string(out, ls.items[i].value);
-    }
-}
-
 static void put_key(str id, str receiver, struct buf *out)
 {
     buf_put_string(out, id);
@@ -58,28 +50,8 @@ static void encode(const struct alert_notice *n, int64_t put_ms, struct buf *out
     buf_put_zigzag(out, n->starts_at_ms);
     buf_put_zigzag(out, n->ends_at_ms);
     buf_put_zigzag(out, n->expires_ms);
-    put_labels(n->labels, out);
-    put_labels(n->annotations, out);
-}
-
-static str take_text(struct reader *r, struct arena *a)
-{
-    return arena_str(a, slice_text(read_string(r)));
-}
-
-static struct labels take_labels(struct reader *r, struct arena *a)
-{
-    uint64_t count = read_varint(r);
-    if (count > NOTICE_LABELS_MAX + 2)
-        r->overrun = true;
-    if (r->overrun)
-        return (struct labels){NULL, 0};
-    struct label *items = ARENA_ARRAY(a, struct label, (size_t)count + 1);
-    for (uint64_t i = 0; items != NULL && i < count; i++) {
-        items[i].name = take_text(r, a);
-        items[i].value = take_text(r, a);
-    }
-    return (struct labels){items, items != NULL ? (size_t)count : 0};
+    value_put_labels(out, n->labels);
+    value_put_labels(out, n->annotations);
 }
 
 /* NULL: it does not read back. */
@@ -89,20 +61,21 @@ static struct pending *decode(slice value)
     struct pending *p = mem_zalloc(1, sizeof(*p));
     struct alert_notice *n = &p->n;
     arena_init(&p->arena, 4 * NOTICE_BYTES_MAX);
-    n->id = take_text(&r, &p->arena);
-    n->receiver = take_text(&r, &p->arena);
+    n->id = value_text(&r, &p->arena);
+    n->receiver = value_text(&r, &p->arena);
     p->put_ms = read_zigzag(&r);
-    n->key = take_text(&r, &p->arena);
+    n->key = value_text(&r, &p->arena);
     n->open = read_u8(&r) != 0;
-    n->title = take_text(&r, &p->arena);
-    n->text = take_text(&r, &p->arena);
-    n->html = take_text(&r, &p->arena);
+    n->title = value_text(&r, &p->arena);
+    n->text = value_text(&r, &p->arena);
+    n->html = value_text(&r, &p->arena);
     n->starts_at_ms = read_zigzag(&r);
     n->ends_at_ms = read_zigzag(&r);
     n->expires_ms = read_zigzag(&r);
-    n->labels = take_labels(&r, &p->arena);
-    n->annotations = take_labels(&r, &p->arena);
-    bool good = !r.overrun && reader_left(&r) == 0 && !arena_exceeded(&p->arena);
+    n->labels = value_labels(&r, &p->arena);
+    n->annotations = value_labels(&r, &p->arena);
+    bool good = !r.overrun && reader_left(&r) == 0 && !arena_exceeded(&p->arena) &&
+                n->labels.count <= NOTICE_LABELS_MAX + 2;
     if (good && n->id.len > 0 && n->title.len > 0) {
         put_key(n->id, n->receiver, &p->state_key);
         return p;
