@@ -258,7 +258,7 @@ void metrics_notify(struct api *api, struct buf *b)
     put_latency(b, api->notify);
     if (s.has_history)
         put_history(b, &s.history);
-    if (s.has_history && s.history.posts)
+    if (s.has_history)
         put_posted(b, &s.history.post);
     metric_put(b, METRICS, COUNT_OF(METRICS));
     struct incident_counts incidents;
