@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "engine_sim.h"
+#include "notify/notice.h"
 
 #define ROUTE                                                                                      \
     "route: {receiver: a, group_by: [g], group_wait: 0s, group_interval: 5m, repeat_interval: "    \
@@ -394,6 +395,40 @@ static void test_rates__are_the_receivers_own(void **state)
     sim_close(&s);
 }
 
+/* Notices wait for their turn, too, and through a reload; a fallback has no part in them. */
+static void test_rates__are_for_notices(void **state)
+{
+    struct sim s;
+    struct diag d = {.text = ""};
+    static const char *const IDS[] = {"one", "two", "three"};
+    (void)state;
+    sim_open(&s, ROUTE HOOKS,
+             "delivery: {rate_limits: [{receiver: a, per: 30s}], fallbacks: [{receiver: a, to: b, "
+             "after_failures: 1}]}\n");
+    for (size_t i = 0; i < COUNT_OF(IDS); i++) {
+        struct label label = {STR("alertname"), STR("Notice")};
+        const struct alert_notice n = {.id = str_from(IDS[i]),
+                                       .receiver = STR("a"),
+                                       .title = STR("title"),
+                                       .labels = {&label, 1}};
+        if (notice_put(s.e, &n, s.now_ms, &d) != OK)
+            fail_msg("%s", d.text);
+    }
+    pass(&s, SECOND);
+    assert_int_equal(counts(&s).notifications[HOOK], 1);
+    assert_int_equal(counts(&s).rate_waiting, 2);
+    assert_int_equal(engine_reload(s.e, s.f, (struct engine_companion){.ext = s.ext}, s.now_ms),
+                     OK);
+    assert_int_equal(counts(&s).rate_waiting, 0);
+    sim_answer(&s, "a", NOTIFY_FAILED);
+    pass(&s, 40 * SECOND);
+    sim_answer(&s, "a", NOTIFY_SENT);
+    pass(&s, 20 * MINUTE);
+    assert_int_equal(counts(&s).notifications[HOOK], COUNT_OF(IDS));
+    assert_null(strstr(buf_cstr(&s.told), " b "));
+    sim_close(&s);
+}
+
 /* What was let through and failed waits for its turn again, behind the others. */
 static void test_rates__count_every_request(void **state)
 {
@@ -447,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_rates__nobody_starves),
         cmocka_unit_test(test_rates__merge_what_waits),
         cmocka_unit_test(test_rates__are_the_receivers_own),
+        cmocka_unit_test(test_rates__are_for_notices),
         cmocka_unit_test(test_rates__count_every_request),
         cmocka_unit_test(test_rates__clock_goes_back),
     };
