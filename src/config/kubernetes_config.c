@@ -147,27 +147,25 @@ static const struct decode_field FIELDS[] = {
     {.key = "attach_metadata", .kind = DECODE_CUSTOM, .custom = read_attach, .print = print_attach},
 };
 
-/* Which selectors a role may have, besides its own; those of nodes when nodes are attached. */
-static bool selector_allowed(const struct kubernetes_sd_config *k, int selector)
+/* Which selectors a role may have, besides its own. */
+static bool selector_allowed(int role, int selector)
 {
-    bool ends = k->role == KUBERNETES_ENDPOINTS || k->role == KUBERNETES_ENDPOINTSLICE;
-    bool node = selector == KUBERNETES_NODE && k->attach_node;
-    return selector == k->role || (node && (ends || k->role == KUBERNETES_POD)) ||
+    bool ends = role == KUBERNETES_ENDPOINTS || role == KUBERNETES_ENDPOINTSLICE;
+    return selector == role || (role == KUBERNETES_POD && selector == KUBERNETES_NODE) ||
            (ends && (selector == KUBERNETES_POD || selector == KUBERNETES_SERVICE));
 }
 
-static const char *allowed_selectors(const struct kubernetes_sd_config *k)
+static const char *allowed_selectors(int role)
 {
-    bool node = k->attach_node;
-    switch (k->role) {
+    switch (role) {
     case KUBERNETES_POD:
-        return node ? "pod, node" : "pod";
+        return "pod, node";
     case KUBERNETES_ENDPOINTS:
-        return node ? "pod, service, endpoints, node" : "pod, service, endpoints";
+        return "pod, service, endpoints";
     case KUBERNETES_ENDPOINTSLICE:
-        return node ? "pod, service, endpointslice, node" : "pod, service, endpointslice";
+        return "pod, service, endpointslice";
     default:
-        return ROLES[k->role];
+        return ROLES[role];
     }
 }
 
@@ -181,9 +179,9 @@ static err check_selectors(struct decode *c, const struct yaml *n,
         if ((seen & 1u << role) != 0)
             return decode_fail(c, n, "duplicated selector role: %s", ROLES[role]);
         seen |= 1u << role;
-        if (!selector_allowed(k, role))
+        if (!selector_allowed(k->role, role))
             return decode_fail(c, n, "%s role supports only %s selectors", ROLES[k->role],
-                               allowed_selectors(k));
+                               allowed_selectors(k->role));
         if (field_selector_check(k->selectors[i].field, &why) != OK ||
             label_selector_check(k->selectors[i].label, &why) != OK)
             return decode_fail(c, n, "%s", why.text);

@@ -84,11 +84,27 @@ static void queue_defaults(void *s)
     };
 }
 
+static err queue_check(struct decode *c, const struct yaml *n, void *s)
+{
+    const struct remote_queue_config *q = s;
+    const char *what = q->max_shards <= 0              ? "max_shards must be positive"
+                       : q->min_shards <= 0            ? "min_shards must be positive"
+                       : q->min_shards > q->max_shards ? "min_shards must not be greater than "
+                                                         "max_shards"
+                       : q->max_samples_per_send <= 0  ? "max_samples_per_send must be positive"
+                       : q->capacity <= 0              ? "capacity must be positive"
+                       : q->max_backoff_ms < q->min_backoff_ms
+                           ? "max_backoff must not be less than min_backoff"
+                           : NULL;
+    return what == NULL ? OK : decode_fail(c, n, "remote write queue %s", what);
+}
+
 static const struct decode_schema QUEUE_SCHEMA = {
     .fields = QUEUE_FIELDS,
     .field_count = COUNT_OF(QUEUE_FIELDS),
     .size = sizeof(struct remote_queue_config),
     .defaults = queue_defaults,
+    .finish = queue_check,
     .type = "config.QueueConfig",
 };
 

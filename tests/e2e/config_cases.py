@@ -195,7 +195,8 @@ CASES = [
     (kube("role: endpoints, selectors: [{role: node, label: a=b}]"), "endpoints role supports only pod, service, endpoints selectors"),
     (kube("role: ingress, selectors: [{role: pod, label: a=b}]"), "ingress role supports only ingress selectors"),
     (kube("role: node, selectors: [{role: pod, label: a=b}]"), "node role supports only node selectors"),
-    (kube("role: pod, selectors: [{role: node, label: a=b}]"), "pod role supports only pod selectors"),
+    (kube("role: pod, selectors: [{role: service, label: a=b}]"), "pod role supports only pod, node selectors"),
+    (kube("role: pod, selectors: [{role: node, label: a=b}]"), None, NOT_DEBIAN),
     (kube("role: service, selectors: [{role: node, label: a=b}]"), "service role supports only service selectors"),
     (kube("role: pod, namespaces: {foo: [a]}"), "field foo not found in type kubernetes.plain"),
     (kube("role: pod, selectors: [{role: pod, label: a=b}, {role: pod, field: c=d}]"), "duplicated selector role: pod"),
@@ -209,10 +210,8 @@ CASES = [
       ("", "a=b", "a!=b", "a==b,c=d", "a=", "a=b\\,c", "a=b,")],
     *[(kube(f"role: pod, selectors: [{{role: pod, field: '{v}'}}]"), "selector: ") for v in
       ("a", "a=b,c", "a=b=c", "a=b\\x")],
-    *[(kube(f"role: {r}, attach_metadata: {{node: true}}, selectors: [{{role: node, label: a=b}}]"), None, NOT_DEBIAN)
-      for r in ("pod", "endpoints", "endpointslice")],
-    *[(kube(f"role: {r}, attach_metadata: {{node: {n}}}, selectors: [{{role: node, label: a=b}}]"), f"{r} role supports only {allowed} selectors")
-      for r, n, allowed in (("pod", "false", "pod"), ("service", "true", "service"), ("ingress", "true", "ingress"))],
+    *[(kube(f"role: {r}, attach_metadata: {{node: true}}, selectors: [{{role: node, label: a=b}}]"), f"{r} role supports only {allowed} selectors")
+      for r, allowed in (("endpoints", "pod, service, endpoints"), ("endpointslice", "pod, service, endpointslice"), ("service", "service"), ("ingress", "ingress"))],
     (kube("role: pod, kubeconfig_file: k"), None, NOT_DEBIAN),
     (kube("role: pod, api_server: ''"), None, NOT_DEBIAN),
     # ---- Discovery that is not ----
@@ -329,6 +328,11 @@ CASES = [
     ("remote_write: [{url: 'http://a', name: q}, {url: 'http://b', name: q}]\n", 'found multiple remote write configs with job name "q"'),
     ("remote_read: [{url: 'http://a', name: q}, {url: 'http://b', name: q}]\n", 'found multiple remote read configs with job name "q"'),
     (write("url: 'http://a', queue_config: {retry_on_http_429: true}"), None),
+    (write("url: 'http://a', queue_config: {min_shards: 50, min_backoff: 5s}"), None),
+    *[(write(f"url: 'http://a', queue_config: {{{keys}}}"), f"remote write queue {why}", NEW) for keys, why in
+      (("max_shards: 0", "max_shards must be positive"), ("min_shards: 0", "min_shards must be positive"), ("min_shards: -1", "min_shards must be positive"),
+       ("min_shards: 5, max_shards: 4", "min_shards must not be greater than max_shards"), ("max_samples_per_send: 0", "max_samples_per_send must be positive"),
+       ("capacity: 0", "capacity must be positive"), ("min_backoff: 6s", "max_backoff must not be less than min_backoff"))],
     # ---- URLs ----
     (url("http://a:b/"), 'invalid port ":b" after host'),
     (url("http://u:canary/b@host/"), "invalid port after host", "the port may be a password: it is not shown"),
