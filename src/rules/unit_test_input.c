@@ -1,7 +1,9 @@
 /* unit_test_input.c -- input_series: read whole, written up to the time of each evaluation. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "model/histogram_math.h"
 #include "query/series_notation.h"
 #include "rules/unit_test_priv.h"
 
@@ -60,7 +62,8 @@ err unit_input_read(const struct rule_test *t, struct arena *a, struct unit_inpu
 
 struct writing {
     const struct rule_appender *append;
-    struct rule_sample *rows; /* WRITE_ROWS_MAX */
+    struct rule_sample *rows;     /* WRITE_ROWS_MAX */
+    struct histogram *histograms; /* of these rows, with the hints that are told */
     size_t count;
 };
 
@@ -74,18 +77,46 @@ static err flush(struct writing *w, struct diag *d)
     return done.any_refused ? diag_set(d, ERR_ORDER, "%s", db_refusal_text(done.last)) : OK;
 }
 
-static err write_place(struct writing *w, const struct unit_series *s, int64_t ts_ms,
-                       struct diag *d)
+static bool same_bounds(const struct histogram *a, const struct histogram *b)
+{
+    return a->custom_count == b->custom_count &&
+           (a->custom_count == 0 ||
+            memcmp(a->custom_values, b->custom_values, a->custom_count * sizeof(double)) == 0);
+}
+
+/* What upstream's store tells of a counter that a test gives: it writes a new chunk where one was
+ * reset or is not like the one before, and forgets what it was told of resets. So those that follow
+ * within a chunk are known not to be, and of the first ones nothing is known. */
+static uint8_t told_hint(const struct histogram *h, const struct histogram *before)
+{
+    if (h->reset_hint == RESET_GAUGE)
+        return RESET_GAUGE;
+    bool follows = before != NULL && before->reset_hint != RESET_GAUGE &&
+                   before->is_float == h->is_float && before->schema == h->schema &&
+                   before->zero_threshold == h->zero_threshold && same_bounds(h, before) &&
+                   !histogram_is_stale(before) && !histogram_detect_reset(h, before);
+    return follows ? RESET_NO : RESET_UNKNOWN;
+}
+
+static err write_place(struct writing *w, struct unit_series *s, int64_t ts_ms, struct diag *d)
 {
     const struct series_place *p = &s->places[s->next];
+    struct histogram *h = &w->histograms[w->count];
+    const struct histogram *before = s->before;
     if (p->empty)
         return OK;
+    s->before = p->histogram;
     if (s->labels.count == 0)
         return diag_set(d, ERR_INVALID, "empty labelset: invalid sample");
-    if (p->histogram != NULL)
+    if (p->histogram != NULL) {
         TRY(histogram_check(p->histogram, d));
-    w->rows[w->count++] = (struct rule_sample){
-        .labels = s->labels, .ts_ms = ts_ms, .value = p->value, .histogram = p->histogram};
+        *h = *p->histogram;
+        h->reset_hint = told_hint(p->histogram, before);
+    }
+    w->rows[w->count++] = (struct rule_sample){.labels = s->labels,
+                                               .ts_ms = ts_ms,
+                                               .value = p->value,
+                                               .histogram = p->histogram != NULL ? h : NULL};
     return w->count == WRITE_ROWS_MAX ? flush(w, d) : OK;
 }
 
@@ -108,8 +139,11 @@ static err write_all(struct unit_input *in, int64_t ts_ms, struct writing *w, st
 err unit_input_write(struct unit_input *in, int64_t ts_ms, const struct rule_appender *append,
                      struct diag *d)
 {
-    struct writing w = {.append = append, .rows = mem_alloc(WRITE_ROWS_MAX * sizeof(*w.rows))};
+    struct writing w = {.append = append,
+                        .rows = mem_alloc(WRITE_ROWS_MAX * sizeof(*w.rows)),
+                        .histograms = mem_alloc(WRITE_ROWS_MAX * sizeof(*w.histograms))};
     err e = write_all(in, ts_ms, &w, d);
     mem_free(w.rows);
+    mem_free(w.histograms);
     return e;
 }

@@ -31,8 +31,9 @@ void unit_store_close(struct unit_store *s); /* removes the directory */
 struct unit_series {
     struct labels labels;
     const struct series_place *places;
-    size_t count, next; /* the first place not yet written */
-    size_t order;       /* in the file */
+    size_t count, next;             /* the first place not yet written */
+    size_t order;                   /* in the file */
+    const struct histogram *before; /* the last one written; NULL: none, or something else since */
 };
 
 struct unit_input {
