@@ -9,7 +9,7 @@
 MUST_USE err check_group_targets(const struct scrape_config *job,
                                  const struct static_sd_config *groups, struct diag *d);
 
-/* Those of all static_configs of the jobs; `d` begins with the place. */
+/* Those of all static_configs of jobs and Alertmanagers; `d` begins with the place. */
 MUST_USE err check_static_targets(const struct config *c, struct diag *d);
 
 #endif

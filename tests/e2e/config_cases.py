@@ -60,6 +60,10 @@ TRITON = "account: a, dns_suffix: d, endpoint: e"
 UYUNI = "server: 'https://u', username: u, password: p"
 
 CASES = [
+    # ---- Addresses that relabelling leaves as they are, and others ----
+    ("alerting: {alertmanagers: [{relabel_configs: [{source_labels: [__address__], target_label: __param_target}], static_configs: [{targets: ['http://bad']}]}]}\n",
+     '"http://bad" is not a valid hostname'),
+    ("alerting: {alertmanagers: [{relabel_configs: [{target_label: __address__, replacement: good}], static_configs: [{targets: ['http://bad']}]}]}\n", None),
     # ---- Jobs ----
     ("scrape_configs: [{metrics_path: /m}]\n", "job_name is empty"),
     ("scrape_configs: [{job_name: a}, {job_name: a}]\n", 'found multiple scrape configs with job name "a"'),
