@@ -1,9 +1,11 @@
 """Compare the rules Varve makes with those Sloth publishes: `sloth_examples.py VARVE CHECKOUT`, where CHECKOUT is
-a copy of github.com/slok/sloth. Each examples/NAME.yml is generated and held against examples/_gen/NAME.yml, rule by
+a copy of github.com/slok/sloth (the Go module proxy has zips of it). Each examples/NAME.yml is generated and held against examples/_gen/NAME.yml, rule by
 rule: names, labels, annotations, expressions. Examples that need plugins or OpenSLO's v1alpha are named and left out.
+The outputs that Sloth's own test/integration/prometheus expects are compared as well.
 No part of the test suite: it needs the network to get the checkout, and python3-yaml."""
 import glob
 import os
+import re
 import subprocess
 import sys
 
@@ -27,21 +29,20 @@ def normal(rule):
     return out
 
 
-for published in sorted(glob.glob(os.path.join(checkout, "examples/_gen/*.yml"))):
-    name = os.path.basename(published)
-    made = subprocess.run([varve, "slo", "generate", "-i", os.path.join(checkout, "examples", name)],
-                          capture_output=True, text=True)
+def compare(name, argv, text):
+    """Generate with `argv` and hold that against the published `text`."""
+    global same, different, refused
+    made = subprocess.run([varve, "slo", "generate", *argv], capture_output=True, text=True)
     if made.returncode != 0:
         refused += 1
         print(f"{name}: left out: {made.stderr.strip()}")
-        continue
-    with open(published) as f:
-        want = {g["name"]: [normal(r) for r in g["rules"]] for g in groups_of(f.read())}
+        return
+    want = {g["name"]: [normal(r) for r in g["rules"]] for g in groups_of(text)}
     got = {g["name"]: [normal(r) for r in g["rules"]] for g in groups_of(made.stdout)}
     if got == want:
         same += 1
         print(f"{name}: the same: {sum(map(len, got.values()))} rules")
-        continue
+        return
     different += 1
     print(f"{name}: DIFFERENT")
     for group in sorted(got.keys() | want.keys()):
@@ -50,5 +51,23 @@ for published in sorted(glob.glob(os.path.join(checkout, "examples/_gen/*.yml"))
                 print(f"  {group} rule {i}\n    made:      {a}\n    published: {b}")
         if len(got.get(group, [])) != len(want.get(group, [])):
             print(f"  {group}: {len(got.get(group, []))} rules made, {len(want.get(group, []))} published")
+
+
+for published in sorted(glob.glob(os.path.join(checkout, "examples/_gen/*.y*ml"))):
+    with open(published) as f:
+        compare(os.path.basename(published), ["-i", os.path.join(checkout, "examples", os.path.basename(published))], f.read())
+
+INTEGRATION = os.path.join(checkout, "test/integration/prometheus")
+for given, published, flags in (
+        ("base", "base", []), ("base", "base-28d", ["--default-slo-period", "28d"]),
+        ("base", "base-custom-windows-7d",
+         ["--default-slo-period", "7d", "--slo-period-windows-path", os.path.join(INTEGRATION, "windows")]),
+        ("base", "base-no-alerts", ["--disable-alerts"]), ("base", "base-no-recordings", ["--disable-recordings"]),
+        ("base", "base-extra-labels", ["-l", "exk1=exv1", "-l", "exk2=exv2"]), ("base-k8s", "base-k8s", []),
+        ("multifile", "multifile", []), ("multifile-k8s", "multifile-k8s", []), ("openslo", "openslo", []),
+        ("sli-plugin", "sli-plugin", []), ("slo-plugin", "slo-plugin", []), ("slo-plugin-k8s", "slo-plugin-k8s", [])):
+    with open(os.path.join(INTEGRATION, f"testdata/out-{published}.yaml.tpl")) as f:
+        template = re.sub(r'\{\{"(\{\{.*?\}\})"\}\}', r"\1", f.read().replace("{{ .version }}", "v"))  # braces as Go's templates write them
+    compare(f"out-{published}", ["-i", os.path.join(INTEGRATION, f"testdata/in-{given}.yaml"), *flags], template)
 print(f"{same} passed, {different} failed, {refused} skipped")
 sys.exit(different > 0)
