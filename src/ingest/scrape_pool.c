@@ -518,10 +518,9 @@ static void stop_threads(struct scraper *s)
         transfers_wake(s->transfers);
         thread_join(s->driver);
     }
-    while (atomic_load_explicit(&s->task_count, memory_order_acquire) > 0) {
-        scrape_commit_read(s);
+    scrape_pass_on(s);
+    while (atomic_load_explicit(&s->scrape_count, memory_order_acquire) > 0)
         clock_sleep_ns(1000000);
-    }
     mutex_lock(&s->task_lock);
     s->workers_stop = true;
     cond_broadcast(&s->task_wake);

@@ -14,9 +14,11 @@
 #include "ingest/scrape_transfer.h"
 
 enum {
-    APPENDS_KEPT_MAX = 64, /* idle scrape_append objects */
-    COMMIT_DELAY_MS = 100, /* pages wait this long for others, to be synced to disk with them, */
-    COMMIT_ROWS = 1 << 17, /* but no longer when they are this many samples */
+    APPENDS_KEPT_MAX = 64,   /* idle scrape_append objects */
+    PAGES_DELAY_MS = 100,    /* answers wait this long for others, to be read with them, */
+    PAGES_TOGETHER_MAX = 32, /* but no longer when they are this many */
+    PAGES_TOGETHER_BYTES = 1 << 20,
+    PAGES_READ_BYTES = 16 << 20, /* pages of this size are committed before more are read */
     WORKERS_MAX = 4,
     WIRE_KEPT_MS = 5 * 60 * 1000, /* connections stay open for intervals up to this */
     CONNECTIONS_KEPT = 16384,     /* idle ones; the limit on open files is the real one */
@@ -50,8 +52,7 @@ struct scrape_pool {
 enum loop_phase { LOOP_RUNNING, LOOP_ENDING_1, LOOP_ENDING_2, LOOP_ENDING_3, LOOP_OVER };
 enum loop_task {
     TASK_TOKEN, /* ask for the token that the request needs, which may take long */
-    TASK_APPEND,
-    TASK_FINISH,
+    TASK_PAGES, /* read and commit it and those behind it by next_page */
 };
 
 struct scrape_loop {
@@ -78,18 +79,27 @@ struct scrape_loop {
     struct scrape_append *append;
     bool final; /* no scrape, but the stale markers of the end */
     int64_t ts_ms, start_wall_ns;
-    uint64_t start_mono_ns;
+    uint64_t start_mono_ns, fetched_mono_ns;
     char forced_error[128];
     struct pair headers[3];
     char timeout_text[32];
     enum loop_task task;
     struct scrape_loop *next_task;
-    struct scrape_loop *next_due; /* list of those to start now */
+    struct scrape_loop *next_page; /* those read together, or committed together */
+    struct scrape_loop *next_due;  /* list of those to start now */
     /* Of the last scrape, guarded by the lock. */
     enum scrape_health health;
     struct buf last_error;
     int64_t last_scrape_ns;
     uint64_t last_duration_ns;
+};
+
+/* Answers that wait for others. The driving thread's. */
+struct fetched_pages {
+    struct scrape_loop *first; /* by next_page */
+    size_t count, bytes;
+    uint64_t since_mono_ns; /* the first of them */
+    bool urgent;            /* one has an interval too short to wait */
 };
 
 struct scraper {
@@ -111,17 +121,16 @@ struct scraper {
     pthread_t driver, workers[WORKERS_MAX];
     unsigned worker_count;
     bool driver_runs;
-    struct mutex task_lock; /* guards the queue of tasks and the pages read; a leaf */
+    struct fetched_pages fetched;
+    struct mutex task_lock; /* guards the queue of tasks and what was committed; a leaf */
     struct cond task_wake;
     struct scrape_loop *tasks, **tasks_end;
     bool workers_stop;
-    struct scrape_loop *read; /* pages read, not yet committed; by next_task */
-    size_t read_rows;
-    uint64_t read_since_mono_ns; /* the first of them */
-    struct mutex append_lock;    /* guards the idle appends; a leaf */
+    struct scrape_loop *committed; /* not looked at since; by next_page */
+    struct mutex append_lock;      /* guards the idle appends; a leaf */
     struct scrape_append *idle_appends[APPENDS_KEPT_MAX];
     size_t idle_append_count;
-    atomic_size_t task_count; /* scrapes on workers or with the commit thread */
+    atomic_size_t scrape_count; /* those fetched whose result is still to come */
 };
 
 /* ---- Jobs (scrape_pool.c) ---- */
@@ -142,11 +151,26 @@ void loop_end(struct scraper *s, struct scrape_loop *l, bool markers);
 /* It is over: free it. */
 void loop_free(struct scraper *s, struct scrape_loop *l);
 
-/* Commit the pages that were read and wait for others. */
-void scrape_commit_read(struct scraper *s);
-
-/* The thread that drives, and a worker; `arg` is the scraper. */
+/* The thread that drives; `arg` is the scraper. */
 void *scrape_drive(void *arg);
+
+/* ---- Pages (scrape_pages.c) ---- */
+
+/* An object to hold the page of the loop's scrape. */
+struct scrape_append *scrape_take_append(struct scrape_loop *l);
+
+/* Have a worker ask for the token that the loop's request needs; it is among `warm` then. */
+void scrape_get_token(struct scrape_loop *l);
+
+/* On the driving thread: the answer is there, or the error instead of one. */
+void scrape_fetched(struct scrape_loop *l);
+/* Give the answers that wait to the workers. */
+void scrape_pass_on(struct scraper *s);
+/* Do so if they have waited long enough; returns when they will have, UINT64_MAX: there are none.
+ */
+uint64_t scrape_pages_due(struct scraper *s);
+
+/* A worker; `arg` is the scraper. */
 void *scrape_work(void *arg);
 
 #endif

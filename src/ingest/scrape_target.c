@@ -310,7 +310,10 @@ void scrape_target_free(struct scrape_target *t)
 
 int64_t scrape_target_offset_ns(const struct scrape_target *t, uint64_t seed)
 {
-    return (int64_t)((t->hash ^ seed) % ((uint64_t)t->interval_ms * 1000000));
+    uint64_t interval = (uint64_t)t->interval_ms * 1000000;
+    uint64_t grid = MIN((uint64_t)SCRAPE_GRID_MS * 1000000, interval / 100);
+    uint64_t offset = (t->hash ^ seed) % interval;
+    return (int64_t)(offset - offset % grid);
 }
 
 /* ---- Content negotiation ---- */

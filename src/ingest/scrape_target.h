@@ -9,7 +9,11 @@
 #include "config/prometheus_config.h"
 #include "model/labels.h"
 
-enum { SCRAPE_TARGET_BYTES_MAX = 8 << 20 }; /* labels of one target while they are made */
+enum {
+    SCRAPE_TARGET_BYTES_MAX = 8 << 20, /* labels of one target while they are made */
+    SCRAPE_GRID_MS = 50, /* scrapes begin at multiples of this, or of a hundredth of the interval if
+                            that is less */
+};
 
 struct scrape_target {
     struct arena arena;       /* of all below */
@@ -35,7 +39,9 @@ void scrape_target_free(struct scrape_target *t); /* NULL is allowed */
 MUST_USE err scrape_discovered_labels(const struct scrape_config *c, struct labels found,
                                       struct arena *a, struct labels *out);
 
-/* Nanoseconds from the Unix epoch's multiples of the interval at which the target is scraped. */
+/* Nanoseconds from the Unix epoch's multiples of the interval at which the target is scraped.
+ * Spread over the interval, on a grid: targets of one point of it are scraped together, which wakes
+ * threads less often, and their samples share time stamps, which takes less memory and disk. */
 int64_t scrape_target_offset_ns(const struct scrape_target *t, uint64_t seed);
 
 /* The Accept header for a list of protocols. */

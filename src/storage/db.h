@@ -148,7 +148,7 @@ struct db_batch { /* one client's request; the caller's until db_commit(), again
 
     void (*done)(struct db_batch *b); /* on the commit thread: must not block */
     void *user;
-    struct db_batch *next; /* private */
+    struct db_batch *next; /* for db_commit_list(); private otherwise */
     uint64_t queued_ns;    /* private */
 };
 
@@ -161,6 +161,10 @@ void db_batch_fini(struct db_batch *b);
  * MiB) ERR_NOSPACE, ERR_IO  the log cannot be written; nothing was kept (but see wal.h: after a
  * crash such a batch may be there, wholly) */
 void db_commit(struct db *db, struct db_batch *b);
+
+/* The same for several, linked by `next`: they share one sync of the log, unless they are too many
+ * for one. Each is answered by itself. */
+void db_commit_list(struct db *db, struct db_batch *first);
 
 /* db_commit() and wait for it. Returns b->status. */
 MUST_USE err db_commit_wait(struct db *db, struct db_batch *b);
@@ -308,7 +312,8 @@ MUST_USE err db_cut(struct db *db);
 MUST_USE err db_compact(struct db *db);
 MUST_USE err db_retain(struct db *db);
 
-/* From now on keep samples that long and blocks that large; 0: no limit. As of the options at first. */
+/* From now on keep samples that long and blocks that large; 0: no limit. As of the options at
+ * first. */
 void db_set_retention(struct db *db, int64_t retention_ms, uint64_t retention_bytes);
 
 /* ---- What other layers keep ---- */

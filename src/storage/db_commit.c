@@ -393,33 +393,51 @@ static err commit_one(struct db *db, void *arg)
     return OK;
 }
 
-void db_commit(struct db *db, struct db_batch *b)
+/* Put the batch among those to commit, or to refuse when there are too many. With the lock. */
+static void enqueue(struct db *db, struct db_batch *b)
 {
-    batch_reset(b);
     b->next = NULL;
-    b->queued_ns = clock_mono_ns();
-    mutex_lock(&db->queue_lock);
-    if (db->commit_inline) {
-        mutex_unlock(&db->queue_lock);
-        (void)run_inline(db, commit_one, b);
-        return;
-    }
-    bool alive = db->commit_running && !db->commit_stop;
-    if (alive && db->queue_batches < DB_QUEUE_BATCHES_MAX &&
+    if (db->queue_batches < DB_QUEUE_BATCHES_MAX &&
         db->queue_rows + batch_weight(b) <= DB_QUEUE_ROWS_MAX) {
         *db->queue_end = b;
         db->queue_end = &b->next;
         db->queue_rows += batch_weight(b);
         db->queue_batches++;
-    } else if (alive) {
+    } else {
         b->next = db->rejected;
         db->rejected = b;
+    }
+}
+
+void db_commit_list(struct db *db, struct db_batch *first)
+{
+    uint64_t now_ns = clock_mono_ns();
+    for (struct db_batch *b = first; b != NULL; b = b->next) {
+        batch_reset(b);
+        b->queued_ns = now_ns;
+    }
+    mutex_lock(&db->queue_lock);
+    if (db->commit_inline) {
+        mutex_unlock(&db->queue_lock);
+        (void)run_inline(db, commit_one, first);
+        return;
+    }
+    bool alive = db->commit_running && !db->commit_stop;
+    for (struct db_batch *b = first, *next; b != NULL && alive; b = next) {
+        next = b->next;
+        enqueue(db, b);
     }
     if (alive)
         cond_signal(&db->queue_wake);
     mutex_unlock(&db->queue_lock);
     if (!alive)
-        refuse(db, b, ERR_BUSY); /* shutting down: there is no commit thread to do it */
+        refuse_all(db, first, ERR_BUSY); /* shutting down: there is no commit thread to do it */
+}
+
+void db_commit(struct db *db, struct db_batch *b)
+{
+    b->next = NULL;
+    db_commit_list(db, b);
 }
 
 struct waiter {

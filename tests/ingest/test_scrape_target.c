@@ -100,7 +100,13 @@ static void test_target__equal_targets_have_equal_hashes(void **state)
         assert_int_equal(scrape_target_make(&c, sets[i], &a, &discovered, &t[i], NULL), OK);
     assert_true(t[0]->hash == t[1]->hash);
     assert_true(t[0]->hash != t[2]->hash);
-    assert_true(scrape_target_offset_ns(t[0], 1) < INT64_C(15000000000));
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        int64_t offset = scrape_target_offset_ns(t[0], seed << 20);
+        assert_in_range(offset, 0, INT64_C(15000000000) - 1);
+        assert_int_equal(offset % (SCRAPE_GRID_MS * INT64_C(1000000)), 0);
+    }
+    t[0]->interval_ms = 1000;
+    assert_int_equal(scrape_target_offset_ns(t[0], 1) % 10000000, 0);
     for (int i = 0; i < 3; i++)
         scrape_target_free(t[i]);
     arena_fini(&a);
