@@ -122,6 +122,7 @@ err page_sums_check(const struct page_sums *s, ulid u, enum block_file which, st
                         (unsigned long long)s->size);
     size_t at = *page, pages = READ_BYTES / PAGE_BYTES[which];
     pages = (size_t)MIN((uint64_t)pages, bytes_max / PAGE_BYTES[which] + 1);
+    pages = MIN(pages, s->count - MIN(at, s->count)); /* most files are far smaller */
     uint8_t *bytes = mem_alloc(pages * PAGE_BYTES[which]);
     err e = OK;
     size_t got = 0;

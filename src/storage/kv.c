@@ -212,7 +212,7 @@ err kv_put(struct kv_writer *w, enum kv_table table, uint64_t key, slice value)
 /* Copy `size` bytes of LMDB's descriptor; pages it never wrote read as zeros. */
 static err copy_out(int fd, size_t size, struct file_writer *to)
 {
-    uint8_t *bytes = mem_alloc(COPY_BYTES);
+    uint8_t *bytes = mem_alloc(MIN(size, (size_t)COPY_BYTES));
     err e = OK;
     for (size_t pos = 0; pos < size && e == OK;) {
         size_t want = MIN(size - pos, (size_t)COPY_BYTES);
@@ -368,11 +368,12 @@ static err materialise(struct fs *fs, struct fs_file *f, uint64_t size, int *out
     int fd = memfd_create("index", MFD_CLOEXEC);
     if (fd < 0)
         return failed("create memory file", errno);
-    uint8_t *bytes = mem_alloc(COPY_BYTES);
+    size_t piece = (size_t)MIN(size, (uint64_t)COPY_BYTES);
+    uint8_t *bytes = mem_alloc(piece);
     err e = OK;
     for (uint64_t pos = 0; pos < size && e == OK;) {
         size_t got = 0;
-        e = fs_read_at(fs, f, bytes, COPY_BYTES, pos, &got);
+        e = fs_read_at(fs, f, bytes, piece, pos, &got);
         if (e == OK && (got == 0 || pwrite(fd, bytes, got, (off_t)pos) != (ssize_t)got))
             e = ERR_IO;
         pos += got;
