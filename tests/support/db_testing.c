@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "storage/db_priv.h"
 
 enum { SERIES_MAX = 64 };
 
@@ -31,6 +32,8 @@ struct db *testing_open(struct fs_sim *sim, const struct db_options *options)
     struct db_options o = options != NULL ? *options : testing_options(sim);
     struct diag d = {0};
     struct db *db;
+    if (db_tuning.wal_segment_size_max == 0) /* what servers write ahead is slow to simulate */
+        db_tuning = (struct db_tuning){16 << 10, 256 << 10, 64 << 10};
     if (db_open(&o, &db, &d) != OK)
         fail_msg("db_open: %s", d.text);
     return db;
