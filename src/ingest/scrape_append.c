@@ -613,19 +613,39 @@ void scrape_append_begin(struct scrape_append *a, const struct scrape_input *in)
     count(&a->env->counters.bytes, in->body_bytes > 0 ? (size_t)in->body_bytes : 0);
 }
 
-/* Samples that the store did not take: they do not count as seen when it comes to stale markers. */
+/* Does a sample with this time, once it is stored, end with a stale marker? */
+static bool is_tracked(const struct scrape_append *a, int64_t ts_ms)
+{
+    return ts_ms == a->in.ts_ms || a->in.config->track_timestamps_staleness;
+}
+
+/* A sample that the store did not take does not count as seen when it comes to stale markers, but
+ * another of its line may: `f` are the refused, by row. */
+static void track_taken(struct scrape_append *a, const struct db_refused *f, size_t count)
+{
+    struct scrape_line *lines = a->in.memory->lines.items;
+    for (size_t i = 0; i < count; i++)
+        if (f[i].why != REFUSED_EXEMPLAR_OLD && a->rows[f[i].row].tag != TAG_STALE)
+            lines[a->rows[f[i].row].tag].tracking = false;
+    for (size_t row = 0, i = 0; row < a->batch.row_count; row++) {
+        while (i < count && (f[i].why == REFUSED_EXEMPLAR_OLD || f[i].row < row))
+            i++;
+        bool taken = i == count || f[i].row != row;
+        if (taken && a->rows[row].tag != TAG_STALE && is_tracked(a, a->rows[row].ts_ms))
+            lines[a->rows[row].tag].tracking = true;
+    }
+}
+
 static void count_refused(struct scrape_append *a)
 {
     struct scrape_counters *c = &a->env->counters;
-    struct scrape_lines *t = &a->in.memory->lines;
     size_t by[REFUSED_COUNT] = {0};
     for (size_t i = 0; i < a->batch.refused_count; i++) {
         const struct db_refused *f = &a->batch.refused[i];
-        uint32_t tag = f->why == REFUSED_EXEMPLAR_OLD ? TAG_STALE : a->rows[f->row].tag;
-        by[f->why] += f->why == REFUSED_EXEMPLAR_OLD || tag != TAG_STALE;
-        if (tag != TAG_STALE)
-            t->items[tag].tracking = false;
+        by[f->why] += f->why == REFUSED_EXEMPLAR_OLD || a->rows[f->row].tag != TAG_STALE;
     }
+    if (a->batch.refused_count > by[REFUSED_EXEMPLAR_OLD])
+        track_taken(a, a->batch.refused, a->batch.refused_count);
     size_t duplicates = by[REFUSED_DUPLICATE] + a->duplicates;
     size_t bounds = by[REFUSED_TOO_OLD] + by[REFUSED_TOO_NEW];
     count(&c->duplicate, duplicates);

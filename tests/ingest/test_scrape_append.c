@@ -207,6 +207,21 @@ static void test_append__out_of_order(void **state)
     assert_int_equal(f->env.counters.out_of_bounds, 1);
 }
 
+static void test_append__one_refused_line_does_not_hide_the_other(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(scrape(f, "a 1\nb 1\nb 2 1699999999000\n"), "");
+    assert_string_equal(scrape(f, "a 2\n"), "");
+    check(f, "b", "1000:1 2000:NaN");
+    f->config.track_timestamps_staleness = true;
+    assert_string_equal(scrape(f, "a 3\nc 1 1700000002500\nc 2 1700000002400\n"), "");
+    assert_string_equal(scrape(f, "a 4\n"), "");
+    check(f, "c", "2500:1 4000:NaN");
+    assert_string_equal(scrape(f, "a 5\nc 2 1700000002400\n"), ""); /* nothing came of it */
+    assert_string_equal(scrape(f, "a 6\n"), "");
+    check(f, "c", "2500:1 4000:NaN");
+}
+
 static void test_append__sample_limit(void **state)
 {
     struct fixture *f = *state;
@@ -351,6 +366,7 @@ int main(void)
         T(test_append__content_types),
         T(test_append__duplicates),
         T(test_append__out_of_order),
+        T(test_append__one_refused_line_does_not_hide_the_other),
         T(test_append__sample_limit),
         T(test_append__label_limits),
         T(test_append__conflicting_labels),
