@@ -1,8 +1,8 @@
 """Compare the rules Varve makes with those Sloth publishes: `sloth_examples.py VARVE CHECKOUT`, where CHECKOUT is
-a copy of github.com/slok/sloth (the Go module proxy has zips of it). Each examples/NAME.yml is generated and held against examples/_gen/NAME.yml, rule by
+a checkout of github.com/slok/sloth. Each examples/NAME.yml is generated and held against examples/_gen/NAME.yml, rule by
 rule: names, labels, annotations, expressions. Examples that need plugins or OpenSLO's v1alpha are named and left out.
 The outputs that Sloth's own test/integration/prometheus expects are compared as well.
-No part of the test suite: it needs the network to get the checkout, and python3-yaml."""
+No part of the test suite, which needs no other project's files; needs python3-yaml."""
 import glob
 import os
 import re

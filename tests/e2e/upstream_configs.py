@@ -1,8 +1,7 @@
-"""Judge Prometheus' own example configurations: `upstream_configs.py VARVE CHECKOUT`, where CHECKOUT is a copy of
-github.com/prometheus/prometheus (https://proxy.golang.org/github.com/prometheus/prometheus/@v/v0.314.0.zip has one). Each
-file of config/testdata is checked with `varve check config --syntax-only`: those that config_test.go expects an error of
+"""Judge Prometheus' own example configurations: `upstream_configs.py VARVE CHECKOUT`, where CHECKOUT is a checkout
+of github.com/prometheus/prometheus. Each file of config/testdata is checked with `varve check config --syntax-only`: those that config_test.go expects an error of
 must be refused, those called good must be taken; of the rest the verdict is printed.
-No part of the test suite: it needs the network to get the checkout."""
+No part of the test suite, which needs no other project's files."""
 import glob
 import os
 import re
