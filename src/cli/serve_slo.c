@@ -47,7 +47,8 @@ static err prepare(void *arg, struct config *fresh, void **prepared, struct diag
     (void)arg;
     (void)fresh;
     const struct slo_rules_options o = {.period_ms = own.flags->period_ms,
-                                        .version = varve_version()};
+                                        .version = varve_version(),
+                                        .served = true};
     struct slo_served *set = NULL;
     TRY(slo_served_read(own.flags->files, &o, &set, d));
     *prepared = set;

@@ -43,7 +43,8 @@ struct slo_def *slo_reader_add(struct decode *c, const struct yaml *n)
                             .column = n->column,
                             .slice_ms = SLO_SLICE_MS_DEFAULT,
                             .catalog = r->catalog};
-    return def;
+    static const struct slo_plugins NONE = {.override = false};
+    return slo_chain_make(c, n, r->plugins, &NONE, &NONE, &def->chain) == OK ? def : NULL;
 }
 
 err slo_text_field(struct decode *c, const struct yaml *n, void *place)
@@ -78,11 +79,7 @@ err slo_check_labels(struct decode *c, const struct yaml *n, const struct pairs 
 {
     for (size_t i = 0; i < labels->count; i++) {
         str name = labels->items[i].name;
-        bool ok = name.len > 0 && (name.ptr[0] < '0' || name.ptr[0] > '9') &&
-                  !str_eq(name, STR("__name__"));
-        for (size_t k = 0; ok && k < name.len; k++)
-            ok = is_alnum(name.ptr[k]) || name.ptr[k] == '_';
-        if (!ok)
+        if (name.len == 0 || str_eq(name, STR("__name__")))
             return decode_fail(c, n, "\"" STR_FMT "\" is not a valid label name", STR_ARG(name));
     }
     return OK;
@@ -372,11 +369,12 @@ static err reader_begin(struct slo_reader *r, struct arena *a, struct diag *d)
     return OK;
 }
 
-err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_set *out,
-                   struct diag *d)
+err slo_files_read_with(const str *paths, size_t count, const struct slo_plugin_list *plugins,
+                        struct arena *a, struct slo_set *out, struct diag *d)
 {
     struct slo_reader r;
     TRY(reader_begin(&r, a, d));
+    r.plugins = plugins;
     if (count > SLO_FILES_MAX)
         return diag_set(d, ERR_LIMIT, "%zu files of objectives; at most %d", count, SLO_FILES_MAX);
     for (size_t i = 0; i < count; i++) {
@@ -386,6 +384,12 @@ err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_s
         TRY(read_file(&r, path.ptr));
     }
     return finish(&r, out);
+}
+
+err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_set *out,
+                   struct diag *d)
+{
+    return slo_files_read_with(paths, count, NULL, a, out, d);
 }
 
 err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set *out,

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/texts.h"
 #include "base/zone.h"
+#include "config/slo_plugins.h"
 
 enum {
     SLO_FILES_MAX = 1000,         /* of one set */
@@ -42,6 +43,7 @@ enum slo_sli_kind {
     SLO_SLI_RAW,       /* the ratio of bad ones, ready made */
     SLO_SLI_LATENCY,   /* bad: observations of a histogram above a threshold */
     SLO_SLI_THRESHOLD, /* bad: time in which a value is on the wrong side */
+    SLO_SLI_PLUGIN,    /* what a declared plugin makes of options (config/sli_plugin.h) */
 };
 
 /* What a query of OpenSLO gives, when it does not hold {{.window}} itself. */
@@ -53,11 +55,13 @@ struct slo_sli {
     enum slo_sli_kind kind;
     enum slo_query_form form;     /* SLO_SLI_EVENTS, _RAW */
     bool good;                    /* `error` counts good events, or is their ratio */
-    struct slo_text error, total; /* queries; of SLO_SLI_RAW and _THRESHOLD `error` alone */
+    struct slo_text error, total; /* queries; of SLO_SLI_RAW and _THRESHOLD `error` alone; of
+                                     SLO_SLI_PLUGIN `error` is the plugin's id */
     str metric, selector;         /* SLO_SLI_LATENCY: the histogram, matchers without braces */
     bool native;                  /* a native histogram */
     double threshold;             /* seconds of SLO_SLI_LATENCY, the value of SLO_SLI_THRESHOLD */
     enum slo_op op;
+    struct pairs options, service_labels; /* SLO_SLI_PLUGIN: what the plugin is given */
 };
 
 enum slo_budgeting { SLO_OCCURRENCES, SLO_TIMESLICES, SLO_RATIO_TIMESLICES };
@@ -118,6 +122,7 @@ struct slo_def {
     size_t condition_count;
     int64_t interval_sli_ms, interval_meta_ms, interval_alert_ms; /* of the groups; 0: global's */
     const struct slo_catalog *catalog;                            /* of the set; NULL: empty */
+    struct slo_chain chain; /* of the plugins that make its rules */
 };
 
 struct slo_set {
@@ -131,6 +136,11 @@ struct slo_set {
  *   ERR_INVALID, ERR_LIMIT  `d`: "path:line:column: what is wrong" */
 MUST_USE err slo_files_read(const str *paths, size_t count, struct arena *a, struct slo_set *out,
                             struct diag *d);
+
+/* The same, with SLO plugins that flags give to all objectives; borrowed. */
+MUST_USE err slo_files_read_with(const str *paths, size_t count,
+                                 const struct slo_plugin_list *plugins, struct arena *a,
+                                 struct slo_set *out, struct diag *d);
 
 /* The same of one text that is called `path`. */
 MUST_USE err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set *out,

@@ -15,6 +15,7 @@ struct slo_reader { /* decode.user: a set being read */
     struct slo_object *objects; /* of OpenSLO, in the order of the files */
     size_t object_count, object_room;
     struct slo_catalog *catalog;
+    const struct slo_plugin_list *plugins; /* of all objectives; NULL: none */
 };
 
 /* One more objective, zeroed, with its place; NULL: no room, and `d` says so. */
@@ -39,7 +40,7 @@ err slo_text_field(struct decode *c, const struct yaml *n, void *place);
 /* Names as Sloth has them: letters, digits, ".", "_", "-", a letter or digit at both ends. */
 err slo_check_name(struct decode *c, const struct yaml *n, const char *what, str name);
 
-/* Names of labels: letters, digits and "_", none that Sloth sets itself. */
+/* Names of labels: any text (YAML is UTF-8) but "" and "__name__". */
 err slo_check_labels(struct decode *c, const struct yaml *n, const struct pairs *labels);
 
 /* `later` wins; in the order of names, as Go prints maps. */

@@ -20,14 +20,21 @@ struct latency {
     bool native;
 };
 
+struct plugin {
+    struct slo_text id;
+    struct pairs options;
+};
+
 struct sli {
     struct events *events;
     struct events *raw; /* error alone */
     struct latency *latency;
+    struct plugin *plugin;
 };
 
 #define EVENTS(name)  offsetof(struct events, name)
 #define LATENCY(name) offsetof(struct latency, name)
+#define PLUGIN(name)  offsetof(struct plugin, name)
 #define SLI(name)     offsetof(struct sli, name)
 
 static err query_check(struct decode *c, const struct yaml *n, const struct slo_text *q,
@@ -119,37 +126,39 @@ static const struct decode_schema LATENCY_SCHEMA = {
     .check = latency_check,
 };
 
-static err refuse_sli_plugin(struct decode *c, const struct yaml *n, void *place)
+static err plugin_check(struct decode *c, const struct yaml *n, const void *s)
 {
-    (void)place;
-    return decode_fail(c, n,
-                       "SLI plugins are programs in Go, which are not run: write what the "
-                       "plugin answers as events or raw");
+    if (((const struct plugin *)s)->id.text.len == 0)
+        return decode_fail(c, n, "id: the plugin's id is required");
+    return OK;
 }
 
-static err refuse_slo_plugins(struct decode *c, const struct yaml *n, void *place)
-{
-    (void)place;
-    return n->type == YAML_NULL || n->first == NULL
-               ? OK
-               : decode_fail(c, n, "SLO plugins are programs in Go, which are not run");
-}
+static const struct decode_field PLUGIN_FIELDS[] = {
+    {.key = "id", .kind = DECODE_CUSTOM, .offset = PLUGIN(id), .custom = slo_text_field},
+    {.key = "options", .kind = DECODE_PAIRS, .offset = PLUGIN(options)},
+};
+static const struct decode_schema PLUGIN_SCHEMA = {
+    .fields = PLUGIN_FIELDS,
+    .field_count = COUNT_OF(PLUGIN_FIELDS),
+    .size = sizeof(struct plugin),
+    .check = plugin_check,
+};
 
 static const struct decode_field SLI_FIELDS[] = {
     {.key = "events", .kind = DECODE_POINTER, .offset = SLI(events), .schema = &EVENTS_SCHEMA},
     {.key = "raw", .kind = DECODE_POINTER, .offset = SLI(raw), .schema = &RAW_SCHEMA},
     {.key = "latency", .kind = DECODE_POINTER, .offset = SLI(latency), .schema = &LATENCY_SCHEMA},
-    {.key = "plugin", .kind = DECODE_CUSTOM, .offset = 0, .custom = refuse_sli_plugin},
+    {.key = "plugin", .kind = DECODE_POINTER, .offset = SLI(plugin), .schema = &PLUGIN_SCHEMA},
 };
 
 static err sli_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct sli *v = s;
-    int count = (v->events != NULL) + (v->raw != NULL) + (v->latency != NULL);
+    int count = (v->events != NULL) + (v->raw != NULL) + (v->latency != NULL) + (v->plugin != NULL);
     if (count != 1)
         return decode_fail(c, n,
-                           count == 0 ? "at least one SLI type is required: events, raw or "
-                                        "latency"
+                           count == 0 ? "at least one SLI type is required: events, raw, "
+                                        "latency or plugin"
                                       : "only one SLI type is allowed");
     return OK;
 }
@@ -287,6 +296,7 @@ struct slo {
     struct alerting *alerting;
     struct time_window *window;
     struct interval interval;
+    struct slo_plugins plugins;
     unsigned line, column;
 };
 
@@ -300,7 +310,8 @@ static err slo_finish(struct decode *c, const struct yaml *n, void *s)
     TRY(slo_check_name(c, n, "name", v->name));
     if (!(v->objective > 0 && v->objective <= 100))
         return decode_fail(c, n, "objective must be > 0 and <= 100 (percent)");
-    if (v->sli.events == NULL && v->sli.raw == NULL && v->sli.latency == NULL)
+    if (v->sli.events == NULL && v->sli.raw == NULL && v->sli.latency == NULL &&
+        v->sli.plugin == NULL)
         return decode_fail(c, n, "sli is required");
     if (v->alerting == NULL)
         return decode_fail(c, n, "alerting is required: a name, or both alerts disabled");
@@ -321,7 +332,10 @@ static const struct decode_field SLO_FIELDS[] = {
      .schema = &ALERTING_SCHEMA},
     {.key = "time_window", .kind = DECODE_POINTER, .offset = SLO(window), .schema = &WINDOW_SCHEMA},
     {.key = "interval", .kind = DECODE_STRUCT, .offset = SLO(interval), .schema = &INTERVAL_SCHEMA},
-    {.key = "plugins", .kind = DECODE_CUSTOM, .offset = 0, .custom = refuse_slo_plugins},
+    {.key = "plugins",
+     .kind = DECODE_STRUCT,
+     .offset = SLO(plugins),
+     .schema = &SLO_PLUGINS_SCHEMA},
 };
 static const struct decode_schema SLO_SCHEMA = {
     .fields = SLO_FIELDS,
@@ -337,6 +351,7 @@ struct body {
     struct pairs labels;
     struct structs slos;
     struct time_window *window;
+    struct slo_plugins plugins;
 };
 
 #define BODY(name) offsetof(struct body, name)
@@ -359,8 +374,14 @@ static const struct decode_field BODY_FIELDS[] = {
      .kind = DECODE_POINTER,
      .offset = BODY(window),
      .schema = &WINDOW_SCHEMA},
-    {.key = "slo_plugins", .kind = DECODE_CUSTOM, .offset = 0, .custom = refuse_slo_plugins},
-    {.key = "sloPlugins", .kind = DECODE_CUSTOM, .offset = 0, .custom = refuse_slo_plugins},
+    {.key = "slo_plugins",
+     .kind = DECODE_STRUCT,
+     .offset = BODY(plugins),
+     .schema = &SLO_PLUGINS_SCHEMA},
+    {.key = "sloPlugins",
+     .kind = DECODE_STRUCT,
+     .offset = BODY(plugins),
+     .schema = &SLO_PLUGINS_SCHEMA},
 };
 static const struct decode_schema BODY_SCHEMA = {
     .fields = BODY_FIELDS,
@@ -369,15 +390,22 @@ static const struct decode_schema BODY_SCHEMA = {
     .check = body_check,
 };
 
-static void take_sli(const struct sli *from, struct slo_sli *to)
+static void take_sli(const struct body *b, const struct sli *from, struct slo_sli *to)
 {
     const struct events *e = from->events != NULL ? from->events : from->raw;
-    to->kind = from->events != NULL ? SLO_SLI_EVENTS
-               : from->raw != NULL  ? SLO_SLI_RAW
-                                    : SLO_SLI_LATENCY;
+    to->kind = from->events != NULL   ? SLO_SLI_EVENTS
+               : from->raw != NULL    ? SLO_SLI_RAW
+               : from->plugin != NULL ? SLO_SLI_PLUGIN
+                                      : SLO_SLI_LATENCY;
     if (e != NULL) {
         to->error = e->error;
         to->total = e->total;
+        return;
+    }
+    if (from->plugin != NULL) {
+        to->error = from->plugin->id;
+        to->options = from->plugin->options;
+        to->service_labels = b->labels; /* not the objective's own: so Sloth has it */
         return;
     }
     to->error = from->latency->metric; /* for its place */
@@ -438,7 +466,9 @@ static err take_slo(struct decode *c, const struct body *b, const struct slo *s,
     def->interval_sli_ms = interval_of(s->interval.sli_ms, s->interval.all_ms);
     def->interval_meta_ms = interval_of(s->interval.meta_ms, s->interval.all_ms);
     def->interval_alert_ms = interval_of(s->interval.alert_ms, s->interval.all_ms);
-    take_sli(&s->sli, &def->sli);
+    take_sli(b, &s->sli, &def->sli);
+    TRY(slo_chain_make(c, &place, ((const struct slo_reader *)c->user)->plugins, &b->plugins,
+                       &s->plugins, &def->chain));
     TRY(slo_merge(c, &b->labels, &s->labels, &def->labels));
     TRY(slo_merge(c, &s->info_labels, &(struct pairs){NULL, 0}, &def->info_labels));
     return take_alerts(c, s->alerting, def);

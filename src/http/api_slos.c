@@ -228,8 +228,9 @@ static void put_alerts(const struct answer *a, const struct slo_view *v)
     bool first = true;
     slo_paces(def, v->period_ms, paces);
     buf_put_str(b, STR(",\"alerts\":["));
+    bool made = slo_chain_has(&def->chain, SLO_PLUGIN_ALERT_RULES);
     for (size_t i = 0; i < SLO_PACES; i += 2) {
-        if ((paces[i].page ? def->page : def->ticket).disabled)
+        if (!made || (paces[i].page ? def->page : def->ticket).disabled)
             continue;
         alert_begin(a, v, def->alert_name, paces[i].page ? STR("page") : STR("ticket"), &first);
         put_pace(b, v, &paces[i]);
@@ -237,7 +238,7 @@ static void put_alerts(const struct answer *a, const struct slo_view *v)
         put_pace(b, v, &paces[i + 1]);
         buf_put_str(b, STR("]}"));
     }
-    for (size_t i = 0; i < def->condition_count; i++) {
+    for (size_t i = 0; made && i < def->condition_count; i++) {
         const struct slo_condition *c = &def->conditions[i];
         char text[DURATION_SIZE_MAX];
         alert_begin(a, v, c->policy, c->severity, &first);

@@ -234,6 +234,8 @@ static void put_queries(const struct slo_def *def, int64_t window_ms, struct slo
         put_threshold(s, window_ms, &out->error);
         out->good = true;
         break;
+    case SLO_SLI_PLUGIN: /* sli_expand.h has made one of the others of it */
+        break;
     }
 }
 
@@ -307,6 +309,18 @@ void slo_query_ratio(const struct slo_def *def, int64_t window_ms, struct buf *o
         buf_put_str(out, STR(")\n"));
     }
     slo_events_fini(&e);
+}
+
+bool slo_query_is_loose(str query)
+{
+    struct arena a;
+    struct expr *e = NULL;
+    bool loose = true;
+    if (parse(query, &a, &e, &(struct diag){.text = ""}) == OK)
+        loose = e->kind == EXPR_BINARY || e->kind == EXPR_UNARY;
+    expr_fini(e);
+    arena_fini(&a);
+    return loose;
 }
 
 /* ---- Checks ---- */
@@ -428,4 +442,67 @@ err slo_query_check(const struct slo_def *def, struct diag *d)
     err e = check_text(def, &s->error, buf_str(&ratio), d, "ratio of errors");
     buf_fini(&ratio);
     return e;
+}
+
+/* ---- MetricsQL ---- */
+
+/* The end of the quoted text that begins at `at`, behind the quote; 0: it has none. */
+static size_t quote_end(str s, size_t at)
+{
+    char quote = s.ptr[at];
+    for (size_t i = at + 1; i < s.len; i++) {
+        if (s.ptr[i] == quote)
+            return i + 1;
+        if (s.ptr[i] == '\\' && quote != '`')
+            i++;
+    }
+    return 0;
+}
+
+/* What is wrong with brackets and quotes, or NULL. */
+static const char *find_open(str s)
+{
+    enum { DEPTH_MAX = 200 };
+    char open[DEPTH_MAX];
+    size_t depth = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        const char *closing = strchr(")]}", s.ptr[i]);
+        if (strchr("\"'`", s.ptr[i]) != NULL) {
+            size_t end = quote_end(s, i);
+            if (end == 0)
+                return "unterminated quoted string";
+            i = end - 1;
+        } else if (strchr("([{", s.ptr[i]) != NULL) {
+            if (depth == DEPTH_MAX)
+                return "brackets are nested too deep";
+            open[depth++] = s.ptr[i];
+        } else if (closing != NULL && (depth == 0 || open[--depth] != "([{"[closing - ")]}"])) {
+            return "a bracket is closed that is not open";
+        }
+    }
+    return depth > 0 ? "a bracket is not closed" : NULL;
+}
+
+static err check_shape(const struct slo_def *def, const struct slo_text *t, struct diag *d,
+                       const char *what)
+{
+    TRY(check_actions(def, t, d, what));
+    if (memchr(t->text.ptr, '\0', t->text.len) != NULL)
+        return fail_at(def, t, d, what, "holds a NUL byte");
+    struct buf text = {0};
+    render(t->text, def->slice_ms, &text);
+    const char *why = find_open(buf_str(&text));
+    buf_fini(&text);
+    return why == NULL ? OK : fail_at(def, t, d, what, why);
+}
+
+err slo_query_check_shape(const struct slo_def *def, struct diag *d)
+{
+    const struct slo_sli *s = &def->sli;
+    if (s->form != SLO_QUERY_WINDOW || (s->kind != SLO_SLI_EVENTS && s->kind != SLO_SLI_RAW))
+        return slo_query_check(def, d);
+    if (s->kind == SLO_SLI_RAW)
+        return check_shape(def, &s->error, d, "error ratio query");
+    TRY(check_shape(def, &s->error, d, "error query"));
+    return check_shape(def, &s->total, d, "total query");
 }

@@ -11,6 +11,13 @@
  *   ERR_INVALID  `d`: "path:line:column: which query, and what is wrong"    ERR_LIMIT  too large */
 MUST_USE err slo_query_check(const struct slo_def *def, struct diag *d);
 
+/* The same of queries that may be MetricsQL: they hold no action but {{.window}}, their brackets
+ * and quotes are closed, and nothing more is known of them. */
+MUST_USE err slo_query_check_shape(const struct slo_def *def, struct diag *d);
+
+/* Does PromQL need parentheses around the query where it becomes an operand? */
+bool slo_query_is_loose(str query);
+
 /* Append the expression that gives the ratio of bad events in the last `window_ms`, byte for byte
  * as Sloth writes it where Sloth knows the kind of SLI. Requires slo_query_check(). */
 void slo_query_ratio(const struct slo_def *def, int64_t window_ms, struct buf *out);

@@ -2,7 +2,8 @@
  * expressions that Sloth generates, so that its dashboards and whatever reads its series work.
  *
  * Of each objective three groups are made: its ratio of errors over all windows, what is known of
- * the objective itself, and alerts on burn rates over two windows each (docs/slo.md). */
+ * the objective itself, and alerts on burn rates over two windows each (docs/slo.md). Plugins
+ * (slo_plugin.h) make them; an objective may name others than the usual ones. */
 #ifndef RULES_SLO_RULES_H
 #define RULES_SLO_RULES_H
 
@@ -26,6 +27,9 @@ struct slo_rules_options {
     struct pairs extra_labels; /* of all recording rules; they win over those of the files */
     bool no_recordings, no_alerts;
     bool not_optimized; /* the whole period is reckoned as other windows are, from raw samples */
+    bool no_default_plugins; /* only those that flags, files and objectives name */
+    bool served;             /* queries must be PromQL, even where plugins do not ask for it */
+    const char *sli_plugins; /* slo_served_read(): where declared SLI plugins are; NULL: none */
 };
 
 /* The length of the objective's window in the rules: that of a rolling one, a month being 30 days.

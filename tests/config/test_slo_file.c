@@ -177,6 +177,100 @@ static void refuse(const char *text, const char *want)
     "  sli:\n    events:\n      error_query: e[{{.window}}]\n      total_query: t[{{.window}}]\n"
 #define QUIET "  alerting:\n    page_alert: {disable: true}\n    ticket_alert: {disable: true}\n"
 
+#define CHAIN(items) SLOTH EVENTS QUIET "  plugins: {chain: [" items "]}\n"
+
+static void test_slo_file__plugin_errors(void **state)
+{
+    (void)state;
+    refuse(CHAIN("{id: my.org/x/v1}"),
+           "f.yml:13:26: field \"id\": no SLO plugin \"my.org/x/v1\": those that come with Sloth");
+    refuse(CHAIN("{priority: 1}"), "f.yml:13:21: id: the plugin's id is required");
+    refuse(CHAIN("{id: sloth.dev/core/noop/v1, priority: high}"), "must be a whole number");
+    refuse(CHAIN("{id: sloth.dev/core/noop/v1, order: 1}"), "no such field");
+    refuse(CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {disableOptimized: perhaps}}"),
+           "field \"disableOptimized\": must be true or false");
+    refuse(CHAIN("{id: sloth.dev/core/sli_rules/v1, config: [1]}"), "f.yml:13:");
+    refuse(CHAIN("{id: sloth.dev/contrib/info_labels/v1}"), "at least one label is required");
+    refuse(CHAIN("{id: sloth.dev/contrib/info_labels/v1, config: {labels: {__name__: a}}}"),
+           "is not a valid label name");
+    refuse(CHAIN("{id: sloth.dev/contrib/rule_intervals/v1, config: {interval: {alert: 1m}}}"),
+           "interval: default is required");
+    refuse(CHAIN("{id: sloth.dev/contrib/error_budget_exhausted_alert/v1, config: {for: soon}}"),
+           "field \"for\"");
+    refuse(SLOTH EVENTS QUIET "  plugins: {overridePrevious: true}\n", "no step would be left");
+    refuse(SLOTH EVENTS QUIET "slo_plugins: {chain: {id: x}}\n",
+           "f.yml:13:22: field \"chain\": must be a list of plugins");
+}
+
+static void read_chain(const char *text, struct arena *a, struct slo_set *set)
+{
+    struct diag d = {.text = ""};
+    arena_init(a, SLO_MEMORY_BYTES);
+    err e = slo_text_read("f.yml", str_bytes(str_from(text)), a, set, &d);
+    if (e != OK)
+        print_error("%s\n", d.text);
+    assert_int_equal(e, OK);
+}
+
+static void has_chain(const struct slo_def *def, const char *messages, bool override)
+{
+    struct buf got = {0};
+    for (size_t i = 0; i < def->chain.count; i++)
+        buf_put_str(&got, def->chain.items[i].debug.text);
+    assert_string_equal(buf_cstr(&got), messages);
+    assert_int_equal(def->chain.override, override);
+    buf_fini(&got);
+}
+
+#define STEP(priority, text)                                                                       \
+    "{id: sloth.dev/core/debug/v1, priority: " #priority ", config: {msg: " #text "}}"
+
+/* By priority, in the order given where that is equal: those of the file first. */
+static void test_slo_file__plugin_chains(void **state)
+{
+    static const char FILE_CHAIN[] =
+        "slo_plugins: {chain: [" STEP(5, e) ", " STEP(-9, a) ", " STEP(0, c) "]}\n";
+    struct arena a;
+    struct slo_set set = {0};
+    struct buf text = {0};
+    (void)state;
+    buf_printf(&text, "%s%s", CHAIN(STEP(5, f) ", " STEP(0, d) ", " STEP(-2, b) ""), FILE_CHAIN);
+    read_chain(buf_cstr(&text), &a, &set);
+    has_chain(&set.defs[0], "abcdef", false);
+    assert_true(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_ALERT_RULES));
+    assert_true(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_DEBUG));
+    assert_false(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_NOOP));
+    arena_fini(&a);
+    buf_reset(&text);
+    buf_printf(&text, "%s%s",
+               SLOTH EVENTS QUIET "  plugins: {override_previous: true, chain: [" STEP(0, x) "]}\n",
+               FILE_CHAIN);
+    read_chain(buf_cstr(&text), &a, &set);
+    has_chain(&set.defs[0], "x", true);
+    assert_false(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_ALERT_RULES));
+    arena_fini(&a);
+    read_chain(SLOTH EVENTS QUIET
+               "slo_plugins: {overridePrevious: true, chain: [" STEP(3, y) "]}\n",
+               &a, &set);
+    has_chain(&set.defs[0], "y", true);
+    arena_fini(&a);
+    buf_fini(&text);
+}
+
+/* Go's JSON: keys in any case, unknown ones left alone. */
+static void test_slo_file__plugin_keys(void **state)
+{
+    struct arena a;
+    struct slo_set set = {0};
+    (void)state;
+    read_chain(
+        CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {DISABLEOPTIMIZED: true, more: 1}}"), &a,
+        &set);
+    assert_true(set.defs[0].chain.items[0].ratio.not_optimized);
+    assert_true(str_eq(set.defs[0].chain.items[0].unknown, STR("more")));
+    arena_fini(&a);
+}
+
 static void test_slo_file__sloth_errors(void **state)
 {
     (void)state;
@@ -189,8 +283,8 @@ static void test_slo_file__sloth_errors(void **state)
     refuse(SLOTH EVENTS "  alerting: {}\n", "alert name is required");
     refuse(SLOTH QUIET, "sli is required");
     refuse(SLOTH "  sli: {}\n" QUIET, "at least one SLI type is required");
-    refuse(SLOTH "  sli: {plugin: {id: x}}\n" QUIET, "f.yml:6:17: field \"plugin\": SLI plugins");
-    refuse(SLOTH EVENTS QUIET "  plugins: {chain: [{id: x}]}\n", "SLO plugins are programs in Go");
+    refuse(SLOTH "  sli: {plugin: {options: {a: b}}}\n" QUIET,
+           "f.yml:6:17: field \"plugin\": id: the plugin's id is required");
     refuse(SLOTH EVENTS "    raw: {error_ratio_query: 'r[{{.window}}]'}\n" QUIET,
            "only one SLI type is allowed");
     refuse(SLOTH "  sli: {events: {error_query: 'e[5m]', total_query: 't[{{.window}}]'}}\n" QUIET,
@@ -203,7 +297,8 @@ static void test_slo_file__sloth_errors(void **state)
         "objective must be > 0 and <= 100");
     refuse("version: prometheus/v1\nservice: -s\nslos:\n- name: n\n  objective: 1\n" EVENTS QUIET,
            "service \"-s\" must start and end with a letter or digit");
-    refuse(SLOTH EVENTS QUIET "  labels: {a-b: c}\n", "\"a-b\" is not a valid label name");
+    refuse(SLOTH EVENTS QUIET "  labels: {__name__: c}\n",
+           "\"__name__\" is not a valid label name");
     refuse(SLOTH "  sli: {latency: {metric: m}}\n" QUIET, "threshold_seconds is required");
     refuse(SLOTH "  sli: {latency: {metric: m_bucket, threshold_seconds: 1}}\n" QUIET,
            "without _bucket");
@@ -307,6 +402,9 @@ int main(void)
         cmocka_unit_test(test_slo_file__kubernetes),
         cmocka_unit_test(test_slo_file__openslo),
         cmocka_unit_test(test_slo_file__sets_of_files),
+        cmocka_unit_test(test_slo_file__plugin_errors),
+        cmocka_unit_test(test_slo_file__plugin_chains),
+        cmocka_unit_test(test_slo_file__plugin_keys),
         cmocka_unit_test(test_slo_file__sloth_errors),
         cmocka_unit_test(test_slo_file__openslo_errors),
         cmocka_unit_test(test_slo_file__openslo_alpha),

@@ -1,6 +1,6 @@
 """Compare the rules Varve makes with those Sloth publishes: `sloth_examples.py VARVE CHECKOUT`, where CHECKOUT is
 a checkout of github.com/slok/sloth. Each examples/NAME.yml is generated and held against examples/_gen/NAME.yml, rule by
-rule: names, labels, annotations, expressions. Examples that need plugins or OpenSLO's v1alpha are named and left out.
+rule: names, labels, annotations, expressions. Examples that need what is not there are named and left out.
 The outputs that Sloth's own test/integration/prometheus expects are compared as well.
 No part of the test suite, which needs no other project's files; needs python3-yaml."""
 import glob

@@ -1,7 +1,7 @@
 """`varve slo generate` against a model of Sloth's generator written from what Sloth publishes (its examples and the
 expected outputs of its own tests): each group, name, label, annotation and expression, numbers digit by digit. Events and
 raw ratios, alerts that are disabled, labels at every place, intervals, the Kubernetes resource, OpenSLO v1alpha, periods
-of 28 and 30 days and catalogs of alert windows."""
+of 28 and 30 days and catalogs of alert windows; SLO plugins and declared SLI plugins."""
 import os
 import subprocess
 
@@ -237,7 +237,79 @@ quiet = {"page": {"disable": True}, "ticket": {"disable": True}}
 same(generated(OPENSLO), model("shop", {"name": "requests-0", "objective": 99.9, "good": "sum(rate(good_total[{{.window}}]))", "total": TOTAL, **quiet}, spec="openslo/v1alpha"), "OpenSLO v1alpha")
 step("the Kubernetes resource, OpenSLO")
 
-for text, words in ((SLOTH.replace("  interval:", "  plugins: {chain: [{id: a/b/v1}]}\n  interval:"), "SLO plugins are programs in Go"),
-                    (SLOTH.replace("sli: {events: {", "sli: {plugin: {id: a/b/v1}, events: {"), "SLI plugins are programs in Go")):
-    check(text != SLOTH and words in generated(text, ok=False), words)
-step("plugins are refused by name")
+# ---- SLO plugins: what they change of the model ----
+FILTER = '{sloth_id="shop-availability", sloth_service="shop", sloth_slo="availability"}'
+SLI_GROUP, META_GROUP, ALERT_GROUP = (f"sloth-slo-{k}-shop-availability" for k in ("sli-recordings", "meta-recordings", "alerts"))
+ONE = SLOTH[:SLOTH.index("- name: quality")]
+
+
+def chained(items, override=False, of_file=False):
+    """ONE with a chain, of the objective or of its file; and its model without plugins."""
+    chain = f"{{overridePrevious: {'true' if override else 'false'}, chain: [{', '.join(items)}]}}"
+    text = ONE + ("slo_plugins: " if of_file else "  plugins: ") + chain + "\n"
+    return text, model("shop", AVAILABILITY, labels={"stage": "live"})
+
+
+def plugin(name, config="", more=""):
+    return f"{{id: sloth.dev/{name}/v1{', config: ' + config if config else ''}{more}}}"
+
+
+def rule_of(groups, group, name):
+    return next(r for r in groups[group][1] if name in (r.get("record"), r.get("alert")))
+
+
+text, want = chained([plugin("core/debug", "{msg: hello}"), plugin("core/noop"), plugin("core/validate", more=", priority: -7")])
+same(generated(text), want, "steps that change nothing")
+text, want = chained([plugin("contrib/info_labels", "{labels: {plug-1: a, stage: b}}")], of_file=True)
+rule_of(want, META_GROUP, "sloth_slo_info")["labels"].update({"plug-1": "a", "stage": "b"})
+same(generated(text), want, "info_labels")
+text, want = chained([plugin("contrib/rule_intervals", "{interval: {default: 2m, alert: 30s}}")])
+same(generated(text), {k: ("30s" if k == ALERT_GROUP else "2m", v[1]) for k, v in want.items()}, "rule_intervals")
+text, want = chained([plugin("contrib/remove_labels", "{preserveLabels: [tier], skipMetrics: ['slo:objective:ratio']}")])
+for group in (SLI_GROUP, META_GROUP):
+    for r in want[group][1]:
+        if r["record"] not in ("slo:objective:ratio", "sloth_slo_info"):
+            r["labels"] = {k: v for k, v in r["labels"].items() if k != "stage"}
+same(generated(text), want, "remove_labels")
+text, want = chained([plugin("contrib/error_budget_exhausted_alert", "{threshold: 0.1, for: 15m, alert_name: Spent, selector_labels: {region: eu}, "
+                                                                     "alert_labels: {severity: page}, annotations: {title: 'no more'}}")])
+want[ALERT_GROUP][1].append({
+    "alert": "Spent", "for": "15m", "labels": {"severity": "page"}, "annotations": {"title": "no more"},
+    "expr": 'slo:period_error_budget_remaining:ratio{region="eu", sloth_id="shop-availability", sloth_service="shop", '
+            'sloth_slo="availability", stage="live", tier="one"} <= 0.1'})
+same(generated(text), want, "error_budget_exhausted_alert")
+put = (lambda q, w: q.replace("{{.window}}", w))
+own = {"stage": "live", "tier": "one", "sloth_id": "shop-availability", "sloth_service": "shop", "sloth_slo": "availability"}
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+text, want = chained([plugin("contrib/sli_total_amount")])
+want["sloth-slo-sli-total-amount-shop-availability"] = (None, [
+    {"record": "slo:sli_total:amount" + w, "expr": put(TOTAL, w), "labels": own} for w in (*WINDOWS, "30d")])
+same(generated(text), want, "sli_total_amount")
+for config, optimized in (("", True), ("{disableOptimized: true}", False)):
+    text, _ = chained([plugin("contrib/denominator_corrected_rules", config)])
+    want = model("shop", AVAILABILITY, labels={"stage": "live"}, optimized=optimized)
+    for w in WINDOWS:
+        rule_of(want, SLI_GROUP, "slo:sli_error:ratio_rate" + w)["expr"] = (
+            f"( slo:numerator_correction:ratio{w}{FILTER} * on() {put(ERRORS, w)} ) / ({put(TOTAL, w)})")
+        want[META_GROUP][1].append({"record": "slo:numerator_correction:ratio" + w, "expr": f"({put(TOTAL, w)})/({put(TOTAL, '30d')})", "labels": own})
+    same(generated(text), want, "denominator_corrected_rules")
+step("each of Sloth's SLO plugins")
+
+text, want = chained([plugin("core/alert_rules"), plugin("core/sli_rules", "{disableOptimized: true}")], override=True, of_file=True)
+want = model("shop", AVAILABILITY, labels={"stage": "live"}, optimized=False)
+same(generated(text), {k: want[k] for k in (SLI_GROUP, ALERT_GROUP)}, "steps of one's own")
+k8s = K8S.replace("  labels: {stage: live}", "  labels: {stage: live}\n  sloPlugins: {chain: [" + plugin("core/noop") + "]}")
+k8s = k8s.replace("    labels: {tier: one}", "    labels: {tier: one}\n    plugins: {overridePrevious: true, chain: [" + plugin("core/alert_rules") + "]}")
+want = {**model("shop", RAW, spec="sloth.slok.dev/v1", labels={"stage": "live"}),
+        ALERT_GROUP: model("shop", AVAILABILITY, spec="sloth.slok.dev/v1", labels={"stage": "live"})[ALERT_GROUP]}
+same(generated(k8s), want, "plugins in the Kubernetes resource")
+METRICSQL = "histogram_share(0.5, sum by (vmrange) (rate(http_bucket[{{.window}}])))"
+text, _ = chained([plugin("contrib/validate_victoria_metrics"), plugin("core/sli_rules")], override=True, of_file=True)
+want = model("shop", {**AVAILABILITY, "errors": METRICSQL}, labels={"stage": "live"})
+same(generated(text.replace(ERRORS, METRICSQL)), {SLI_GROUP: want[SLI_GROUP]}, "MetricsQL")
+for bad, words in ((ONE.replace(ERRORS, METRICSQL), "slo.yml:12:20: error query:"),
+                   (text.replace(ERRORS, METRICSQL + "]"), "slo.yml:12:20: error query: a bracket is closed that is not open"),
+                   (chained(["{id: my.org/own/v1}"])[0], 'slo.yml:20:51: field "id": no SLO plugin "my.org/own/v1"'),
+                   (chained([plugin("core/sli_rules", "{disableOptimized: 7}")])[0], 'field "disableOptimized": must be true or false')):
+    check(words in generated(bad, ok=False), f"{words}: {generated(bad, ok=False)}")
+step("chains: order, override, the Kubernetes resource, MetricsQL, errors with their place")
