@@ -1,4 +1,5 @@
 /* cmd_slo.c -- varve slo: rules out of files of objectives, in the manner of Sloth. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,14 +10,17 @@
 #include "cli/flags.h"
 #include "config/config.h"
 #include "model/labels.h"
+#include "rules/sli_expand.h"
 #include "rules/slo_rules.h"
 
 struct slo_flags {
     const char *input, *out, *windows;
     int64_t period_ms;
-    struct texts labels;
-    bool no_recordings, no_alerts, not_optimized;
+    struct texts labels, sli_plugins, slo_plugins;
+    bool no_recordings, no_alerts, not_optimized, no_default_plugins;
 };
+
+enum { FLAGS_MAX = 16 };
 
 static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
 {
@@ -29,6 +33,18 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
         {"slo-period-windows-path", "path",
          "AlertWindows: a file, a pattern, or a directory of *.yml and *.yaml.", FLAG_TEXT,
          &f->windows, false},
+        {"sli-plugins", "path",
+         "Declared SLI plugins: a file, a pattern, or a directory of *.yml and *.yaml; may be "
+         "repeated.",
+         FLAG_TEXTS, &f->sli_plugins, false},
+        {"plugins-path", "path", "Sloth's name of --sli-plugins; also -p.", FLAG_TEXTS,
+         &f->sli_plugins, false},
+        {"slo-plugins", "json",
+         "An SLO plugin for all objectives, {\"id\": ..., \"config\": {...}, \"priority\": 0}; "
+         "also -s; may be repeated.",
+         FLAG_TEXTS, &f->slo_plugins, false},
+        {"disable-default-slo-plugins", "", "Only SLO plugins that are named.", FLAG_BOOL,
+         &f->no_default_plugins, false},
         {"out", "file", "Where the rules go; also -o. Default: standard output.", FLAG_TEXT,
          &f->out, false},
         {"extra-labels", "name=value", "A label of all recording rules; also -l; may be repeated.",
@@ -41,6 +57,7 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
     };
     enum { OF_GENERATE = 5 }; /* the last ones */
     size_t count = generate ? COUNT_OF(FLAGS) : COUNT_OF(FLAGS) - OF_GENERATE;
+    static_assert(COUNT_OF(FLAGS) <= FLAGS_MAX, "room of the callers");
     memcpy(out, FLAGS, count * sizeof(*FLAGS));
     return count;
 }
@@ -48,68 +65,104 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
 /* Sloth's short flags; the arguments themselves are not changed. */
 static void lengthen(int argc, char **argv)
 {
-    static char input[] = "--input", out[] = "--out", label[] = "--extra-labels";
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "-i") == 0)
-            argv[i] = input;
-        else if (strcmp(argv[i], "-o") == 0)
-            argv[i] = out;
-        else if (strcmp(argv[i], "-l") == 0)
-            argv[i] = label;
-    }
+    static char input[] = "--input", out[] = "--out", label[] = "--extra-labels",
+                path[] = "--plugins-path", plugin[] = "--slo-plugins";
+    static const struct {
+        const char *brief;
+        char *full;
+    } FLAGS[] = {{"-i", input}, {"-o", out}, {"-l", label}, {"-p", path}, {"-s", plugin}};
+    for (int i = 0; i < argc; i++)
+        for (size_t k = 0; k < COUNT_OF(FLAGS); k++)
+            if (strcmp(argv[i], FLAGS[k].brief) == 0)
+                argv[i] = FLAGS[k].full;
 }
 
-/* Files of AlertWindows: in a directory, of a pattern, or one. */
-static err find_windows(const char *path, struct arena *a, struct texts *yml, struct texts *yaml,
-                        struct diag *d)
+struct files {
+    struct texts list;
+    size_t room;
+};
+
+static err add_found(struct files *to, str pattern, struct arena *a)
 {
-    struct stat s;
-    if (path[0] == '\0')
-        return OK;
-    if (stat(path, &s) != 0 || !S_ISDIR(s.st_mode)) {
-        TRY(config_glob(str_from(path), a, yml));
-    } else {
-        struct buf pattern = {0};
-        buf_printf(&pattern, "%s/*.yml", path);
-        err e = config_glob(buf_str(&pattern), a, yml);
-        buf_reset(&pattern);
-        buf_printf(&pattern, "%s/*.yaml", path);
-        if (e == OK)
-            e = config_glob(buf_str(&pattern), a, yaml);
-        buf_fini(&pattern);
-        TRY(e);
+    struct texts found = {0};
+    TRY(config_glob(pattern, a, &found));
+    size_t count = to->list.count + found.count;
+    if (count > to->room) {
+        str *more = arena_grow(a, to->list.items, to->list.count, count * 2, sizeof(*more));
+        if (more == NULL)
+            return ERR_LIMIT;
+        to->list.items = more;
+        to->room = count * 2;
     }
-    if (yml->count + yaml->count == 0)
-        return diag_set(d, ERR_NOTFOUND, "flag --slo-period-windows-path: %s: no such file", path);
+    for (size_t i = 0; i < found.count; i++)
+        to->list.items[to->list.count++] = found.items[i];
     return OK;
 }
 
-static void add_texts(struct texts *to, const struct texts *from)
+/* Files of a pattern, or one; with `flag` set also those of a directory. */
+static err find(struct files *to, str path, const char *flag, struct arena *a, struct diag *d)
 {
-    for (size_t i = 0; i < from->count; i++)
-        to->items[to->count++] = from->items[i];
+    static const char *const ENDS[] = {"/*.yml", "/*.yaml"};
+    struct stat s;
+    size_t before = to->list.count;
+    err e = OK;
+    if (flag == NULL || stat(path.ptr, &s) != 0 || !S_ISDIR(s.st_mode))
+        e = add_found(to, path, a);
+    else
+        for (size_t i = 0; i < COUNT_OF(ENDS) && e == OK; i++) {
+            struct buf pattern = {0};
+            buf_printf(&pattern, STR_FMT "%s", STR_ARG(path), ENDS[i]);
+            e = add_found(to, buf_str(&pattern), a);
+            buf_fini(&pattern);
+        }
+    if (e != OK || to->list.count > before)
+        return e;
+    return diag_set(d, ERR_NOTFOUND, "%s%s%s" STR_FMT ": no such file", flag != NULL ? "flag " : "",
+                    flag != NULL ? flag : "", flag != NULL ? ": " : "", STR_ARG(path));
 }
 
-/* Files named by -i, a pattern, by arguments, and those of AlertWindows. */
+/* Files named by -i, a pattern, by arguments, and those of AlertWindows and plugins. */
 static err find_files(const struct slo_flags *f, char *const *rest, int count, struct arena *a,
                       struct texts *out, struct diag *d)
 {
-    struct texts named = {0}, yml = {0}, yaml = {0};
+    struct files all = {0};
     if (f->input[0] != '\0')
-        TRY(config_glob(str_from(f->input), a, &named));
-    if (f->input[0] != '\0' && named.count == 0)
-        return diag_set(d, ERR_NOTFOUND, "%s: no such file", f->input);
-    if (named.count + (size_t)count == 0)
+        TRY(find(&all, str_from(f->input), NULL, a, d));
+    if (all.list.count + (size_t)count == 0)
         return diag_set(d, ERR_INVALID, "no file given: try --help");
-    TRY(find_windows(f->windows, a, &yml, &yaml, d));
-    out->items = ARENA_ARRAY(a, str, named.count + (size_t)count + yml.count + yaml.count);
+    str *items = ARENA_ARRAY(a, str, all.list.count + (size_t)count);
+    if (items == NULL)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < all.list.count; i++)
+        items[i] = all.list.items[i];
+    for (int i = 0; i < count; i++)
+        items[all.list.count++] = str_from(rest[i]);
+    all.list.items = items;
+    all.room = all.list.count;
+    if (f->windows[0] != '\0')
+        TRY(find(&all, str_from(f->windows), "--slo-period-windows-path", a, d));
+    for (size_t i = 0; i < f->sli_plugins.count; i++)
+        TRY(find(&all, f->sli_plugins.items[i], "--sli-plugins", a, d));
+    *out = all.list;
+    return OK;
+}
+
+/* SLO plugins of the command line. */
+static err read_plugins(const struct texts *texts, struct arena *a, struct slo_plugin_list *out,
+                        struct diag *d)
+{
+    struct decode c = {.path = "flag --slo-plugins", .arena = a, .d = d};
+    out->items = ARENA_ARRAY(a, struct slo_plugin, texts->count + 1);
     if (out->items == NULL)
         return ERR_LIMIT;
-    add_texts(out, &named);
-    for (int i = 0; i < count; i++)
-        out->items[out->count++] = str_from(rest[i]);
-    add_texts(out, &yml);
-    add_texts(out, &yaml);
+    for (size_t i = 0; i < texts->count; i++) {
+        struct diag why = {.text = ""};
+        struct yaml *n = NULL;
+        err e = yaml_parse(str_bytes(texts->items[i]), a, &n, &why);
+        if (e != OK)
+            return diag_set(d, e, "flag --slo-plugins:%s", why.text);
+        TRY(slo_plugin_read(&c, n, &out->items[out->count++]));
+    }
     return OK;
 }
 
@@ -178,13 +231,19 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
                                   .generated_by_tool = true,
                                   .no_recordings = f->no_recordings,
                                   .no_alerts = f->no_alerts,
-                                  .not_optimized = f->not_optimized};
+                                  .not_optimized = f->not_optimized,
+                                  .no_default_plugins = f->no_default_plugins};
+    struct slo_plugin_list plugins = {0};
     arena_init(&a, SLO_MEMORY_BYTES);
     err e = read_labels(&f->labels, &a, &o.extra_labels, d);
     if (e == OK)
         e = find_files(f, rest, count, &a, &files, d);
     if (e == OK)
-        e = slo_files_read(files.items, files.count, &a, &set, d);
+        e = read_plugins(&f->slo_plugins, &a, &plugins, d);
+    if (e == OK)
+        e = slo_files_read_with(files.items, files.count, &plugins, &a, &set, d);
+    if (e == OK)
+        e = sli_expand(&set, &a, d);
     if (e == OK && !slo_period_known(&set, f->period_ms))
         e = diag_set(d, ERR_INVALID,
                      "flag --default-slo-period: must be 28d, 30d or a period with AlertWindows");
@@ -205,12 +264,14 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
 
 static int run_command(const char *name, bool to_generate, int argc, char **argv)
 {
-    struct flag flags[9];
+    struct flag flags[FLAGS_MAX];
     struct slo_flags f = {.input = "", .out = "", .windows = "", .period_ms = 30 * SLO_DAY_MS};
     struct diag d = {.text = ""};
     int count = 0;
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
-    f.labels.items = mem_zalloc((size_t)argc + 1, sizeof(str));
+    struct texts *const lists[] = {&f.labels, &f.sli_plugins, &f.slo_plugins};
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        lists[i]->items = mem_zalloc((size_t)argc + 1, sizeof(str));
     size_t flag_count = flag_table(&f, to_generate, flags);
     lengthen(argc, argv);
     err e = flags_parse(flags, flag_count, argc, argv, rest, &count, &d);
@@ -224,7 +285,8 @@ static int run_command(const char *name, bool to_generate, int argc, char **argv
     if (e != OK && !help)
         (void)fprintf(stderr, "varve slo %s: error: %s\n", name,
                       d.text[0] != '\0' ? d.text : err_name(e));
-    mem_free(f.labels.items);
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        mem_free(lists[i]->items);
     mem_free(rest);
     return e == OK || help ? 0 : 1;
 }

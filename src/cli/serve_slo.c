@@ -2,8 +2,10 @@
 #include "cli/serve_slo.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/commands.h"
 #include "http/rule_watch.h"
 #include "rules/slo_engine.h"
@@ -12,6 +14,7 @@ static struct {
     struct api *api;
     struct query_watch watch; /* of objectives' queries */
     const struct slo_serve_flags *flags;
+    struct buf files;           /* patterns of all that is read: objectives and plugins */
     struct slo_served *waiting; /* taken before the store was open */
     struct mutex lock;          /* guards the two below; a leaf */
     struct slo_served *fresh;   /* being loaded */
@@ -20,8 +23,10 @@ static struct {
 
 struct slo_serve_flags slo_serve_defaults(void)
 {
-    return (struct slo_serve_flags){
-        .files = "", .period_ms = 30 * SLO_DAY_MS, .delay_ms = SLO_DELAY_MS_DEFAULT};
+    return (struct slo_serve_flags){.files = "",
+                                    .sli_plugins = "",
+                                    .period_ms = 30 * SLO_DAY_MS,
+                                    .delay_ms = SLO_DELAY_MS_DEFAULT};
 }
 
 size_t slo_serve_flag_table(struct slo_serve_flags *f, struct flag *out)
@@ -30,6 +35,9 @@ size_t slo_serve_flag_table(struct slo_serve_flags *f, struct flag *out)
         {"slo.files", "patterns",
          "Files of service level objectives (Sloth, OpenSLO); patterns with commas.", FLAG_TEXT,
          &f->files, false},
+        {"slo.sli-plugins", "paths",
+         "Declared SLI plugins: directories of *.yml and *.yaml, files or patterns, with commas.",
+         FLAG_TEXT, &f->sli_plugins, false},
         {"slo.default-period", "duration",
          "The window of objectives that say none: 28d, 30d or one that has alert windows.",
          FLAG_DURATION, &f->period_ms, false},
@@ -46,16 +54,29 @@ static err prepare(void *arg, struct config *fresh, void **prepared, struct diag
 {
     (void)arg;
     (void)fresh;
-    const struct slo_rules_options o = {.period_ms = own.flags->period_ms,
-                                        .version = varve_version(),
-                                        .served = true};
+    const struct slo_rules_options o = {
+        .period_ms = own.flags->period_ms, .version = varve_version(), .served = true};
     struct slo_served *set = NULL;
-    TRY(slo_served_read(own.flags->files, &o, &set, d));
+    TRY(slo_served_read(buf_cstr(&own.files), &o, &set, d));
     *prepared = set;
     mutex_lock(&own.lock);
     own.fresh = set;
     mutex_unlock(&own.lock);
     return OK;
+}
+
+static void log_warnings(const struct slo_served *set)
+{
+    struct buf lines = {0};
+    slo_rules_warnings(&set->set, &set->rules, &lines);
+    const char *at = (const char *)lines.ptr, *end = at + lines.len;
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((stop != NULL ? stop : end) - at);
+        log_warn("objective", LOG_STR("warning", ((str){at, n})));
+        at += n + 1;
+    }
+    buf_fini(&lines);
 }
 
 static void commit(void *arg, struct config *fresh, void *prepared)
@@ -69,6 +90,7 @@ static void commit(void *arg, struct config *fresh, void *prepared)
     own.fresh = NULL;
     mutex_unlock(&own.lock);
     log_info("objectives in force", LOG_INT("count", (int64_t)set->set.count));
+    log_warnings(set);
     if (own.api->slos != NULL) {
         slo_engine_set(own.api->slos, set);
         return;
@@ -101,11 +123,33 @@ err serve_slo_rules(void *arg, struct config *c, struct arena *a, struct rule_fi
     return e;
 }
 
+/* Patterns of what is read; of a directory all *.yml and *.yaml. */
+static void put_patterns(const char *paths, struct buf *out)
+{
+    while (*paths != '\0') {
+        struct stat s;
+        size_t n = strcspn(paths, ",");
+        char *path = mem_zalloc(n + 1, 1);
+        memcpy(path, paths, n);
+        if (out->len > 0 && n > 0)
+            buf_put_u8(out, ',');
+        if (n > 0 && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+            buf_printf(out, "%s/*.yml,%s/*.yaml", path, path);
+        else
+            buf_put_str(out, str_from(path));
+        mem_free(path);
+        paths += n + (paths[n] == ',');
+    }
+}
+
 err serve_slo_open(struct config_reloader *r, struct api *api, const struct slo_serve_flags *f,
                    struct diag *d)
 {
+    buf_reset(&own.files);
+    buf_put_str(&own.files, str_from(f->files));
+    put_patterns(f->sli_plugins, &own.files);
     struct config_subscriber part = {.name = "objectives",
-                                     .files = f->files,
+                                     .files = buf_cstr(&own.files),
                                      .prepare = prepare,
                                      .commit = commit,
                                      .discard = discard};
@@ -146,6 +190,6 @@ void serve_slo_close(void)
     own.api->slos = NULL;
     slo_served_drop(own.waiting);
     slo_served_drop(own.current);
-    own.waiting = own.current = NULL;
+    own.waiting = own.current = NULL; /* own.files stays: the reloader closes later */
     mutex_fini(&own.lock);
 }

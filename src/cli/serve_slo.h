@@ -9,7 +9,7 @@
 #include "http/api.h"
 
 struct slo_serve_flags {
-    const char *files;
+    const char *files, *sli_plugins;
     int64_t period_ms, delay_ms;
 };
 

@@ -278,6 +278,32 @@ err slo_window_fill(struct decode *c, const struct yaml *n, str duration, bool c
 
 /* ---- Files ---- */
 
+static err read_sli_plugin(struct decode *c, const struct yaml *doc)
+{
+    struct slo_reader *r = c->user;
+    struct sli_plugins *all = &r->sli_plugins;
+    struct sli_plugin p;
+    TRY(sli_plugin_read(c, doc, &p));
+    const struct sli_plugin *other = sli_plugin_find(all, p.id);
+    if (other != NULL)
+        return decode_fail(c, doc, "SLI plugin \"" STR_FMT "\" is there already: " STR_FMT ":%u:%u",
+                           (int)MIN(p.id.len, 80), p.id.ptr, STR_ARG(other->path), other->line,
+                           other->column);
+    if (all->count == SLI_PLUGINS_MAX)
+        return diag_set(c->d, ERR_LIMIT, "%s:%u:%u: more than %d SLI plugins", c->path, doc->line,
+                        doc->column, SLI_PLUGINS_MAX);
+    if (all->count == r->sli_plugin_room) {
+        size_t room = r->sli_plugin_room == 0 ? 16 : r->sli_plugin_room * 2;
+        struct sli_plugin *more = arena_grow(r->arena, all->items, all->count, room, sizeof(*more));
+        if (more == NULL)
+            return diag_set(c->d, ERR_LIMIT, "%s: too large", c->path);
+        all->items = more;
+        r->sli_plugin_room = room;
+    }
+    all->items[all->count++] = p;
+    return OK;
+}
+
 static err read_document(struct decode *c, const struct yaml *doc)
 {
     const struct yaml *version = doc->type == YAML_MAP ? yaml_get(doc, STR("version")) : NULL;
@@ -289,6 +315,8 @@ static err read_document(struct decode *c, const struct yaml *doc)
     }
     if (version != NULL && str_eq(version->text, STR("prometheus/v1")))
         return sloth_read(c, doc);
+    if (version != NULL && str_eq(version->text, STR(SLI_PLUGIN_VERSION)))
+        return read_sli_plugin(c, doc);
     const struct yaml *kind = doc->type == YAML_MAP ? yaml_get(doc, STR("kind")) : NULL;
     if (api != NULL && str_eq(api->text, STR("sloth.slok.dev/v1")) && kind != NULL &&
         str_eq(kind->text, STR("AlertWindows")))
@@ -356,7 +384,7 @@ static err finish(struct slo_reader *r, struct slo_set *out)
                                 r->defs[k].column);
     if (arena_exceeded(r->arena))
         return diag_set(r->d, ERR_LIMIT, "files of objectives: too large");
-    *out = (struct slo_set){r->defs, r->def_count, r->catalog};
+    *out = (struct slo_set){r->defs, r->def_count, r->catalog, r->sli_plugins};
     return OK;
 }
 

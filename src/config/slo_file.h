@@ -2,6 +2,8 @@
  * Kubernetes resource PrometheusServiceLevel, OpenSLO v1 and v1alpha. docs/slo.md says what is
  * understood.
  *
+ * Declared SLI plugins and AlertWindows may stand among them.
+ *
  * Files are read together: an OpenSLO SLO may name an SLI or an AlertPolicy of another file. What
  * PromQL a query may hold is known above (rules/slo_rules.h). A set is immutable. */
 #ifndef CONFIG_SLO_FILE_H
@@ -14,6 +16,7 @@
 #include "base/err.h"
 #include "base/texts.h"
 #include "base/zone.h"
+#include "config/sli_plugin.h"
 #include "config/slo_plugins.h"
 
 enum {
@@ -33,17 +36,12 @@ enum slo_format {
     SLO_FORMAT_OPENSLO_ALPHA,
 };
 
-struct slo_text { /* a value; line 0: not given */
-    str text;
-    unsigned line, column; /* from 1 */
-};
-
 enum slo_sli_kind {
     SLO_SLI_EVENTS,    /* so many events, so many of them bad */
     SLO_SLI_RAW,       /* the ratio of bad ones, ready made */
     SLO_SLI_LATENCY,   /* bad: observations of a histogram above a threshold */
     SLO_SLI_THRESHOLD, /* bad: time in which a value is on the wrong side */
-    SLO_SLI_PLUGIN,    /* what a declared plugin makes of options (config/sli_plugin.h) */
+    SLO_SLI_PLUGIN,    /* what a declared plugin makes of options: rules/sli_expand.h */
 };
 
 /* What a query of OpenSLO gives, when it does not hold {{.window}} itself. */
@@ -122,13 +120,15 @@ struct slo_def {
     size_t condition_count;
     int64_t interval_sli_ms, interval_meta_ms, interval_alert_ms; /* of the groups; 0: global's */
     const struct slo_catalog *catalog;                            /* of the set; NULL: empty */
-    struct slo_chain chain; /* of the plugins that make its rules */
+    struct slo_chain chain;  /* of the plugins that make its rules */
+    struct slo_text ignored; /* a key that Sloth leaves out, so that it is left out here */
 };
 
 struct slo_set {
     struct slo_def *defs; /* in the order of files and of what they hold */
     size_t count;
     const struct slo_catalog *catalog;
+    struct sli_plugins sli_plugins; /* declared in the files */
 };
 
 /* Read files together; all of the result is in `a`.

@@ -15,6 +15,9 @@ struct slo_reader { /* decode.user: a set being read */
     struct slo_object *objects; /* of OpenSLO, in the order of the files */
     size_t object_count, object_room;
     struct slo_catalog *catalog;
+    bool kubernetes; /* Sloth's resource is being read, else its file */
+    struct sli_plugins sli_plugins;
+    size_t sli_plugin_room;
     const struct slo_plugin_list *plugins; /* of all objectives; NULL: none */
 };
 

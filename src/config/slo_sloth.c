@@ -176,6 +176,7 @@ struct alerting {
     str name;
     struct pairs labels, annotations;
     struct slo_alert page, ticket;
+    struct slo_text foreign; /* a key of theirs in the spelling of the other format */
 };
 
 #define ALERT(name)    offsetof(struct slo_alert, name)
@@ -198,6 +199,24 @@ static const struct decode_schema ALERT_SCHEMA = {
     .check = alert_check,
 };
 
+/* Sloth leaves out `page_alert` of the Kubernetes resource and `pageAlert` of its own files, as it
+ * does any key that it does not know: the rules would be others if they were read. */
+static err read_alert(struct decode *c, const struct yaml *n, void *place)
+{
+    const struct slo_reader *r = c->user;
+    struct alerting *a = place;
+    struct slo_alert alert;
+    bool snake = memchr(n->key.ptr, '_', n->key.len) != NULL;
+    TRY(decode_struct(c, &ALERT_SCHEMA, n, &alert));
+    if (snake == r->kubernetes)
+        a->foreign = (struct slo_text){arena_str(c->arena, n->key), n->key_line, n->key_column};
+    else if (n->key.ptr[0] == 'p')
+        a->page = alert;
+    else
+        a->ticket = alert;
+    return OK;
+}
+
 static err alerting_check(struct decode *c, const struct yaml *n, const void *s)
 {
     const struct alerting *a = s;
@@ -210,16 +229,10 @@ static const struct decode_field ALERTING_FIELDS[] = {
     {.key = "name", .kind = DECODE_TEXT, .offset = ALERTING(name)},
     {.key = "labels", .kind = DECODE_PAIRS, .offset = ALERTING(labels)},
     {.key = "annotations", .kind = DECODE_PAIRS, .offset = ALERTING(annotations)},
-    {.key = "page_alert", .kind = DECODE_STRUCT, .offset = ALERTING(page), .schema = &ALERT_SCHEMA},
-    {.key = "pageAlert", .kind = DECODE_STRUCT, .offset = ALERTING(page), .schema = &ALERT_SCHEMA},
-    {.key = "ticket_alert",
-     .kind = DECODE_STRUCT,
-     .offset = ALERTING(ticket),
-     .schema = &ALERT_SCHEMA},
-    {.key = "ticketAlert",
-     .kind = DECODE_STRUCT,
-     .offset = ALERTING(ticket),
-     .schema = &ALERT_SCHEMA},
+    {.key = "page_alert", .kind = DECODE_CUSTOM, .custom = read_alert},
+    {.key = "pageAlert", .kind = DECODE_CUSTOM, .custom = read_alert},
+    {.key = "ticket_alert", .kind = DECODE_CUSTOM, .custom = read_alert},
+    {.key = "ticketAlert", .kind = DECODE_CUSTOM, .custom = read_alert},
 };
 static const struct decode_schema ALERTING_SCHEMA = {
     .fields = ALERTING_FIELDS,
@@ -418,6 +431,7 @@ static void take_sli(const struct body *b, const struct sli *from, struct slo_sl
 static err take_alerts(struct decode *c, const struct alerting *from, struct slo_def *to)
 {
     to->alert_name = from->name;
+    to->ignored = from->foreign;
     to->page.disabled = from->page.disabled;
     to->ticket.disabled = from->ticket.disabled;
     TRY(slo_merge(c, &from->labels, &from->page.labels, &to->page.labels));
@@ -485,6 +499,7 @@ static err take_body(struct decode *c, const struct body *b, enum slo_format for
 err sloth_read(struct decode *c, const struct yaml *doc)
 {
     struct body b;
+    ((struct slo_reader *)c->user)->kubernetes = false;
     TRY(decode_struct(c, &BODY_SCHEMA, doc, &b));
     return take_body(c, &b, SLO_FORMAT_SLOTH);
 }
@@ -524,6 +539,7 @@ static const struct decode_schema RESOURCE_SCHEMA = {
 err sloth_k8s_read(struct decode *c, const struct yaml *doc)
 {
     struct resource r;
+    ((struct slo_reader *)c->user)->kubernetes = true;
     TRY(decode_struct(c, &RESOURCE_SCHEMA, doc, &r));
     if (!str_eq(r.kind, STR("PrometheusServiceLevel")))
         return decode_fail(c, doc, "kind must be PrometheusServiceLevel");

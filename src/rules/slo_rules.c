@@ -208,6 +208,13 @@ void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_option
         const struct slo_def *def = &set->defs[i];
         struct slo_pace paces[SLO_PACES];
         warn_plugins(def, out);
+        if (def->ignored.line > 0)
+            buf_printf(out,
+                       STR_FMT ":%u:%u: SLO \"" STR_FMT "\": \"" STR_FMT
+                               "\" is left out, as Sloth leaves it out: a file has page_alert and "
+                               "ticket_alert, the Kubernetes resource pageAlert and ticketAlert\n",
+                       STR_ARG(def->path), def->ignored.line, def->ignored.column, STR_ARG(def->id),
+                       STR_ARG(def->ignored.text));
         if (!slo_chain_has(&def->chain, SLO_PLUGIN_ALERT_RULES))
             continue;
         slo_paces(def, slo_period_ms(def, o->period_ms), paces);

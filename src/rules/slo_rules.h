@@ -29,7 +29,6 @@ struct slo_rules_options {
     bool not_optimized; /* the whole period is reckoned as other windows are, from raw samples */
     bool no_default_plugins; /* only those that flags, files and objectives name */
     bool served;             /* queries must be PromQL, even where plugins do not ask for it */
-    const char *sli_plugins; /* slo_served_read(): where declared SLI plugins are; NULL: none */
 };
 
 /* The length of the objective's window in the rules: that of a rolling one, a month being 30 days.
@@ -46,7 +45,8 @@ void slo_paces(const struct slo_def *def, int64_t period_ms, struct slo_pace out
 /* 1 - objective, as a ratio. */
 double slo_error_budget(const struct slo_def *def);
 
-/* Check queries and make the groups; all of it is in `a`.
+/* Check queries and make the groups; all of it is in `a`. SLI plugins have been expanded
+ * (sli_expand.h).
  *   ERR_INVALID  a query is not PromQL; `d`: "path:line:column: why"     ERR_LIMIT  too large */
 MUST_USE err slo_rules_make(const struct slo_set *set, const struct slo_rules_options *o,
                             struct arena *a, struct rule_group_def **out, size_t *count,

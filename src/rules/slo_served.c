@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "rules/sli_expand.h"
 #include "rules/slo_engine.h"
 
 struct slo_budget_options slo_served_budget(const struct slo_def *def, int64_t period_ms)
@@ -82,6 +83,8 @@ err slo_served_read(const char *patterns, const struct slo_rules_options *o,
     err e = read_patterns(patterns, &s->arena, &files, d);
     if (e == OK)
         e = slo_files_read(files.items, files.count, &s->arena, &s->set, d);
+    if (e == OK)
+        e = sli_expand(&s->set, &s->arena, d);
     if (e == OK && !slo_period_known(&s->set, o->period_ms))
         e = diag_set(d, ERR_INVALID,
                      "flag --slo.default-period: must be 28d, 30d or a period with AlertWindows");
@@ -125,7 +128,7 @@ err slo_served_rules(const struct slo_served *s, struct arena *a, struct rule_fi
         for (end = i + 1; end < s->set.count; end++)
             if (!str_eq(s->set.defs[end].path, first->path))
                 break;
-        struct slo_set part = {first, end - i, s->set.catalog};
+        struct slo_set part = {.defs = first, .count = end - i, .catalog = s->set.catalog};
         struct rule_file *f = &files[used++];
         f->path = arena_str(a, first->path);
         if (f->path.ptr == NULL)

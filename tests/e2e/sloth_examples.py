@@ -12,6 +12,7 @@ import sys
 import yaml
 
 varve, checkout = sys.argv[1:3]
+PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/sli-plugins")  # Sloth's example is declared there
 OURS = {"cmd", "sloth_version"}  # set by who generated
 same = different = refused = 0
 
@@ -32,7 +33,7 @@ def normal(rule):
 def compare(name, argv, text):
     """Generate with `argv` and hold that against the published `text`."""
     global same, different, refused
-    made = subprocess.run([varve, "slo", "generate", *argv], capture_output=True, text=True)
+    made = subprocess.run([varve, "slo", "generate", "--sli-plugins", PLUGINS, *argv], capture_output=True, text=True)
     if made.returncode != 0:
         refused += 1
         print(f"{name}: left out: {made.stderr.strip()}")

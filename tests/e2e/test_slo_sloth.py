@@ -1,7 +1,7 @@
 """`varve slo generate` against a model of Sloth's generator written from what Sloth publishes (its examples and the
 expected outputs of its own tests): each group, name, label, annotation and expression, numbers digit by digit. Events and
 raw ratios, alerts that are disabled, labels at every place, intervals, the Kubernetes resource, OpenSLO v1alpha, periods
-of 28 and 30 days and catalogs of alert windows; SLO plugins and declared SLI plugins."""
+of 28 and 30 days and catalogs of alert windows; SLO plugins and their chains."""
 import os
 import subprocess
 
@@ -233,6 +233,10 @@ spec:
     target: 0.999
   timeWindows: [{{count: 30, unit: Day}}]
 """
+for text, key in ((K8S, "pageAlert"), (SLOTH, "page_alert")):  # a key of the other spelling is none of Sloth's
+    other = "page_alert" if key == "pageAlert" else "pageAlert"
+    kept = {n: [r["labels"].get("severity") for r in g] for n, (_, g) in generated(text.replace(key + ": {labels", other + ": {labels")).items()}
+    equal(kept["sloth-slo-alerts-shop-availability"], [None, "warning"], other)
 quiet = {"page": {"disable": True}, "ticket": {"disable": True}}
 same(generated(OPENSLO), model("shop", {"name": "requests-0", "objective": 99.9, "good": "sum(rate(good_total[{{.window}}]))", "total": TOTAL, **quiet}, spec="openslo/v1alpha"), "OpenSLO v1alpha")
 step("the Kubernetes resource, OpenSLO")
