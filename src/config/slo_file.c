@@ -332,7 +332,8 @@ static err read_document(struct decode *c, const struct yaml *doc)
                        : api != NULL   ? api
                                        : doc,
                        "not a file of objectives: expected \"version: prometheus/v1\", "
-                       "\"apiVersion: sloth.slok.dev/v1\" or \"apiVersion: openslo/v1\"");
+                       "\"apiVersion: sloth.slok.dev/v1\" or \"apiVersion: openslo/v1\" (or, of "
+                       "a plugin, \"version: " SLI_PLUGIN_VERSION "\")");
 }
 
 static err read_text(struct slo_reader *r, const char *path, slice text)

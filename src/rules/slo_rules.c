@@ -184,6 +184,25 @@ static void warn(const struct slo_def *def, double burn_rate, const char *what, 
                ratio);
 }
 
+/* Alerts and books look for the objective by these. */
+static void warn_labels(const struct slo_def *def, const struct slo_rules_options *o,
+                        struct buf *out)
+{
+    const struct pairs *lists[] = {&def->labels, &o->extra_labels};
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            str name = lists[i]->items[k].name;
+            if (str_eq(name, STR("sloth_id")) || str_eq(name, STR("sloth_service")) ||
+                str_eq(name, STR("sloth_slo")))
+                buf_printf(out,
+                           STR_FMT ":%u:%u: SLO \"" STR_FMT "\": label \"" STR_FMT
+                                   "\" takes the place of the objective's own: its alerts and "
+                                   "burn rates find nothing\n",
+                           STR_ARG(def->path), def->line, def->column, STR_ARG(def->id),
+                           STR_ARG(name));
+        }
+}
+
 static void warn_plugins(const struct slo_def *def, struct buf *out)
 {
     for (size_t i = 0; i < def->chain.count; i++) {
@@ -207,6 +226,7 @@ void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_option
     for (size_t i = 0; i < set->count; i++) {
         const struct slo_def *def = &set->defs[i];
         struct slo_pace paces[SLO_PACES];
+        warn_labels(def, o, out);
         warn_plugins(def, out);
         if (def->ignored.line > 0)
             buf_printf(out,

@@ -1,10 +1,11 @@
-/* fuzz_slo.c -- files of objectives: whatever is accepted becomes rules that read back as YAML, and
- * periods in which the present lies. */
+/* fuzz_slo.c -- files of objectives and their plugins: whatever is accepted becomes rules that read
+ * back as YAML, and periods in which the present lies. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "query/parser.h"
 #include "rules/rule_check.h"
+#include "rules/sli_expand.h"
 #include "rules/slo_budget.h"
 #include "rules/slo_query.h"
 #include "rules/slo_rules.h"
@@ -54,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t count;
     struct diag d = {.text = ""};
     arena_init(&a, 64 << 20);
-    if (slo_text_read("f", (slice){data, size}, &a, &set, &d) == OK) {
+    if (slo_text_read("f", (slice){data, size}, &a, &set, &d) == OK &&
+        sli_expand(&set, &a, &d) == OK) {
         for (size_t i = 0; i < set.count; i++)
             check_def(&set.defs[i]);
         if (slo_rules_make(&set, &OPTIONS, &a, &groups, &count, &d) == OK)

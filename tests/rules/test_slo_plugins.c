@@ -374,19 +374,42 @@ static void test_slo_plugins__unchecked(void **state)
     refuse(METRICS("f(x[{{.window}}]") ALONE(CORE("validate")), &served, "error query:");
 }
 
-static void test_slo_plugins__warnings(void **state)
+static void warns(const char *text, const struct slo_rules_options *o, const char *want)
 {
-    struct slo_rules_options o = options();
     struct buf warnings = {0};
     struct made m;
-    (void)state;
-    make(SLO EVENTS CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {optimized: true}}"), &m);
-    slo_rules_warnings(&m.set, &o, &warnings);
-    assert_non_null(
-        strstr(buf_cstr(&warnings),
-               "f.yml:10:26: plugin \"sloth.dev/core/sli_rules/v1\" knows no \"optimized\""));
+    make(text, &m);
+    slo_rules_warnings(&m.set, o, &warnings);
+    if (strcmp(buf_cstr(&warnings), want) != 0)
+        print_error("got: %s\n", buf_cstr(&warnings));
+    assert_string_equal(buf_cstr(&warnings), want);
     buf_fini(&warnings);
     arena_fini(&m.arena);
+}
+
+static void test_slo_plugins__warnings(void **state)
+{
+    struct pair extra = {STR("sloth_slo"), STR("x")};
+    struct slo_rules_options o = options();
+    (void)state;
+    warns(SLO EVENTS, &o, "");
+    warns(SLO EVENTS CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {optimized: true}}"), &o,
+          "f.yml:10:26: plugin \"sloth.dev/core/sli_rules/v1\" knows no \"optimized\": it is left "
+          "alone\n");
+    o.extra_labels = (struct pairs){&extra, 1};
+    warns(SLO EVENTS, &o,
+          "f.yml:5:3: SLO \"shop-a\": label \"sloth_slo\" takes the place of the objective's own: "
+          "its alerts and burn rates find nothing\n");
+    o = options();
+    warns("version: prometheus/v1\nservice: s\nslos:\n- name: a\n  objective: 80\n  alerting: "
+          "{name: A}\n" EVENTS ALONE(CORE("sli_rules")),
+          &o, ""); /* no alert that could not fire */
+    warns("version: prometheus/v1\nservice: s\nslos:\n- name: a\n  objective: 99\n  alerting: "
+          "{name: A, "
+          "pageAlert: {disable: true}}\n" EVENTS,
+          &o,
+          "f.yml:6:23: SLO \"s-a\": \"pageAlert\" is left out, as Sloth leaves it out: a file has "
+          "page_alert and ticket_alert, the Kubernetes resource pageAlert and ticketAlert\n");
 }
 
 int main(void)
