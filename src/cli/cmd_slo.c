@@ -8,13 +8,14 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/slo_tree.h"
 #include "config/config.h"
 #include "model/labels.h"
 #include "rules/sli_expand.h"
 #include "rules/slo_rules.h"
 
 struct slo_flags {
-    const char *input, *out, *windows;
+    const char *input, *out, *windows, *include, *exclude;
     int64_t period_ms;
     struct texts labels, sli_plugins, slo_plugins;
     bool no_recordings, no_alerts, not_optimized, no_default_plugins;
@@ -25,8 +26,14 @@ enum { FLAGS_MAX = 16 };
 static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
 {
     const struct flag FLAGS[] = {
-        {"input", "file", "Files of objectives, a pattern such as slo/*.yml; also -i.", FLAG_TEXT,
-         &f->input, false},
+        {"input", "path",
+         "Files of objectives: a file, a pattern such as slo/*.yml, or a directory with all below "
+         "it; also -i.",
+         FLAG_TEXT, &f->input, false},
+        {"fs-include", "regex", "Of a directory only files whose path matches; also -n.", FLAG_TEXT,
+         &f->include, false},
+        {"fs-exclude", "regex", "Of a directory no file whose path matches; also -e.", FLAG_TEXT,
+         &f->exclude, false},
         {"default-slo-period", "duration",
          "The window of objectives that say none: 28d, 30d or one that has alert windows.",
          FLAG_DURATION, &f->period_ms, false},
@@ -45,8 +52,9 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
          FLAG_TEXTS, &f->slo_plugins, false},
         {"disable-default-slo-plugins", "", "Only SLO plugins that are named.", FLAG_BOOL,
          &f->no_default_plugins, false},
-        {"out", "file", "Where the rules go; also -o. Default: standard output.", FLAG_TEXT,
-         &f->out, false},
+        {"out", "path",
+         "Where the rules go; also -o. Default: standard output; of a directory a directory.",
+         FLAG_TEXT, &f->out, false},
         {"extra-labels", "name=value", "A label of all recording rules; also -l; may be repeated.",
          FLAG_TEXTS, &f->labels, false},
         {"disable-recordings", "", "No recording rules.", FLAG_BOOL, &f->no_recordings, false},
@@ -66,11 +74,13 @@ static size_t flag_table(struct slo_flags *f, bool generate, struct flag *out)
 static void lengthen(int argc, char **argv)
 {
     static char input[] = "--input", out[] = "--out", label[] = "--extra-labels",
-                path[] = "--plugins-path", plugin[] = "--slo-plugins";
+                path[] = "--plugins-path", plugin[] = "--slo-plugins", include[] = "--fs-include",
+                exclude[] = "--fs-exclude";
     static const struct {
         const char *brief;
         char *full;
-    } FLAGS[] = {{"-i", input}, {"-o", out}, {"-l", label}, {"-p", path}, {"-s", plugin}};
+    } FLAGS[] = {{"-i", input},  {"-o", out},     {"-l", label},  {"-p", path},
+                 {"-s", plugin}, {"-n", include}, {"-e", exclude}};
     for (int i = 0; i < argc; i++)
         for (size_t k = 0; k < COUNT_OF(FLAGS); k++)
             if (strcmp(argv[i], FLAGS[k].brief) == 0)
@@ -82,11 +92,9 @@ struct files {
     size_t room;
 };
 
-static err add_found(struct files *to, str pattern, struct arena *a)
+static err add(struct files *to, const struct texts *found, struct arena *a)
 {
-    struct texts found = {0};
-    TRY(config_glob(pattern, a, &found));
-    size_t count = to->list.count + found.count;
+    size_t count = to->list.count + found->count;
     if (count > to->room) {
         str *more = arena_grow(a, to->list.items, to->list.count, count * 2, sizeof(*more));
         if (more == NULL)
@@ -94,9 +102,25 @@ static err add_found(struct files *to, str pattern, struct arena *a)
         to->list.items = more;
         to->room = count * 2;
     }
-    for (size_t i = 0; i < found.count; i++)
-        to->list.items[to->list.count++] = found.items[i];
+    for (size_t i = 0; i < found->count; i++)
+        to->list.items[to->list.count++] = found->items[i];
     return OK;
+}
+
+static err add_found(struct files *to, str pattern, struct arena *a)
+{
+    struct texts found = {0};
+    TRY(config_glob(pattern, a, &found));
+    return add(to, &found, a);
+}
+
+static err add_tree(struct files *to, const struct slo_flags *f, const char *path, struct arena *a,
+                    struct diag *d)
+{
+    const struct slo_tree tree = {path, f->include, f->exclude};
+    struct texts found = {0};
+    TRY(slo_tree_find(&tree, a, &found, d));
+    return add(to, &found, a);
 }
 
 /* Files of a pattern, or one; with `flag` set also those of a directory. */
@@ -121,24 +145,25 @@ static err find(struct files *to, str path, const char *flag, struct arena *a, s
                     flag != NULL ? flag : "", flag != NULL ? ": " : "", STR_ARG(path));
 }
 
-/* Files named by -i, a pattern, by arguments, and those of AlertWindows and plugins. */
+/* Files named by -i, a pattern, by arguments, and those of AlertWindows and plugins; of directories
+ * all that is below. */
 static err find_files(const struct slo_flags *f, char *const *rest, int count, struct arena *a,
                       struct texts *out, struct diag *d)
 {
     struct files all = {0};
-    if (f->input[0] != '\0')
+    if (slo_tree_is_directory(f->input))
+        TRY(add_tree(&all, f, f->input, a, d));
+    else if (f->input[0] != '\0')
         TRY(find(&all, str_from(f->input), NULL, a, d));
     if (all.list.count + (size_t)count == 0)
         return diag_set(d, ERR_INVALID, "no file given: try --help");
-    str *items = ARENA_ARRAY(a, str, all.list.count + (size_t)count);
-    if (items == NULL)
-        return ERR_LIMIT;
-    for (size_t i = 0; i < all.list.count; i++)
-        items[i] = all.list.items[i];
-    for (int i = 0; i < count; i++)
-        items[all.list.count++] = str_from(rest[i]);
-    all.list.items = items;
-    all.room = all.list.count;
+    for (int i = 0; i < count; i++) {
+        str name = str_from(rest[i]);
+        if (slo_tree_is_directory(rest[i]))
+            TRY(add_tree(&all, f, rest[i], a, d));
+        else
+            TRY(add(&all, &(struct texts){&name, 1}, a));
+    }
     if (f->windows[0] != '\0')
         TRY(find(&all, str_from(f->windows), "--slo-period-windows-path", a, d));
     for (size_t i = 0; i < f->sli_plugins.count; i++)
@@ -176,26 +201,38 @@ static err write_out(const char *path, const struct buf *text, struct diag *d)
     return e == OK ? OK : diag_set(d, e, "%s: cannot be written", path);
 }
 
-static err generate(const struct slo_flags *f, const struct rule_group_def *groups, size_t count,
-                    struct diag *d)
+static err generate(const struct slo_flags *f, const struct texts *files, const struct slo_set *set,
+                    const struct slo_rules_options *o, struct arena *a, struct diag *d)
 {
+    const struct slo_tree tree = {f->input, f->include, f->exclude};
+    struct rule_group_def *groups = NULL;
+    size_t count = 0;
     struct buf text = {0};
     buf_printf(&text,
                "# Rules of service level objectives, generated by Varve %s. Do not edit.\n"
                "---\n",
                varve_version());
-    slo_rules_yaml(groups, count, &text);
-    err e = write_out(f->out, &text, d);
+    err e = slo_rules_make(set, o, a, &groups, &count, d);
+    if (e == OK && slo_tree_is_directory(f->input)) {
+        e = slo_tree_write(&tree, files, set, o, buf_str(&text), f->out, a, d);
+    } else if (e == OK) {
+        slo_rules_yaml(groups, count, &text);
+        e = write_out(f->out, &text, d);
+    }
     buf_fini(&text);
     return e;
 }
 
-static void report(const struct slo_set *set, const struct rule_group_def *groups, size_t count)
+static err check(const struct slo_set *set, const struct slo_rules_options *o, struct arena *a,
+                 struct diag *d)
 {
-    size_t rules = 0;
+    struct rule_group_def *groups = NULL;
+    size_t count = 0, rules = 0;
+    TRY(slo_rules_make(set, o, a, &groups, &count, d));
     for (size_t i = 0; i < count; i++)
         rules += groups[i].rule_count;
     printf("SUCCESS: %zu objectives, %zu groups, %zu rules\n", set->count, count, rules);
+    return OK;
 }
 
 static err read_labels(const struct texts *texts, struct arena *a, struct pairs *out,
@@ -223,8 +260,6 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
     struct arena a;
     struct texts files = {0};
     struct slo_set set = {0};
-    struct rule_group_def *groups = NULL;
-    size_t group_count = 0;
     struct buf warnings = {0};
     struct slo_rules_options o = {.period_ms = f->period_ms,
                                   .version = varve_version(),
@@ -236,6 +271,8 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
     struct slo_plugin_list plugins = {0};
     arena_init(&a, SLO_MEMORY_BYTES);
     err e = read_labels(&f->labels, &a, &o.extra_labels, d);
+    if (e == OK && to_generate && slo_tree_is_directory(f->input))
+        e = slo_tree_check_out(&(struct slo_tree){.path = f->input}, f->out, d);
     if (e == OK)
         e = find_files(f, rest, count, &a, &files, d);
     if (e == OK)
@@ -248,11 +285,7 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
         e = diag_set(d, ERR_INVALID,
                      "flag --default-slo-period: must be 28d, 30d or a period with AlertWindows");
     if (e == OK)
-        e = slo_rules_make(&set, &o, &a, &groups, &group_count, d);
-    if (e == OK && to_generate)
-        e = generate(f, groups, group_count, d);
-    else if (e == OK)
-        report(&set, groups, group_count);
+        e = to_generate ? generate(f, &files, &set, &o, &a, d) : check(&set, &o, &a, d);
     if (e == OK)
         slo_rules_warnings(&set, &o, &warnings);
     if (warnings.len > 0)
@@ -265,7 +298,12 @@ static err run(const struct slo_flags *f, bool to_generate, char *const *rest, i
 static int run_command(const char *name, bool to_generate, int argc, char **argv)
 {
     struct flag flags[FLAGS_MAX];
-    struct slo_flags f = {.input = "", .out = "", .windows = "", .period_ms = 30 * SLO_DAY_MS};
+    struct slo_flags f = {.input = "",
+                          .out = "",
+                          .windows = "",
+                          .include = "",
+                          .exclude = "",
+                          .period_ms = 30 * SLO_DAY_MS};
     struct diag d = {.text = ""};
     int count = 0;
     char **rest = mem_zalloc((size_t)argc + 1, sizeof(*rest));
@@ -300,8 +338,8 @@ int cmd_slo(int argc, char **argv)
     if (strcmp(name, "validate") == 0 || strcmp(name, "check") == 0)
         return run_command(name, false, argc - 1, argv + 1);
     (void)fprintf(help ? stdout : stderr,
-                  "usage: varve slo generate -i <file> [-o <file>]   rules as YAML\n"
-                  "       varve slo check <files>...                 are they valid? (also: "
+                  "usage: varve slo generate -i <file or directory> [-o <same>]   rules as YAML\n"
+                  "       varve slo check <files>...   are they valid? (also: "
                   "validate)\n\n"
                   "Files are Sloth's (prometheus/v1, PrometheusServiceLevel) or OpenSLO v1.\n");
     return help ? 0 : 2;

@@ -1,7 +1,7 @@
 """`varve slo generate` against a model of Sloth's generator written from what Sloth publishes (its examples and the
 expected outputs of its own tests): each group, name, label, annotation and expression, numbers digit by digit. Events and
 raw ratios, alerts that are disabled, labels at every place, intervals, the Kubernetes resource, OpenSLO v1alpha, periods
-of 28 and 30 days and catalogs of alert windows; SLO plugins and their chains."""
+of 28 and 30 days and catalogs of alert windows; SLO plugins and their chains; directories."""
 import os
 import subprocess
 
@@ -317,3 +317,46 @@ for bad, words in ((ONE.replace(ERRORS, METRICSQL), "slo.yml:12:20: error query:
                    (chained([plugin("core/sli_rules", "{disableOptimized: 7}")])[0], 'field "disableOptimized": must be true or false')):
     check(words in generated(bad, ok=False), f"{words}: {generated(bad, ok=False)}")
 step("chains: order, override, the Kubernetes resource, MetricsQL, errors with their place")
+
+# ---- Directories ----
+os.makedirs(d + "/in/team/deep")
+os.makedirs(d + "/in/.hidden")
+os.mkdir(d + "/made")
+for name, text in (("in/team/deep/a.yml", SLOTH.replace("service: shop", "service: one")), ("in/team/b.YAML", K8S.replace("service: shop", "service: two")),
+                   ("in/c.yml", CATALOG % "7d"), ("in/notes.txt", "no YAML: ["), ("in/.hidden/skip.yml", SLOTH.replace("service: shop", "service: three"))):
+    with open(f"{d}/{name}", "w") as f:
+        f.write(text)
+
+
+def slo(*args):
+    p = subprocess.run([VARVE, "slo", *args], cwd=d, capture_output=True, text=True, timeout=60)
+    return p.returncode, p.stdout, p.stderr
+
+
+def below(path):
+    return sorted(os.path.relpath(os.path.join(at, name), path) for at, _, names in os.walk(path) for name in names)
+
+
+for given in ("in", "in/", "./in"):
+    equal(slo("generate", "-i", given, "-o", "made", "-e", "skip")[0], 0, given)
+    equal(below(d + "/made"), ["team/b.YAML", "team/deep/a.yml"], "files with objectives")
+with open(d + "/made/team/deep/a.yml") as f:
+    equal({g["name"].rsplit("-", 1)[0] for g in yaml.safe_load(f)["groups"]} - {"sloth-slo-alerts-one"}, {"sloth-slo-sli-recordings-one", "sloth-slo-meta-recordings-one"}, "groups")
+equal(slo("generate", "-i", "in", "-o", "made")[0], 0, "all")
+equal(below(d + "/made"), [".hidden/skip.yml", "team/b.YAML", "team/deep/a.yml"], "all")
+check(slo("validate", "-i", "in")[1].startswith("SUCCESS: 8 objectives,"), slo("validate", "-i", "in"))
+check(slo("check", "in/team", "in/c.yml")[1].startswith("SUCCESS: 5 objectives,"), "directories as arguments")
+check(slo("check", "-i", "in", "--fs-include=deep|c.yml$")[1].startswith("SUCCESS: 3 objectives,"), "include")
+check(slo("check", "-i", "in", "-n", "team", "-e", "b.YAML")[1].startswith("SUCCESS: 3 objectives,"), "exclude wins")
+with open(d + "/in/z.yml", "w") as f:
+    f.write(SLOTH.replace("service: shop", "service: four").replace(TOTAL, TOTAL + ")"))
+for args, words in ((["-i", "in"], "to a directory: --out"), (["-i", "in", "-o", "slo.yml"], "to a directory: --out"), (["-i", "in", "-o", "./in/"], "the same directory"),
+                    (["-i", "in", "-o", "made", "-e", "("], "flag --fs-exclude: error parsing regexp"), (["-i", "windows", "-o", "made", "-n", "x"], "no file *.yml or *.yaml in it"),
+                    (["-i", "in", "-o", "fresh"], "fresh: "), (["-i", "in", "-o", "made"], "in/z.yml:13:20: total query:")):
+    code, _, err = slo("generate", *args)
+    check(code == 1 and words in err, f"{args}: {err}")
+check("z.yml" not in below(d + "/made"), "nothing is written where something is wrong")
+os.symlink("../..", d + "/in/team/loop")
+os.remove(d + "/in/z.yml")
+check(slo("check", "-i", "in")[1].startswith("SUCCESS: 8 objectives,"), "links to directories are not followed")
+step("directories as input and output")
