@@ -83,6 +83,7 @@ struct slo_condition { /* an OpenSLO AlertCondition of a policy of the SLO */
     str policy, severity, description, targets;
     double burn_rate;
     int64_t lookback_ms, after_ms;
+    bool inclusive; /* a burn rate of exactly that much is too high */
     bool breaching, no_data;
 };
 

@@ -223,6 +223,7 @@ static const struct decode_schema INDICATOR_SCHEMA = {
 #define LINK(name)      offsetof(struct openslo_link, name)
 
 static const char *const CONDITION_KINDS[] = {"", "burnrate", NULL};
+static const char *const OPS[] = {"", "lte", "lt", "gte", "gt", NULL};
 
 static err rate_finish(struct decode *c, const struct yaml *n, void *s)
 {
@@ -240,6 +241,7 @@ static err rate_finish(struct decode *c, const struct yaml *n, void *s)
 
 static const struct decode_field RATE_FIELDS[] = {
     {.key = "kind", .kind = DECODE_ENUM, .offset = CONDITION(kind), .names = CONDITION_KINDS},
+    {.key = "op", .kind = DECODE_ENUM, .offset = CONDITION(op), .names = OPS},
     {.key = "threshold", .kind = DECODE_FLOAT, .offset = CONDITION(threshold)},
     {.key = "lookbackWindow", .kind = DECODE_TEXT, .offset = CONDITION(lookback)},
     {.key = "alertAfter", .kind = DECODE_TEXT, .offset = CONDITION(after)},
@@ -460,8 +462,6 @@ static const struct decode_schema WINDOW_SCHEMA = {
     .defaults = window_defaults,
     .finish = window_finish,
 };
-
-static const char *const OPS[] = {"", "lte", "lt", "gte", "gt", NULL};
 
 static void objective_defaults(void *s)
 {

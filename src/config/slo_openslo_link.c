@@ -126,6 +126,7 @@ static err take_policy(struct linker *l, const struct openslo_link *link, struct
     out->description =
         condition->description.len > 0 ? condition->description : policy->description;
     out->burn_rate = condition->threshold;
+    out->inclusive = condition->op - 1 == (int)SLO_OP_LT || condition->op - 1 == (int)SLO_OP_GTE;
     out->lookback_ms = condition->lookback_ms;
     out->after_ms = condition->after_ms;
     out->breaching = policy->breaching;

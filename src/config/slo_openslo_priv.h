@@ -42,6 +42,7 @@ struct openslo_sli { /* one of the two */
 struct openslo_condition {
     str severity, description, lookback, after;
     int kind;
+    int op; /* 0: not said; else as of objectives */
     double threshold;
     int64_t lookback_ms, after_ms;
 };

@@ -133,11 +133,12 @@ err slo_make_metadata(struct slo_maker *m, const struct slo_plugin *p)
 /* ---- Alerts ---- */
 
 /* `max(ratio{...} > (14.4 * 0.001)) without (sloth_window)` */
-static void put_above(struct slo_maker *m, int64_t window_ms, double burn_rate)
+static void put_above(struct slo_maker *m, int64_t window_ms, const char *op, double burn_rate)
 {
     slo_put(m, "max(");
     slo_put_ratio(m, window_ms);
-    slo_put(m, " > (");
+    slo_put(m, op);
+    slo_put(m, "(");
     slo_put_number(m, burn_rate);
     slo_put(m, " * ");
     slo_put_number(m, slo_error_budget(m->def));
@@ -147,9 +148,9 @@ static void put_above(struct slo_maker *m, int64_t window_ms, double burn_rate)
 static void put_pace(struct slo_maker *m, const struct slo_pace *p)
 {
     slo_put(m, "(\n    ");
-    put_above(m, p->short_ms, p->burn_rate);
+    put_above(m, p->short_ms, " > ", p->burn_rate);
     slo_put(m, "\n    and\n    ");
-    put_above(m, p->long_ms, p->burn_rate);
+    put_above(m, p->long_ms, " > ", p->burn_rate);
     slo_put(m, "\n)\n");
 }
 
@@ -224,7 +225,7 @@ static void add_condition(struct slo_maker *m, const struct slo_condition *c, bo
 static void make_condition(struct slo_maker *m, const struct slo_condition *c)
 {
     if (c->breaching) {
-        put_above(m, c->lookback_ms, c->burn_rate);
+        put_above(m, c->lookback_ms, c->inclusive ? " >= " : " > ", c->burn_rate);
         add_condition(m, c, false);
     }
     if (c->no_data) {

@@ -453,6 +453,42 @@ static void test_slo_rules__alerts_that_cannot_fire(void **state)
     arena_fini(&m.arena);
 }
 
+/* `op` says what is right or what is wrong: too fast is above the threshold either way. */
+static void test_slo_rules__policy_ops(void **state)
+{
+    static const struct {
+        const char *op, *made;
+    } OPS[] = {{"", " > (2 * "},
+               {"op: lte, ", " > (2 * "},
+               {"op: gt, ", " > (2 * "},
+               {"op: lt, ", " >= (2 * "},
+               {"op: gte, ", " >= (2 * "}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(OPS); i++) {
+        struct made m;
+        struct diag d = {.text = ""};
+        struct buf text = {0};
+        buf_printf(&text,
+                   "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: n}\nspec:\n  service: s\n"
+                   "  indicator: {metadata: {name: i}, spec: {ratioMetric: {rawType: failure, raw: "
+                   "{metricSource: {type: Prometheus, spec: {query: r}}}}}}\n"
+                   "  timeWindow: [{duration: 30d, isRolling: true}]\n"
+                   "  budgetingMethod: Occurrences\n  objectives: [{target: 0.9}]\n"
+                   "  alertPolicies: [{kind: AlertPolicy, metadata: {name: p}, spec: {"
+                   "alertWhenBreaching: true, conditions: [{kind: AlertCondition, metadata: {name: "
+                   "c}, spec: {severity: page, condition: {kind: burnrate, %sthreshold: 2, "
+                   "lookbackWindow: 1h}}}]}}]\n",
+                   OPS[i].op);
+        assert_int_equal(make_text(buf_cstr(&text), &OPTIONS, &m, &d), OK);
+        const struct rule_group_def *alerts = &m.groups[m.count - 1];
+        assert_int_equal(alerts->rule_count, 1);
+        str expr = alerts->rules[0].expr.text;
+        assert_non_null(memmem(expr.ptr, expr.len, OPS[i].made, strlen(OPS[i].made)));
+        buf_fini(&text);
+        arena_fini(&m.arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_slo_rules__events),
         cmocka_unit_test(test_slo_rules__latency),
         cmocka_unit_test(test_slo_rules__bad_queries),
+        cmocka_unit_test(test_slo_rules__policy_ops),
         cmocka_unit_test(test_slo_rules__alerts_that_cannot_fire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
