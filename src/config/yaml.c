@@ -38,10 +38,11 @@ static err fail(struct builder *b, const yaml_mark_t *m, const char *what)
 static err attach(struct builder *b, const yaml_mark_t *m, struct yaml *n)
 {
     if (b->depth == 0) {
-        if (b->root != NULL && !b->many)
+        bool first = b->root == NULL;
+        if (n->type == YAML_NULL && (b->many || !first))
+            return OK; /* as behind a last "---" */
+        if (!first && !b->many)
             return fail(b, m, "more than one document");
-        if (b->many && n->type == YAML_NULL)
-            return OK;
         if (b->root == NULL)
             b->root = n;
         else

@@ -79,6 +79,14 @@ static void test_yaml__aliases_are_copies(void **state)
     check("d: &d {p: 1}\nm: &m {<<: *d, q: 2}\ne: {<<: *m}\n", "{d:{p:1},m:{q:2,p:1},e:{q:2,p:1}}");
 }
 
+static void test_yaml__empty_documents_may_follow(void **state)
+{
+    (void)state;
+    check("a: 1\n---\n", "{a:1}");
+    check("---\na: 1\n---\n# nothing\n---\n...\n", "{a:1}");
+    refuse("a: 1\n---\n---\nb: 2\n", ERR_INVALID, "4:1: more than one document");
+}
+
 static void test_yaml__hostile_documents_are_refused(void **state)
 {
     (void)state;
@@ -135,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_yaml__documents),
         cmocka_unit_test(test_yaml__streams_of_documents),
         cmocka_unit_test(test_yaml__aliases_are_copies),
+        cmocka_unit_test(test_yaml__empty_documents_may_follow),
         cmocka_unit_test(test_yaml__hostile_documents_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
