@@ -403,7 +403,7 @@ static err escaped(struct template_call *c, const struct template_value *args, s
     if (shown == NULL)
         return ERR_LIMIT;
     for (size_t i = 0; i < count; i++)
-        shown[i] = args[i].type != NULL ? args[i] : NO_VALUE;
+        shown[i] = args[i].type != NULL ? template_pointee(&args[i]) : NO_VALUE;
     err e = template_sprint(shown, count, false, call_room(c), &plain);
     if (e == OK && plain.len > call_room(c) / ESCAPE_GROWTH_MAX)
         e = ERR_LIMIT;

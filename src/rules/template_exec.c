@@ -167,6 +167,7 @@ err exec_write(struct template_exec *x, str text)
 err exec_print(struct template_exec *x, const struct template_value *v)
 {
     struct buf b = {0};
+    struct template_value shown = template_pointee(v);
     size_t max = x->options->limits.output_bytes_max;
     err e = OK;
     if (v->type == NULL)
@@ -174,7 +175,7 @@ err exec_print(struct template_exec *x, const struct template_value *v)
     else if (v->type->kind == TEMPLATE_KIND_STRING)
         return exec_write(x, v->s);
     else
-        e = template_format(v, max, &b);
+        e = template_format(&shown, max, &b);
     if (e != OK)
         e = exec_fail(x, e, "prints more than %zu bytes", max);
     else
@@ -275,7 +276,8 @@ static err walk_entries(struct template_exec *x, const struct loop *loop,
 static err not_iterable(struct template_exec *x, const struct template_value *v)
 {
     struct buf b = {0};
-    err e = template_format(v, EXEC_CONTEXT_MAX, &b);
+    struct template_value shown = template_pointee(v);
+    err e = template_format(&shown, EXEC_CONTEXT_MAX, &b);
     (void)e; /* what is too long is cut */
     e = exec_fail(x, ERR_INVALID, "range can't iterate over " STR_FMT, STR_ARG(buf_str(&b)));
     buf_fini(&b);

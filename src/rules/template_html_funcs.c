@@ -27,7 +27,7 @@ err html_shown(struct template_call *c, const struct template_value *args, size_
         size_t n = 0;
         for (size_t i = 0; i < count && some != NULL; i++)
             if (args[i].type != NULL)
-                some[n++] = args[i];
+                some[n++] = template_pointee(&args[i]);
         e = some != NULL ? template_sprint(some, n, false, call_room(c), &out->own) : ERR_LIMIT;
         out->s = out->own.len > 0 ? buf_str(&out->own) : STR("");
     }

@@ -79,6 +79,14 @@ bool template_is_nil(const struct template_value *v)
     return v->type->kind == TEMPLATE_KIND_OBJECT && v->fields == NULL;
 }
 
+struct template_value template_pointee(const struct template_value *v)
+{
+    struct template_value pointee = *v;
+    if (v->type != NULL && v->type->is_pointer && !template_is_nil(v))
+        pointee.type = v->type->target;
+    return pointee;
+}
+
 size_t template_len(const struct template_value *v)
 {
     switch (v->type->kind) {

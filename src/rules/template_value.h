@@ -146,6 +146,9 @@ const struct template_value *template_map_get(const struct template_value *map, 
 /* Go's truth: not zero, not empty, not nil. */
 bool template_truth(const struct template_value *v);
 
+/* What a pointer points to, as actions print it; any other value, and nil, as it is. */
+struct template_value template_pointee(const struct template_value *v);
+
 /* No value, or a pointer to nothing. */
 bool template_is_nil(const struct template_value *v);
 
