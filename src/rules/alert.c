@@ -236,6 +236,39 @@ static bool same_mark(struct mark a, struct mark b)
            a.resolved == b.resolved && a.keep == b.keep;
 }
 
+/* ---- A clock that was set back ---- */
+
+static int64_t latest_of(const struct active_alert *a)
+{
+    int64_t sent = MAX(a->resolved_at_ms, a->last_sent_ms);
+    return MAX(MAX(a->active_at_ms, a->fired_at_ms), MAX(sent, a->keep_firing_since_ms));
+}
+
+static void shift(int64_t *ms, int64_t by_ms)
+{
+    if (*ms != ALERT_NEVER)
+        *ms -= by_ms;
+}
+
+/* No evaluation is before what it knows: when one is, the clock was set back, and what is known
+ * moves with it. Else alerts would wait for as long again, fire no more, or be told of with a
+ * beginning that lies ahead, which Alertmanagers refuse. */
+static void follow_clock(struct alert_set *s, int64_t ts_ms)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct active_alert *a = s->items[i];
+        int64_t ahead_ms = MAX(latest_of(a), s->updated_ms) - ts_ms;
+        if (ahead_ms <= 0)
+            continue;
+        shift(&a->active_at_ms, ahead_ms);
+        shift(&a->fired_at_ms, ahead_ms);
+        shift(&a->resolved_at_ms, ahead_ms);
+        shift(&a->last_sent_ms, ahead_ms);
+        shift(&a->keep_firing_since_ms, ahead_ms);
+    }
+    s->updated_ms = MIN(s->updated_ms, ts_ms);
+}
+
 err alert_set_update(struct alert_set *s, struct alert_candidate *candidates, size_t count,
                      const struct alert_timing *t, bool *changed, struct diag *d)
 {
@@ -247,7 +280,8 @@ err alert_set_update(struct alert_set *s, struct alert_candidate *candidates, si
     struct active_alert *a;
     const struct alert_candidate *c;
     size_t kept = 0;
-    *changed = false;
+    *changed = s->updated_ms > t->ts_ms;
+    follow_clock(s, t->ts_ms);
     while (meet(&m, &a, &c)) {
         struct mark before = a != NULL ? mark_of(a) : (struct mark){0};
         bool was = a != NULL;
@@ -262,7 +296,7 @@ err alert_set_update(struct alert_set *s, struct alert_candidate *candidates, si
         items[kept++] = a;
     }
     mem_free(s->items);
-    *s = (struct alert_set){items, kept};
+    *s = (struct alert_set){items, kept, t->ts_ms};
     return OK;
 }
 
@@ -308,7 +342,7 @@ err alert_set_look(struct alert_set *s, struct alert_candidate *candidates, size
         items[kept++] = a;
     }
     mem_free(s->items);
-    *s = (struct alert_set){items, kept};
+    *s = (struct alert_set){items, kept, s->updated_ms};
     return OK;
 }
 
@@ -362,6 +396,7 @@ void alert_set_move(struct alert_set *to, struct alert_set *from)
     for (size_t i = 0; i < from->count; i++)
         if (!insert(to, from->items[i]))
             alert_free(from->items[i]);
+    to->updated_ms = MAX(to->updated_ms, from->updated_ms);
     mem_free(from->items);
     *from = (struct alert_set){0};
 }
@@ -396,6 +431,7 @@ err alert_set_send(struct alert_set *s, const struct alert_sending *how, struct 
     size_t n = 0;
     if (alerts == NULL)
         return ERR_LIMIT;
+    follow_clock(s, how->ts_ms);
     for (size_t i = 0; i < s->count; i++) {
         struct active_alert *x = s->items[i];
         if (!needs_sending(x, how))

@@ -40,6 +40,7 @@ struct active_alert {
 struct alert_set {
     struct active_alert **items; /* in the order of ids */
     size_t count;
+    int64_t updated_ms; /* the evaluation that changed them last; 0: not known */
 };
 
 /* An element of a rule's result as an alert; texts are borrowed for the call. */

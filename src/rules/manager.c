@@ -51,6 +51,12 @@ static int64_t due_ns(const struct rules *m, const struct managed *it)
     return MIN(slot_due_ns(it), look_due_ns(m, it));
 }
 
+/* Was the clock set back, by more than an interval? Less is waited for: no time comes twice. */
+static bool was_set_back(const struct managed *it, int64_t now)
+{
+    return !it->left && it->slot_ns - now > it->group->interval_ms * 1000000;
+}
+
 /* The entry that is due first and not running, or NULL. Holding `lock`. */
 static struct managed *first_due(struct rules *m, int64_t now)
 {
@@ -59,7 +65,7 @@ static struct managed *first_due(struct rules *m, int64_t now)
         struct managed *it = &m->items[i];
         if (it->group == NULL || it->running)
             continue;
-        if (!it->left && it->slot_ns > now) /* the clock was set back */
+        if (was_set_back(it, now))
             it->slot_ns = group_slot_ns(it->group, now);
         if (first == NULL || due_ns(m, it) < due_ns(m, first))
             first = it;

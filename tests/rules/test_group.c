@@ -208,6 +208,31 @@ static void test_group__what_ended_is_told_for_a_quarter_of_an_hour(void **state
     world_close(&w);
 }
 
+static void test_group__a_clock_that_is_set_back_takes_alerts_along(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    world_load(&w, RULES("  - alert: High\n    expr: vector(1)\n    for: 1m\n"
+                         "  - alert: Waits\n    expr: vector(1)\n    for: 10m\n"
+                         "  - alert: Ends\n    expr: x > 1\n"));
+    give(&w, "x", NULL, NULL, 7080, 2);
+    eval(&w, 7080);
+    eval(&w, 7140);
+    assert_told(&w, "firing High{} from 7140 until 7380; ");
+    eval(&w, 3600); /* goes on as if no time had passed */
+    assert_told(&w, "resolved Ends{} from 3540 until 3600; ");
+    assert_alerts(&w, 0, "firing {}=1 at 3540 fired 3600; ");
+    assert_alerts(&w, 1, "pending {}=1 at 3540 fired -1; ");
+    eval(&w, 3690);
+    assert_told(&w, "firing High{} from 3600 until 3930; resolved Ends{} from 3540 until 3600; ");
+    eval(&w, 4080);
+    assert_alerts(&w, 1, "pending {}=1 at 3540 fired -1; ");
+    eval(&w, 4140);
+    assert_alerts(&w, 1, "firing {}=1 at 3540 fired 4140; ");
+    world_close(&w);
+}
+
 static void test_group__an_alert_that_comes_again_is_a_new_one(void **state)
 {
     struct world w;
@@ -494,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_group__errors_are_told_and_others_go_on),
         cmocka_unit_test(test_group__pending_then_firing_then_resolved),
         cmocka_unit_test(test_group__what_ended_is_told_for_a_quarter_of_an_hour),
+        cmocka_unit_test(test_group__a_clock_that_is_set_back_takes_alerts_along),
         cmocka_unit_test(test_group__an_alert_that_comes_again_is_a_new_one),
         cmocka_unit_test(test_group__pending_alerts_are_forgotten_at_once),
         cmocka_unit_test(test_group__keeps_firing),

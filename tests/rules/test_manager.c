@@ -17,6 +17,8 @@
 #include "rules/manager.h"
 #include "support/config_text.h"
 
+#define T0_MS INT64_C(1700000000000)
+
 enum { SEEN_MAX = 4096, GROUPS_MAX = 16, NAME_MAX_BYTES = 32 };
 
 struct seen { /* a query that began */
@@ -326,6 +328,35 @@ static void test_manager__counts_what_it_misses_and_never_overlaps(void **state)
     close_world(&w);
 }
 
+static void test_manager__follows_a_clock_that_is_set(void **state)
+{
+    static const struct { /* the clock, from when the first evaluation is due; evaluations by then
+                           */
+        int64_t ms;
+        uint64_t evals;
+    } STEPS[] = {{0, 1}, {-99, 1}, {100, 2}, {250, 3}, {-3600000, 3}, {-3599800, 4}, {7200000, 5}};
+    struct world w;
+    int64_t due_ms = T0_MS;
+    uint64_t evals[COUNT_OF(STEPS)];
+    (void)state;
+    open_world(&w, 2);
+    clock_set_for_test(due_ms);
+    load_and_start(&w, "groups:\n" QUICK("a"));
+    struct rules_view v = rules_view(w.rules);
+    due_ms = group_slot_ns(find_group(&v, "a"), due_ms * 1000000) / 1000000 + 101;
+    rules_view_fini(&v);
+    for (size_t i = 0; i < COUNT_OF(STEPS); i++) {
+        clock_set_for_test(due_ms + STEPS[i].ms);
+        if (i > 0 && STEPS[i].evals == STEPS[i - 1].evals)
+            wait_ms(1200); /* who waits looks at the clock each second */
+        evals[i] = evaluations(&w, "a", STEPS[i].evals);
+    }
+    clock_set_for_test(INT64_MIN);
+    close_world(&w);
+    for (size_t i = 0; i < COUNT_OF(STEPS); i++)
+        assert_int_equal(evals[i], STEPS[i].evals);
+}
+
 #define CRITICAL(name)                                                                             \
     "- name: " name "\n  interval: 400ms\n  rules:\n"                                              \
     "  - {alert: C, expr: vector(1), labels: {severity: critical}}\n"
@@ -591,6 +622,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_manager__evaluates_at_aligned_times_that_are_spread),
         cmocka_unit_test(test_manager__counts_what_it_misses_and_never_overlaps),
+        cmocka_unit_test(test_manager__follows_a_clock_that_is_set),
         cmocka_unit_test(test_manager__looks_at_critical_rules_between_evaluations),
         cmocka_unit_test(test_manager__skips_looks_of_a_group_that_is_late),
         cmocka_unit_test(test_manager__evaluates_so_many_groups_at_once),
