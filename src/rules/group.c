@@ -350,6 +350,16 @@ static void take_group(struct group *g, struct group *from)
     take_count(&g->counters.iterations, &from->counters.iterations);
     take_count(&g->counters.missed, &from->counters.missed);
     rule_series_move(&g->orphans, &from->orphans);
+    g->orphaned_ms = from->orphaned_ms;
+}
+
+/* What the group wrote may become stale from then on: never at a time it has written at. */
+static void orphan(struct group *g, struct rule_series *written, int64_t ts_ms)
+{
+    if (written->count == 0)
+        return;
+    rule_series_move(&g->orphans, written);
+    g->orphaned_ms = MAX(ts_ms, g->last_ts_ms + 1);
 }
 
 /* For each rule of `from` the one that takes its place, or NULL; to be freed. */
@@ -382,7 +392,7 @@ void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
         if (heirs[i] != NULL)
             take_rule(heirs[i], &from->rules[i]);
         else
-            rule_series_move(&g->orphans, &from->rules[i].written);
+            orphan(g, &from->rules[i].written, ts_ms);
     }
     group_unlock(g);
     group_unlock(from);
@@ -391,8 +401,10 @@ void group_copy_state(struct group *g, struct group *from, int64_t ts_ms)
 
 void group_end(struct group *g, int64_t ts_ms)
 {
-    for (size_t i = 0; i < g->rule_count; i++)
+    for (size_t i = 0; i < g->rule_count; i++) {
         end_rule(g, &g->rules[i], ts_ms);
+        orphan(g, &g->rules[i].written, ts_ms);
+    }
     if (g->env->log != NULL)
         alert_log_drop(g->env->log, g->key);
 }

@@ -81,7 +81,8 @@ struct group {
     uint64_t restore_ns;              /* the restoration took */
     bool waits; /* the process was down for so long that series may be missing at first: alerts from
                    before are not ended until GROUP_EVALS_TO_RESTORE evaluations are over */
-    struct rule_series orphans; /* of rules that are gone; marked stale with the next one */
+    struct rule_series orphans; /* of rules that are gone; marked stale with the next one... */
+    int64_t orphaned_ms;        /* ...as of then: who has written them since keeps them alive */
 };
 
 /* Make a group of its definition, which has been checked (rule_check.h).
@@ -102,14 +103,15 @@ void group_eval(struct group *g, int64_t ts_ms);
 void group_look(struct group *g, int64_t ts_ms);
 
 /* Take over states from what was the group before; rules meet by name and labels. Alerts of rules
- * that are gone end and are told of, their series become stale at the next evaluation. Neither is
- * being evaluated. */
+ * that are gone end and are told of, their series become stale as of `ts_ms` with the next
+ * evaluation. Neither is being evaluated. */
 void group_copy_state(struct group *g, struct group *from, int64_t ts_ms);
 
-/* The group is gone for good: its alerts end. What it wrote stays to be marked stale by
- * group_mark_stale(), two intervals later, when what replaced it has written its own. */
+/* The group is gone for good: its alerts end. What it wrote stays to be marked stale, as of
+ * `ts_ms`, by group_mark_stale() two intervals later: a rule that only moved to another group has
+ * gone on with its series by then, and keeps them. */
 void group_end(struct group *g, int64_t ts_ms);
-void group_mark_stale(struct group *g, int64_t ts_ms);
+void group_mark_stale(struct group *g);
 
 static inline void group_lock(struct group *g)
 {

@@ -196,8 +196,9 @@ static err write_samples(struct eval *x)
     return e;
 }
 
-static void mark_orphans(struct group *g, int64_t ts_ms, struct arena *a)
+static void mark_orphans(struct group *g, struct arena *a)
 {
+    int64_t ts_ms = g->orphaned_ms - g->query_offset_ms;
     size_t count = 0;
     struct rule_appended done;
     struct diag d = {.text = ""};
@@ -216,13 +217,11 @@ static void mark_orphans(struct group *g, int64_t ts_ms, struct arena *a)
                  LOG_STR("group", g->name), LOG_CSTR("reason", d.text));
 }
 
-void group_mark_stale(struct group *g, int64_t ts_ms)
+void group_mark_stale(struct group *g)
 {
     struct arena a;
     arena_init(&a, RULE_EVAL_BYTES_MAX);
-    for (size_t i = 0; i < g->rule_count; i++)
-        rule_series_move(&g->orphans, &g->rules[i].written);
-    mark_orphans(g, ts_ms - g->query_offset_ms, &a);
+    mark_orphans(g, &a);
     arena_fini(&a);
 }
 
@@ -335,7 +334,7 @@ void group_eval(struct group *g, int64_t ts_ms)
         samples += x.sample_count;
         arena_reset(&a);
     }
-    mark_orphans(g, ts_ms - g->query_offset_ms, &a);
+    mark_orphans(g, &a);
     arena_fini(&a);
     finish(g, ts_ms, began_ns, began_ms, samples);
 }

@@ -133,7 +133,7 @@ static void bury(struct rules *m, struct managed *it)
     struct group *g = it->group;
     it->running = true;
     mutex_unlock(&m->lock);
-    group_mark_stale(g, clock_wall_ms());
+    group_mark_stale(g);
     mutex_lock(&m->lock);
     for (size_t i = 0; i < m->count; i++) {
         if (m->items[i].group != g)
