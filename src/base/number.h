@@ -43,4 +43,8 @@ MUST_USE err number_parse_f64(str s, bool underscores, double *out);
 MUST_USE err number_parse_i64(str s, int64_t *out);
 MUST_USE err number_parse_u64(str s, uint64_t *out);
 
+/* A truth value as Go's strconv.ParseBool reads it: 1, t, T, TRUE, true, True and their opposites.
+ * False: it is none; nothing changed. */
+MUST_USE bool number_parse_bool(str s, bool *out);
+
 #endif

@@ -271,3 +271,16 @@ err number_parse_i64(str s, int64_t *out)
     *out = (int64_t)(negative ? 0 - v : v);
     return OK;
 }
+
+bool number_parse_bool(str s, bool *out)
+{
+    static const char *const YES[] = {"1", "t", "T", "true", "TRUE", "True"};
+    static const char *const NO[] = {"0", "f", "F", "false", "FALSE", "False"};
+    for (size_t i = 0; i < COUNT_OF(YES); i++) {
+        if (str_eq(s, str_from(YES[i])) || str_eq(s, str_from(NO[i]))) {
+            *out = str_eq(s, str_from(YES[i]));
+            return true;
+        }
+    }
+    return false;
+}

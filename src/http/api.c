@@ -588,19 +588,6 @@ bool api_param_number(struct http_request *r, const char *name, int64_t *out)
     return false;
 }
 
-bool api_parse_bool(str s, bool *out)
-{
-    static const char *const YES[] = {"1", "t", "T", "true", "TRUE", "True"};
-    static const char *const NO[] = {"0", "f", "F", "false", "FALSE", "False"};
-    for (size_t i = 0; i < COUNT_OF(YES); i++) {
-        if (str_eq(s, str_from(YES[i])) || str_eq(s, str_from(NO[i]))) {
-            *out = str_eq(s, str_from(YES[i]));
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Upstream names the parameter where selectors are required, and only there. */
 static void fail_selector(struct http_request *r, bool required, const char *text)
 {

@@ -134,8 +134,6 @@ bool api_param_time(struct http_request *r, const char *name, int64_t missing_ms
 bool api_param_limit(struct http_request *r, size_t *out);
 /* A number that may be missing (-1). */
 bool api_param_number(struct http_request *r, const char *name, int64_t *out);
-/* Go's strconv.ParseBool. */
-bool api_parse_bool(str s, bool *out);
 
 /* Selectors of match[]; freed with api_selectors_fini(). */
 struct api_selectors {

@@ -1,4 +1,5 @@
 /* api_admin.c -- admin routes: only with --web.enable-admin-api. */
+#include "base/number.h"
 #include "base/utf8.h"
 #include "http/api.h"
 #include "http/json.h"
@@ -57,7 +58,7 @@ void api_snapshot(struct http_request *r)
     str s = http_param(r, STR("skip_head"));
     if (!api_admin_allowed(r))
         return;
-    if (s.len > 0 && !api_parse_bool(s, &skip_head)) {
+    if (s.len > 0 && !number_parse_bool(s, &skip_head)) {
         struct buf b = {0};
         buf_put_str(&b, STR("unable to parse boolean: strconv.ParseBool: parsing "));
         utf8_quote(&b, s);

@@ -321,11 +321,11 @@ static bool wants_trace(struct http_request *r)
 {
     static const char *const HEADERS[] = {"X-Query-Trace", "X-Thanos-Force-Tracing"};
     bool on = false;
-    if (api_parse_bool(http_param(r, STR("trace")), &on) && on)
+    if (number_parse_bool(http_param(r, STR("trace")), &on) && on)
         return true;
     for (size_t i = 0; i < COUNT_OF(HEADERS); i++) {
         str value = http_header(r, HEADERS[i]);
-        if (value.len > 0 && (!api_parse_bool(value, &on) || on))
+        if (value.len > 0 && (!number_parse_bool(value, &on) || on))
             return true;
     }
     return false;
@@ -335,7 +335,7 @@ static bool wants_trace(struct http_request *r)
 static bool wants_no_cache(struct http_request *r)
 {
     bool on = false;
-    return (api_parse_bool(http_param(r, STR("nocache")), &on) && on) ||
+    return (number_parse_bool(http_param(r, STR("nocache")), &on) && on) ||
            http_param(r, STR("stats")).len > 0;
 }
 

@@ -49,7 +49,7 @@ static bool read_type(struct http_request *r, struct rule_filter *f)
 static bool read_exclude_alerts(struct http_request *r, struct rule_filter *f)
 {
     str s = http_param(r, STR("exclude_alerts"));
-    if (s.len == 0 || api_parse_bool(s, &f->exclude_alerts))
+    if (s.len == 0 || number_parse_bool(s, &f->exclude_alerts))
         return true;
     struct buf b = {0};
     buf_put_str(&b, STR("error converting exclude_alerts: strconv.ParseBool: parsing "));

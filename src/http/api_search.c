@@ -55,7 +55,7 @@ static bool refuse(struct http_request *r, const char *before, str value, const 
 static bool read_bool(struct http_request *r, const char *name, const char *refusal, bool *out)
 {
     str s = http_param(r, str_from(name));
-    return s.len == 0 || api_parse_bool(s, out) || refuse(r, refusal, s, ": must be boolean");
+    return s.len == 0 || number_parse_bool(s, out) || refuse(r, refusal, s, ": must be boolean");
 }
 
 static bool read_time(struct http_request *r, const char *name, int64_t missing_ms, int64_t *out)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/number.h"
 #include "http/api.h"
 #include "http/json.h"
 
@@ -38,7 +39,7 @@ static bool param_is(const struct http_request *r, const char *name, bool value)
 {
     bool b;
     str s = http_param(r, str_from(name));
-    return s.len > 0 && api_parse_bool(s, &b) && b == value;
+    return s.len > 0 && number_parse_bool(s, &b) && b == value;
 }
 
 static bool has_check(const struct health_snapshot *s, str name)

@@ -434,9 +434,10 @@ static str fallback_type(int protocol)
 static err open_page(struct scrape_append *a)
 {
     const struct scrape_config *c = a->in.config;
-    struct expo_options o = {.native_histograms = c->scrape_native_histograms > 0,
-                             .classic_histograms = c->always_scrape_classic_histograms > 0,
-                             .convert_classic = c->convert_classic_histograms_to_nhcb > 0,
+    const struct scrape_histograms *h = &a->in.histograms;
+    struct expo_options o = {.native_histograms = h->native,
+                             .classic_histograms = h->classic,
+                             .convert_classic = h->convert,
                              .start_timestamps = a->env->start_timestamps,
                              .type_and_unit_labels = a->env->type_and_unit_labels};
     bool warned;

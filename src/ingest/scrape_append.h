@@ -18,6 +18,7 @@
 #include "ingest/expo.h"
 #include "ingest/scrape_families.h"
 #include "ingest/scrape_lines.h"
+#include "ingest/scrape_target.h"
 #include "storage/db.h"
 
 enum {
@@ -54,7 +55,8 @@ struct scrape_input {
     const struct scrape_config *config;
     struct scrape_memory *memory;
     struct labels target; /* public labels, sorted */
-    int64_t ts_ms;        /* of samples without time stamp */
+    struct scrape_histograms histograms;
+    int64_t ts_ms; /* of samples without time stamp */
     int64_t timeout_ms;
     uint64_t start_mono_ns; /* the scrape's begin, for its duration */
     const char *error;      /* why there is no page; NULL: `page` is one */

@@ -167,6 +167,7 @@ static void read_page(struct scrape_loop *l)
         .config = l->job->config,
         .memory = &l->memory,
         .target = l->target->shown,
+        .histograms = l->target->histograms,
         .ts_ms = end ? l->stale_ms : l->ts_ms,
         .timeout_ms = l->target->timeout_ms,
         .start_mono_ns = start_mono_ns,

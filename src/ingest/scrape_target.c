@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/url_text.h"
 #include "base/utf8.h"
 #include "ingest/relabel.h"
@@ -17,6 +18,9 @@
 #define PATH     STR("__metrics_path__")
 #define SCHEME   STR("__scheme__")
 #define PARAM    STR("__param_")
+#define NATIVE   STR("__scrape_native_histograms__")
+#define CLASSIC  STR("__always_scrape_classic_histograms__")
+#define CONVERT  STR("__convert_classic_histograms_to_nhcb__")
 #define META     STR("__meta_")
 #define INTERNAL STR("__")
 
@@ -38,6 +42,11 @@ static str duration_text(int64_t ms, struct arena *a)
     return arena_str(a, (str){text, duration_format(ms, text)});
 }
 
+static str bool_text(int setting)
+{
+    return setting > 0 ? STR("true") : STR("false");
+}
+
 static str joined(str a, str b, struct arena *arena)
 {
     char *text = arena_alloc(arena, a.len + b.len);
@@ -56,6 +65,9 @@ static err add_defaults(const struct scrape_config *c, struct relabel_labels *l,
     TRY(set_missing(l, TIMEOUT, duration_text(c->scrape_timeout_ms, a)));
     TRY(set_missing(l, PATH, c->metrics_path));
     TRY(set_missing(l, SCHEME, c->scheme));
+    TRY(set_missing(l, NATIVE, bool_text(c->scrape_native_histograms)));
+    TRY(set_missing(l, CLASSIC, bool_text(c->always_scrape_classic_histograms)));
+    TRY(set_missing(l, CONVERT, bool_text(c->convert_classic_histograms_to_nhcb)));
     for (size_t i = 0; i < c->params.count; i++) {
         const struct named_texts *p = &c->params.items[i];
         if (p->values.count > 0)
@@ -193,6 +205,25 @@ static err quoted_error(const char *before, str x, const char *between, const st
     return e;
 }
 
+/* Relabelling may say otherwise than the job, or take the label away: then the job's stays. */
+static err read_switch(struct labels ls, str label, int setting, bool *out, struct diag *d)
+{
+    str text = labels_get(ls, label);
+    *out = setting > 0;
+    if (text.len == 0 || number_parse_bool(text, out))
+        return OK;
+    return quoted_error("invalid boolean for ", label, ": ", &text, d);
+}
+
+static err read_histograms(const struct scrape_config *c, struct scrape_target *t, struct labels ls,
+                           struct diag *d)
+{
+    struct scrape_histograms *h = &t->histograms;
+    TRY(read_switch(ls, NATIVE, c->scrape_native_histograms, &h->native, d));
+    TRY(read_switch(ls, CLASSIC, c->always_scrape_classic_histograms, &h->classic, d));
+    return read_switch(ls, CONVERT, c->convert_classic_histograms_to_nhcb, &h->convert, d);
+}
+
 static err check_address(str address, struct diag *d)
 {
     if (address.len == 0)
@@ -268,6 +299,8 @@ static err make(const struct scrape_config *c, struct labels discovered, struct 
         e = too_large(d);
     if (e == OK)
         e = read_times(t, ls, d);
+    if (e == OK)
+        e = read_histograms(c, t, ls, d);
     if (e == OK)
         e = check_values(ls, d);
     if (e == OK)

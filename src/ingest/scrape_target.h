@@ -15,6 +15,15 @@ enum {
                             that is less */
 };
 
+/* What becomes of histograms: as the job says, unless relabelling says otherwise. */
+struct scrape_histograms {
+    bool native;  /* native ones are taken (__scrape_native_histograms__) */
+    bool classic; /* the classic form beside the native one, too
+                     (__always_scrape_classic_histograms__) */
+    bool convert; /* classic ones become native with custom buckets
+                     (__convert_classic_histograms_to_nhcb__) */
+};
+
 struct scrape_target {
     struct arena arena;       /* of all below */
     struct labels discovered; /* before relabelling */
@@ -23,6 +32,7 @@ struct scrape_target {
     str url;                  /* NUL-terminated */
     str unix_socket;          /* __unix_socket__, or "" */
     int64_t interval_ms, timeout_ms;
+    struct scrape_histograms histograms;
     uint64_t hash; /* of labels and URL: equal for equal targets */
 };
 

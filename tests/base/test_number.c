@@ -320,6 +320,18 @@ static void test_number__integers(void **state)
     }
 }
 
+static void test_number__booleans(void **state)
+{
+    (void)state;
+    bool b = false;
+    assert_true(number_parse_bool(STR("1"), &b) && b);
+    assert_true(number_parse_bool(STR("False"), &b) && !b);
+    assert_true(number_parse_bool(STR("T"), &b) && b);
+    assert_false(number_parse_bool(STR("yes"), &b));
+    assert_false(number_parse_bool(STR(""), &b));
+    assert_true(b); /* unchanged */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_number__parses_as_go),
         cmocka_unit_test(test_number__parses_as_strtod),
         cmocka_unit_test(test_number__integers),
+        cmocka_unit_test(test_number__booleans),
     };
     rng = hash_random_seed();
     print_message("seed %llu\n", (unsigned long long)rng);

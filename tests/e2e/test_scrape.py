@@ -65,6 +65,9 @@ def main_compare():
     mine = targets(varve.port)["plain"]
     theirs = targets(prom.port)["plain"]
     equal(sorted(mine), sorted(theirs), "keys of a target")
+    switches = {f"__{k}__": mine["discoveredLabels"].pop(f"__{k}__", None)
+                for k in ("scrape_native_histograms", "always_scrape_classic_histograms", "convert_classic_histograms_to_nhcb")}
+    equal(set(switches.values()), {"false"}, f"labels that are new in 3.13: {switches}")
     for key in ("discoveredLabels", "labels", "scrapePool", "scrapeUrl", "globalUrl", "health", "scrapeInterval",
                 "scrapeTimeout", "lastError"):
         equal(mine[key], theirs[key], key)
@@ -229,8 +232,10 @@ def main_protobuf():
     more = "  scrape_native_histograms: true\n"
     varve = Server(flags=["--config.file=" + config(
         "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + job("proto", pages.port, "/proto", more)
-        + job("text", pages.port, "/text"))])
-    until("scraped", lambda: len(raw(varve.port, "up")) == 2)
+        + job("text", pages.port, "/text")
+        + job("label", pages.port, "/text", "  relabel_configs: [{target_label: __convert_classic_histograms_to_nhcb__, "
+                                            "replacement: 'true'}]\n"))])
+    until("scraped", lambda: len(raw(varve.port, "up")) == 3)
 
     def keys(j):
         return {tuple(x for x in k if x[0] != "job") for k in raw(varve.port, f'{{job="{j}"}}')
@@ -239,6 +244,12 @@ def main_protobuf():
     until("both", lambda: keys("proto") and keys("text"))
     a, b = keys("proto"), keys("text")
     equal(sorted(a ^ b), [], "series of both formats")
+    step("a label of the target says what becomes of its histograms")
+    histogram = "prometheus_http_request_duration_seconds"
+    native = until("native", lambda: varve.query(histogram, time.time()))
+    equal({r["metric"]["job"] for r in native}, {"label"}, "jobs with histograms that were converted")
+    classic = varve.query(histogram + "_bucket", time.time())
+    equal({r["metric"]["job"] for r in classic}, {"proto", "text"}, "jobs with classic ones")
     varve.stop()
     source.proc.kill()
 

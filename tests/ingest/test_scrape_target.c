@@ -85,6 +85,44 @@ static void test_target__what_is_none(void **state)
                         "invalid label value for \"a\": \"\\xff\"");
 }
 
+static struct scrape_histograms histograms_of(const struct scrape_config *c, const char *name,
+                                              const char *value)
+{
+    struct label found[] = {{STR("__address__"), STR("h")}, {str_from(name), str_from(value)}};
+    struct labels discovered;
+    struct scrape_target *t;
+    struct arena a;
+    arena_init(&a, 1 << 20);
+    assert_int_equal(scrape_target_make(c, (struct labels){found, 2}, &a, &discovered, &t, NULL),
+                     OK);
+    struct scrape_histograms h = t->histograms;
+    scrape_target_free(t);
+    arena_fini(&a);
+    return h;
+}
+
+static void test_target__histograms(void **state)
+{
+    (void)state;
+    struct scrape_config c = job();
+    struct scrape_histograms h = histograms_of(&c, "a", "b");
+    assert_false(h.native || h.classic || h.convert);
+    assert_true(histograms_of(&c, "__scrape_native_histograms__", "true").native);
+    assert_true(histograms_of(&c, "__always_scrape_classic_histograms__", "1").classic);
+    assert_true(histograms_of(&c, "__convert_classic_histograms_to_nhcb__", "T").convert);
+    c.scrape_native_histograms = c.always_scrape_classic_histograms = 1;
+    c.convert_classic_histograms_to_nhcb = 1;
+    h = histograms_of(&c, "a", "b");
+    assert_true(h.native && h.classic && h.convert);
+    h = histograms_of(&c, "__scrape_native_histograms__", "false");
+    assert_true(!h.native && h.classic && h.convert);
+    assert_false(histograms_of(&c, "__always_scrape_classic_histograms__", "FALSE").classic);
+    assert_false(histograms_of(&c, "__convert_classic_histograms_to_nhcb__", "f").convert);
+    assert_string_equal(
+        made(&c, FOUND({"__address__", "h"}, {"__scrape_native_histograms__", "yes"})),
+        "invalid boolean for \"__scrape_native_histograms__\": \"yes\"");
+}
+
 static void test_target__equal_targets_have_equal_hashes(void **state)
 {
     (void)state;
@@ -130,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_target__labels_and_url),
         cmocka_unit_test(test_target__what_is_none),
+        cmocka_unit_test(test_target__histograms),
         cmocka_unit_test(test_target__equal_targets_have_equal_hashes),
         cmocka_unit_test(test_accept__follows_the_protocols),
     };
