@@ -103,9 +103,15 @@ static bool has_exponent_of_two(str s)
     return memchr(s.ptr, 'p', s.len) != NULL || memchr(s.ptr, 'P', s.len) != NULL;
 }
 
+/* 0x..., perhaps with a sign: only such numbers can have an exponent of two. */
+static bool is_hexadecimal(str s)
+{
+    return s.len > 2 && ((s.ptr[1] | 0x20) == 'x' || (s.ptr[2] | 0x20) == 'x');
+}
+
 bool expo_float_plain(str s, double *out)
 {
-    if (s.len == 0 || has_exponent_of_two(s) || number_parse_f64(s, false, out) != OK)
+    if (s.len == 0 || is_hexadecimal(s) || number_parse_f64(s, false, out) != OK)
         return false;
     return !isinf(*out); /* may be out of range, which is an error */
 }
@@ -295,7 +301,8 @@ err expo_labels(struct expo *p, struct arena *a, struct label **out, size_t *cou
 void expo_note_type(struct expo *p, str name, enum metric_type type)
 {
     p->type = p->meta_type = type;
-    if (!str_eq(p->meta_name, name))
+    /* Names are seldom in the cache: they are only looked at where it matters. */
+    if (p->meta_unit.len > 0 && !str_eq(p->meta_name, name))
         p->meta_unit = (str){NULL, 0};
     p->meta_name = name;
 }

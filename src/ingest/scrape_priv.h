@@ -94,6 +94,11 @@ struct scrape_loop {
     uint64_t last_duration_ns;
 };
 
+struct scrape_due { /* with the time beside it: loops are seldom in the cache */
+    uint64_t mono_ns;
+    struct scrape_loop *loop;
+};
+
 /* Answers that wait for others. The driving thread's. */
 struct fetched_pages {
     struct scrape_loop *first; /* by next_page */
@@ -112,7 +117,7 @@ struct scraper {
     struct scrape_pool *pools; /* by name */
     struct scrape_loop *loops; /* all, ending ones included */
     struct scrape_loop *warm;  /* have their token now; by next_task */
-    struct scrape_loop **heap; /* by due time */
+    struct scrape_due *heap;   /* by due time */
     size_t heap_count, heap_cap;
     uint64_t offset_seed;
     bool stopping;

@@ -25,38 +25,37 @@ static int64_t wall_ns(void)
 
 /* ---- The heap ---- */
 
-static void heap_set(struct scraper *s, size_t at, struct scrape_loop *l)
+static void heap_set(struct scraper *s, size_t at, struct scrape_due d)
 {
-    s->heap[at] = l;
-    l->heap_at = at + 1;
+    s->heap[at] = d;
+    d.loop->heap_at = at + 1;
 }
 
-static void sift_up(struct scraper *s, size_t at, struct scrape_loop *l)
+static void sift_up(struct scraper *s, size_t at, struct scrape_due d)
 {
     for (; at > 0; at = (at - 1) / 2) {
-        struct scrape_loop *up = s->heap[(at - 1) / 2];
-        if (up->due_mono_ns <= l->due_mono_ns)
+        struct scrape_due up = s->heap[(at - 1) / 2];
+        if (up.mono_ns <= d.mono_ns)
             break;
         heap_set(s, at, up);
     }
-    heap_set(s, at, l);
+    heap_set(s, at, d);
 }
 
-static void sift_down(struct scraper *s, size_t at, struct scrape_loop *l)
+static void sift_down(struct scraper *s, size_t at, struct scrape_due d)
 {
     for (;;) {
         size_t child = at * 2 + 1;
         if (child >= s->heap_count)
             break;
-        if (child + 1 < s->heap_count &&
-            s->heap[child + 1]->due_mono_ns < s->heap[child]->due_mono_ns)
+        if (child + 1 < s->heap_count && s->heap[child + 1].mono_ns < s->heap[child].mono_ns)
             child++;
-        if (s->heap[child]->due_mono_ns >= l->due_mono_ns)
+        if (s->heap[child].mono_ns >= d.mono_ns)
             break;
         heap_set(s, at, s->heap[child]);
         at = child;
     }
-    heap_set(s, at, l);
+    heap_set(s, at, d);
 }
 
 void schedule_remove(struct scraper *s, struct scrape_loop *l)
@@ -64,11 +63,11 @@ void schedule_remove(struct scraper *s, struct scrape_loop *l)
     if (l->heap_at == 0)
         return;
     size_t at = l->heap_at - 1;
-    struct scrape_loop *last = s->heap[--s->heap_count];
+    struct scrape_due last = s->heap[--s->heap_count];
     l->heap_at = 0;
-    if (last == l)
+    if (last.loop == l)
         return;
-    if (at > 0 && s->heap[(at - 1) / 2]->due_mono_ns > last->due_mono_ns)
+    if (at > 0 && s->heap[(at - 1) / 2].mono_ns > last.mono_ns)
         sift_up(s, at, last);
     else
         sift_down(s, at, last);
@@ -79,10 +78,10 @@ void schedule_put(struct scraper *s, struct scrape_loop *l, uint64_t due_mono_ns
     schedule_remove(s, l);
     if (s->heap_count == s->heap_cap) {
         s->heap_cap = s->heap_cap < 64 ? 64 : s->heap_cap * 2;
-        s->heap = mem_resize(s->heap, s->heap_cap, sizeof(struct scrape_loop *));
+        s->heap = mem_resize(s->heap, s->heap_cap, sizeof(*s->heap));
     }
     l->due_mono_ns = due_mono_ns;
-    sift_up(s, s->heap_count++, l);
+    sift_up(s, s->heap_count++, (struct scrape_due){due_mono_ns, l});
     if (l->heap_at == 1)
         transfers_wake(s->transfers);
 }
@@ -296,9 +295,12 @@ static bool is_to_start(struct scraper *s, struct scrape_loop *l, uint64_t now)
 }
 
 /* A little early is fine: those of one point of the grid shall start together. */
-static bool is_due(const struct scrape_loop *l, uint64_t now)
+static struct scrape_loop *next_to_start(struct scraper *s, uint64_t now)
 {
-    return l->due_mono_ns <= now + MIN((uint64_t)EARLY_NS, l->interval_ns / 1000);
+    if (s->heap_count == 0 || s->stopping || s->heap[0].mono_ns > now + EARLY_NS)
+        return NULL;
+    struct scrape_loop *l = s->heap[0].loop;
+    return l->due_mono_ns <= now + MIN((uint64_t)EARLY_NS, l->interval_ns / 1000) ? l : NULL;
 }
 
 /* All that are due, as a list in the order of their times; *next is when the next one is. */
@@ -311,8 +313,7 @@ static struct scrape_loop *take_due(struct scraper *s, struct scrape_loop **warm
     *stopping = s->stopping;
     *warm = s->warm;
     s->warm = NULL;
-    while (s->heap_count > 0 && is_due(s->heap[0], now) && !s->stopping) {
-        struct scrape_loop *l = s->heap[0];
+    for (struct scrape_loop *l; (l = next_to_start(s, now)) != NULL;) {
         schedule_remove(s, l);
         l->next_due = NULL;
         if (!is_to_start(s, l, now))
@@ -320,7 +321,7 @@ static struct scrape_loop *take_due(struct scraper *s, struct scrape_loop **warm
         *end = l;
         end = &l->next_due;
     }
-    *next = s->heap_count > 0 ? s->heap[0]->due_mono_ns : now + (uint64_t)IDLE_WAIT_MS * 1000000;
+    *next = s->heap_count > 0 ? s->heap[0].mono_ns : now + (uint64_t)IDLE_WAIT_MS * 1000000;
     s->stats.transfers = transfers_active(s->transfers);
     mutex_unlock(&s->lock);
     return first;
