@@ -60,13 +60,19 @@ static bool may_have_another(const struct senders *s, const struct lane *l)
            (l->sending < SENDERS_OF_LANE_MAX && s->count.sending < SENDERS_SHARED_MAX);
 }
 
-/* The first that has a job and may have another sender; it goes to the end, so that all have their
- * turn. */
-static struct lane *next_lane(struct senders *s)
+/* Where the first stands that has a job and may have another sender; NULL there: none has. */
+static struct lane **find_lane(struct senders *s)
 {
     struct lane **place = &s->lanes;
     while (*place != NULL && ((*place)->first == NULL || !may_have_another(s, *place)))
         place = &(*place)->next;
+    return place;
+}
+
+/* That one; it goes to the end, so that all have their turn. */
+static struct lane *next_lane(struct senders *s)
+{
+    struct lane **place = find_lane(s);
     struct lane *l = *place;
     if (l == NULL)
         return NULL;
@@ -116,6 +122,35 @@ static bool wait_for_work(struct senders *s)
     return in_time || s->count.queued > 0;
 }
 
+static void *sender(void *arg);
+
+/* Another thread, unless there are enough. False: there is none at all. */
+static bool start_one(struct senders *s)
+{
+    pthread_t t;
+    if (s->count.threads >= SENDERS_MAX)
+        return true;
+    s->count.threads++;
+    if (thread_start(&t, "notify-send", sender, s) != OK) {
+        s->count.threads--;
+        return s->count.threads > 0;
+    }
+    (void)pthread_detach(t);
+    return true;
+}
+
+/* Who ended one job may have taken one of another lane, and hang there: what may begin now is
+ * somebody else's. */
+static void pass_on(struct senders *s)
+{
+    if (*find_lane(s) == NULL)
+        return;
+    if (s->idle > 0)
+        cond_signal(&s->work);
+    else
+        (void)start_one(s);
+}
+
 static void *sender(void *arg)
 {
     struct senders *s = arg;
@@ -128,6 +163,7 @@ static void *sender(void *arg)
             continue;
         }
         struct delivery *d = take_job(s, l);
+        pass_on(s);
         mutex_unlock(&s->lock);
         s->send(s->arg, d);
         mutex_lock(&s->lock);
@@ -139,21 +175,6 @@ static void *sender(void *arg)
     cond_signal(&s->ended); /* with the lock: whoever waits frees it */
     mutex_unlock(&s->lock);
     return NULL;
-}
-
-/* Another thread, if the idle ones are spoken for. False: there is none at all. */
-static bool start_one(struct senders *s)
-{
-    pthread_t t;
-    if (s->idle > s->count.queued || s->count.threads >= SENDERS_MAX)
-        return true;
-    s->count.threads++;
-    if (thread_start(&t, "notify-send", sender, s) != OK) {
-        s->count.threads--;
-        return s->count.threads > 0;
-    }
-    (void)pthread_detach(t);
-    return true;
 }
 
 struct senders *senders_open(void (*send)(void *arg, struct delivery *d), void *arg)
@@ -171,7 +192,8 @@ bool senders_put(struct senders *s, struct delivery *d)
 {
     mutex_lock(&s->lock);
     struct lane *l = lane_of(s, delivery_notification(d)->config);
-    bool can = !may_have_another(s, l) || start_one(s);
+    bool spoken_for = s->idle <= s->count.queued; /* those that wait for work */
+    bool can = !may_have_another(s, l) || !spoken_for || start_one(s);
     if (can) {
         struct job *j = mem_zalloc(1, sizeof(*j));
         j->delivery = d;

@@ -12,7 +12,12 @@
 #include "notify/engine_priv.h"
 #include "notify/senders.h"
 
-enum { PER_LANE = 40, HANGING = 10, LANES = HANGING + 2 };
+enum {
+    PER_LANE = 40,
+    HANGING = 10,
+    LANES = HANGING + 2,
+    WAIT_MS = SENDERS_IDLE_MS - 5000, /* later, idle threads look by themselves */
+};
 
 struct shared {
     struct mutex lock; /* guards what follows */
@@ -20,7 +25,7 @@ struct shared {
     struct delivery deliveries[LANES][PER_LANE];
     struct integration_config configs[LANES];
     unsigned begun[LANES], ended[LANES], now[LANES], most[LANES];
-    bool out_of_order, shut; /* shut: the first lanes hang */
+    bool out_of_order, shut, held; /* shut: the first lanes hang; held: the next one as well */
 };
 
 static void send_one(void *arg, struct delivery *d)
@@ -33,7 +38,8 @@ static void send_one(void *arg, struct delivery *d)
     s->out_of_order = s->out_of_order || at > due + SENDERS_OF_LANE_MAX;
     s->now[lane]++;
     s->most[lane] = MAX(s->most[lane], s->now[lane]);
-    while (lane < HANGING && s->shut)
+    cond_broadcast(&s->changed);
+    while ((lane < HANGING && s->shut) || (lane == HANGING && s->held))
         cond_wait(&s->changed, &s->lock);
     s->now[lane]--;
     s->ended[lane]++;
@@ -59,11 +65,19 @@ static void fini(struct shared *s)
 
 static void wait_for(struct shared *s, const unsigned *count, unsigned want)
 {
-    uint64_t until_ns = clock_mono_ns() + UINT64_C(60000000000);
+    uint64_t until_ns = clock_mono_ns() + WAIT_MS * UINT64_C(1000000);
     mutex_lock(&s->lock);
     while (*count < want && cond_wait_until(&s->changed, &s->lock, until_ns))
         ;
     assert_int_equal(*count, want);
+    mutex_unlock(&s->lock);
+}
+
+static void set(struct shared *s, bool *flag, bool value)
+{
+    mutex_lock(&s->lock);
+    *flag = value;
+    cond_broadcast(&s->changed);
     mutex_unlock(&s->lock);
 }
 
@@ -90,16 +104,37 @@ static void test_senders__lanes_hold_up_no_other(void **state)
     assert_in_range(count.sending, HANGING, SENDERS_SHARED_MAX + HANGING);
     assert_int_equal(count.sending + count.queued, HANGING * PER_LANE);
     assert_true(count.threads <= SENDERS_MAX);
-    mutex_lock(&s.lock);
-    s.shut = false;
-    cond_broadcast(&s.changed);
-    mutex_unlock(&s.lock);
+    set(&s, &s.shut, false);
     for (size_t l = 0; l < HANGING; l++)
         wait_for(&s, &s.ended[l], PER_LANE);
     senders_close(senders);
     for (size_t l = 0; l < LANES; l++)
         assert_in_range(s.most[l], 1, SENDERS_OF_LANE_MAX);
     assert_false(s.out_of_order);
+    fini(&s);
+}
+
+/* As many hang as may; then one of another lane ends, and its thread takes one more that hangs:
+ * what waits behind it in its lane is somebody else's. */
+static void test_senders__a_thread_that_hangs_leaves_nothing_behind(void **state)
+{
+    static struct shared s;
+    (void)state;
+    init(&s);
+    s.held = true;
+    struct senders *senders = senders_open(send_one, &s);
+    for (size_t k = 0; k < SENDERS_SHARED_MAX - 1; k++)
+        assert_true(senders_put(senders, &s.deliveries[k % HANGING][k / HANGING]));
+    for (size_t l = 0; l < HANGING; l++)
+        wait_for(&s, &s.begun[l], (SENDERS_SHARED_MAX - 1 - l + HANGING - 1) / HANGING);
+    assert_true(senders_put(senders, &s.deliveries[HANGING][0]));
+    wait_for(&s, &s.begun[HANGING], 1);
+    assert_true(senders_put(senders, &s.deliveries[HANGING][1]));
+    assert_true(senders_put(senders, &s.deliveries[HANGING - 1][PER_LANE - 1]));
+    set(&s, &s.held, false);
+    wait_for(&s, &s.ended[HANGING], 2);
+    set(&s, &s.shut, false);
+    senders_close(senders);
     fini(&s);
 }
 
@@ -125,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_senders__lanes_hold_up_no_other),
+        cmocka_unit_test(test_senders__a_thread_that_hangs_leaves_nothing_behind),
         cmocka_unit_test(test_senders__the_end_sends_what_is_queued),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
