@@ -1,19 +1,11 @@
 /* delivery.c -- one integration and what it is told of a flush: whether it is told at all, by the
  * notification log; then again and again, until it was. */
-#include <stdlib.h>
-
 #include "base/mem.h"
 #include "notify/flush_priv.h"
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
 #include "notify/messages.h"
 #include "notify/rates.h"
-
-static int compare_u64(const void *pa, const void *pb)
-{
-    uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
-    return (a > b) - (a < b);
-}
 
 /* ---- Making ---- */
 
@@ -54,8 +46,8 @@ static void list_fingerprints(struct delivery *d, const struct batch *b)
     for (size_t i = 0; i < b->count; i++)
         if (b->alerts[i].resolved)
             d->fingerprints[firing + resolved++] = b->alerts[i].alert->fingerprint;
-    qsort(d->fingerprints, firing, sizeof(uint64_t), compare_u64);
-    qsort(d->fingerprints + firing, resolved, sizeof(uint64_t), compare_u64);
+    sent_sort(d->fingerprints, firing);
+    sent_sort(d->fingerprints + firing, resolved);
     d->n.firing_count = firing;
     d->resolved_count = resolved;
 }
@@ -213,18 +205,13 @@ void flush_queue(struct engine *e, struct flush *f, struct delivery *d, int64_t 
     due_heap_set(&e->due_deliveries, &d->due, now_ms);
 }
 
-static bool is_among(uint64_t fingerprint, const uint64_t *sorted, size_t count)
-{
-    return count > 0 && bsearch(&fingerprint, sorted, count, sizeof(*sorted), compare_u64) != NULL;
-}
-
 /* Does one end that is known to fire? Ends are known for a while: a restart or a reload finds some
  * that were told, if not with the last notification. */
 static bool tells_end(const struct delivery *d, const struct sent *last)
 {
     bool one = false;
     for (size_t i = 0; !one && i < d->resolved_count; i++)
-        one = is_among(d->fingerprints[d->n.firing_count + i], last->firing, last->firing_count);
+        one = sent_fires(last, d->fingerprints[d->n.firing_count + i]);
     return one;
 }
 
@@ -338,7 +325,7 @@ static void measure(struct engine *e, const struct delivery *d, int64_t now_ms)
         last = (struct sent){0};
     for (size_t i = 0; d->timed && i < d->n.alert_count; i++) {
         const struct live_alert *a = d->alerts[i].alert;
-        if (!d->alerts[i].resolved && !is_among(a->fingerprint, last.firing, last.firing_count))
+        if (!d->alerts[i].resolved && !sent_fires(&last, a->fingerprint))
             timing_add(&e->delivered[d->n.kind],
                        (uint64_t)MAX(now_ms - a->starts_at_ms, 0) * 1000000);
     }

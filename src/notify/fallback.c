@@ -50,27 +50,12 @@ static bool is_failing(const struct engine *e, const struct flush *f, const stru
     return failing;
 }
 
-static bool contains(const uint64_t *sorted, size_t count, uint64_t x)
-{
-    size_t low = 0;
-    while (low < count) {
-        size_t mid = low + (count - low) / 2;
-        if (sorted[mid] == x)
-            return true;
-        if (sorted[mid] < x)
-            low = mid + 1;
-        else
-            count = mid;
-    }
-    return false;
-}
-
 /* Of `b`, what `last` says that it fires. */
 static struct batch known_alerts(const struct batch *b, const struct sent *last)
 {
     struct batch some = {.alerts = mem_zalloc(b->count + 1, sizeof(*some.alerts))};
     for (size_t i = 0; i < b->count; i++)
-        if (contains(last->firing, last->firing_count, b->alerts[i].alert->fingerprint))
+        if (sent_fires(last, b->alerts[i].alert->fingerprint))
             some.alerts[some.count++] = b->alerts[i];
     return some;
 }

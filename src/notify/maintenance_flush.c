@@ -1,19 +1,11 @@
 /* maintenance_flush.c -- what maintenance windows change in the pipeline: ends that pass, alerts
  * that are told again. */
-#include <stdlib.h>
-
 #include "notify/incident_priv.h"
 #include "notify/maintenance_priv.h"
 
 enum { SILENCES_OF_ALERT_MAX = 64 }; /* with more, one is taken not to be a window's */
 
 /* ---- Ends of alerts that people know of ---- */
-
-static int compare_u64(const void *pa, const void *pb)
-{
-    uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
-    return (a > b) - (a < b);
-}
 
 /* Was a receiver told, by any of its integrations, that the alert fires? `incident`: its id, or "".
  */
@@ -30,9 +22,8 @@ static bool was_told(const struct engine *e, const struct group *g, str receiver
         buf_reset(&key);
         sent_log_key(&key, g->key, r->name, integration_name(r->integrations[i].kind),
                      r->integrations[i].index, incident);
-        told = sent_log_get(e->sent, buf_str(&key), now_ms, &last) && last.firing_count > 0 &&
-               bsearch(&fingerprint, last.firing, last.firing_count, sizeof(uint64_t),
-                       compare_u64) != NULL;
+        told =
+            sent_log_get(e->sent, buf_str(&key), now_ms, &last) && sent_fires(&last, fingerprint);
     }
     buf_fini(&key);
     return told;

@@ -1,6 +1,8 @@
 /* sent_log.c -- see sent_log.h. */
 #include "notify/sent_log.h"
 
+#include <stdlib.h>
+
 #include "base/hash.h"
 #include "base/item_table.h"
 #include "base/mem.h"
@@ -180,6 +182,25 @@ void sent_log_gc(struct sent_log *l, int64_t now_ms)
 size_t sent_log_count(const struct sent_log *l)
 {
     return l->entries.count;
+}
+
+/* ---- Fingerprints ---- */
+
+static int compare(const void *pa, const void *pb)
+{
+    uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
+    return (a > b) - (a < b);
+}
+
+void sent_sort(uint64_t *fingerprints, size_t count)
+{
+    qsort(fingerprints, count, sizeof(*fingerprints), compare);
+}
+
+bool sent_fires(const struct sent *s, uint64_t fingerprint)
+{
+    return s->firing_count > 0 &&
+           bsearch(&fingerprint, s->firing, s->firing_count, sizeof(fingerprint), compare) != NULL;
 }
 
 /* ---- Deciding ---- */

@@ -18,6 +18,12 @@ struct sent { /* the last notification; lists are sorted */
     size_t firing_count, resolved_count;
 };
 
+/* Bring fingerprints into the order of the lists. */
+void sent_sort(uint64_t *fingerprints, size_t count);
+
+/* Was it said that the alert fires? */
+bool sent_fires(const struct sent *s, uint64_t fingerprint);
+
 /* Why a group is to be told of. */
 enum notify_reason {
     REASON_NONE, /* it is not */
