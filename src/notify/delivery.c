@@ -16,6 +16,7 @@ static void free_delivery(struct delivery *d)
     mem_free(d->alerts);
     mem_free(d->fingerprints);
     mem_free((struct ack_told *)(uintptr_t)d->n.ack);
+    mem_free((struct ack_told *)(uintptr_t)d->n.still_acked);
     buf_fini(&d->sent_key);
     group_unref(d->group);
     mem_free(d);

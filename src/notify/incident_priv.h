@@ -90,6 +90,9 @@ void incident_end_ack(struct engine *e, struct incident *i, const struct ack_end
                       int64_t now_ms);
 void incident_clear_ack(struct incident *i);
 
+/* incident_relay.c: that it is acknowledged, for who shows it (freed by mem_free()); NULL: it is
+ * not, or nobody is told so. `i` may be NULL. */
+struct ack_told *incident_still_acked(const struct engine *e, const struct incident *i);
 /* incident_relay.c: tell providers of the last change, as far as they do not know it; when to look
  * again, INT64_MAX: they all do. */
 int64_t incident_relay(struct engine *e, struct incident *i, int64_t now_ms);

@@ -84,6 +84,13 @@ static struct ack_told *make_told(const struct incident *i)
     return t;
 }
 
+struct ack_told *incident_still_acked(const struct engine *e, const struct incident *i)
+{
+    const struct alerting_ext *x = e->routing->companion.ext;
+    bool told = x != NULL && x->acknowledgements.propagate && i != NULL && incident_is_acked(i);
+    return told ? make_told(i) : NULL;
+}
+
 static void put_alerts(struct delivery *d, const struct group *g, int64_t now_ms)
 {
     size_t at = 0;

@@ -5,7 +5,7 @@
 #include "base/item_table.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "notify/engine_priv.h"
+#include "notify/incident_priv.h"
 
 struct entry {
     struct table_item item;
@@ -152,8 +152,10 @@ void message_attach(struct engine *e, struct delivery *d, int64_t now_ms)
     if (!changes_messages(&d->n))
         return;
     d->n.message = &d->message;
-    if (d->n.reason != REASON_FIRST) /* it fires anew: nobody looks for that above */
-        (void)messages_get(e->messages, message_key(d), now_ms, &d->message);
+    if (d->n.reason == REASON_FIRST) /* it fires anew: nobody looks for that above */
+        return;
+    if (messages_get(e->messages, message_key(d), now_ms, &d->message) && d->n.ack == NULL)
+        d->n.still_acked = incident_still_acked(e, d->group->incident);
 }
 
 void message_sent(struct engine *e, const struct delivery *d, int64_t now_ms)

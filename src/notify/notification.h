@@ -45,6 +45,9 @@ struct notification {
     enum notify_reason reason;
     const struct notice_text *notice; /* NULL: it is about alerts */
     const struct ack_told *ack;       /* NULL: it is not about an acknowledgement */
+    /* What a message that is changed goes on saying: its incident is acknowledged. NULL: nothing.
+     */
+    const struct ack_told *still_acked;
     /* Which message may be changed, and, when it was sent, which one it was; NULL: each is new. */
     struct message_ref *message;
     unsigned attempt;                       /* from 1 */

@@ -135,9 +135,9 @@ static str ack_text(struct sending *s, const struct ack_told *t)
     return result;
 }
 
-static void put_ack_attachment(struct sending *s, struct buf *out)
+static void put_ack_attachment(struct sending *s, const struct ack_told *ack, struct buf *out)
 {
-    str text = ack_text(s, s->n->ack);
+    str text = ack_text(s, ack);
     buf_put_u8(out, '{');
     sending_put(out, "text", text);
     sending_put(out, "fallback", text);
@@ -159,9 +159,10 @@ static void put_message(struct sending *s, const struct slack_config *k, str cha
     sending_put_key(out, "attachments");
     buf_put_u8(out, '[');
     put_attachment(s, k, out);
-    if (s->n->ack != NULL) {
+    const struct ack_told *ack = s->n->ack != NULL ? s->n->ack : s->n->still_acked;
+    if (ack != NULL) {
         buf_put_u8(out, ',');
-        put_ack_attachment(s, out);
+        put_ack_attachment(s, ack, out);
     }
     buf_put_u8(out, ']');
     if (has_message(s->n))

@@ -34,7 +34,10 @@ static void run(struct sim *s, int64_t ms, const char *want)
         while ((d = engine_take(s->e, s->now_ms)) != NULL) {
             const struct notification *n = delivery_notification(d);
             const char *ts = n->message == NULL ? "(every one is new)" : n->message->ts;
-            buf_printf(&got, "%s: %s\n", notify_reason_text(n->reason), ts[0] != '\0' ? ts : "-");
+            buf_printf(&got, "%s: %s", notify_reason_text(n->reason), ts[0] != '\0' ? ts : "-");
+            if (n->still_acked != NULL)
+                buf_printf(&got, ", acknowledged by " STR_FMT, STR_ARG(n->still_acked->by));
+            buf_put_u8(&got, '\n');
             if (n->message != NULL && ts[0] == '\0') {
                 (void)snprintf(n->message->channel, MESSAGE_ID_SIZE, "C1");
                 (void)snprintf(n->message->ts, MESSAGE_ID_SIZE, "m%u", ++s->attempts);
@@ -92,7 +95,12 @@ static void test_messages__acknowledgements_change_that_of_the_alerts(void **sta
     assert_true(incidents_next(s.e, s.now_ms, &at, &v));
     assert_int_equal(incident_ack(s.e, str_from(v.id), &ack, s.now_ms, NULL), OK);
     run(&s, MINUTE, "acknowledged: m1\n");
+    fire(&s, "n=b g=1 sev=high");
+    run(&s, 5 * MINUTE, "new alerts added: m1, acknowledged by ann\n");
+    assert_int_equal(incident_unack(s.e, str_from(v.id), s.now_ms, NULL), OK);
+    run(&s, MINUTE, "acknowledgement ended: m1\nrepeat interval elapsed: m1\n");
     resolve(&s, "n=a g=1 sev=high");
+    resolve(&s, "n=b g=1 sev=high");
     run(&s, 10 * MINUTE, "all alerts resolved: m1\n");
     sim_close(&s);
 }

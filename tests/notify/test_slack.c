@@ -190,6 +190,10 @@ static void test_slack__changes_it_when_somebody_acknowledges(void **state)
     provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
     expect_update(&p, 0, "\"title\":\"[FIRING:2] Up (node)\"");
     expect_update(&p, 0, "},{\"text\":\"Acknowledged by ann\"");
+    p.sample.n.ack = NULL;
+    p.sample.n.still_acked = &ACK; /* what is new about the alerts does not take it away */
+    provider_send(&p, INTEGRATION_SLACK, APP ", update_message: true}]");
+    expect_update(&p, 1, "},{\"text\":\"Acknowledged by ann\"");
     provider_close(&p);
 }
 
