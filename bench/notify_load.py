@@ -3,6 +3,7 @@
 grouped by service), ending after a minute; then a storm of alerts at once. A webhook in a process of its own notes what arrives when.
 
   bench/notify_load.py [--varve build/release/varve] [--rate 1000 (alerts a minute)] [--minutes 3] [--storm 50000] [--by service]
+                       [--interval 30s (group_interval)]
 """
 import argparse
 import json
@@ -18,6 +19,7 @@ parser.add_argument("--rate", type=int, default=1000)
 parser.add_argument("--minutes", type=float, default=3)
 parser.add_argument("--storm", type=int, default=50000)
 parser.add_argument("--by", choices=("alert", "service"), default="alert", help="what is told together")
+parser.add_argument("--interval", default="30s", help="group_interval; a flush has as long, ten seconds at least")
 args = parser.parse_args()
 sys.argv = [sys.argv[0], args.varve]
 from lib import Server, folder, start  # noqa: E402
@@ -28,7 +30,7 @@ recorder, d = Recorder(start), folder()
 am = os.path.join(d, "am.yml")
 with open(am, "w") as f:
     f.write(f"""route: {{receiver: all, group_by: [{"'...'" if args.by == "alert" else "service"}], group_wait: {0 if args.by == "alert" else 1}s,
-  group_interval: 30s, repeat_interval: 4h}}
+  group_interval: {args.interval}, repeat_interval: 4h}}
 receivers: [{{name: all, webhook_configs: [{{url: '{recorder.url}'}}]}}]
 """)
 server = Server(flags=[f"--alertmanager.config-file={am}"])

@@ -115,6 +115,7 @@ static struct delivery *make_delivery(struct group *g, const struct telling *t,
         .config = i->config,
         .flushed_ms = now_ms,
         .deadline_ms = now_ms + flush_ms(g),
+        .grace_ms = ENGINE_GRACE_MS - ENGINE_NOTING_MS,
     };
     delivery_put_key(g, t, i, &d->sent_key);
     if (t->incident != NULL) { /* which may be forgotten while this is under way */

@@ -19,7 +19,8 @@ enum {
     ENGINE_ALERTS_MAX = 1000000,
     ENGINE_GROUPS_MAX = 1000000,
     ENGINE_FLUSH_MS_MIN = 10000,       /* a flush may take that long, or group_interval */
-    ENGINE_GRACE_MS = 5000,            /* an answer that is under way then may come that late */
+    ENGINE_GRACE_MS = 5000,            /* what is under way then is waited for that long ... */
+    ENGINE_NOTING_MS = 2000,           /* ... of which the answer may take as long to be noted */
     ENGINE_FLUSHES_AT_ONCE = 32,       /* by a call of engine_take() */
     ENGINE_GC_MS = 30000,              /* empty groups go that often */
     ENGINE_RESOLVED_KEPT_MS = 1800000, /* alerts that ended are known that long */

@@ -50,10 +50,11 @@ struct notification {
     const struct ack_told *still_acked;
     /* Which message may be changed, and, when it was sent, which one it was; NULL: each is new. */
     struct message_ref *message;
-    unsigned attempt;                       /* from 1 */
-    int64_t flushed_ms;                     /* when the group was flushed */
-    int64_t deadline_ms;                    /* no answer counts after that */
-    const atomic_bool *canceled;            /* once it is true, requests end; NULL: never by that */
+    unsigned attempt;            /* from 1 */
+    int64_t flushed_ms;          /* when the group was flushed */
+    int64_t deadline_ms;         /* nothing is sent after that */
+    int64_t grace_ms;            /* an answer to what was sent before counts that much longer */
+    const atomic_bool *canceled; /* once it is true, requests end; NULL: never by that */
     const struct delivery_config *delivery; /* config/alerting_ext.h; NULL: not given */
 };
 

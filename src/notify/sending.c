@@ -318,7 +318,7 @@ struct notify_result notify_result_of_status(int status, str retry_after)
 
 int64_t sending_time_left_ms(const struct sending *s, int64_t own_ms, int64_t else_ms)
 {
-    int64_t left_ms = s->n->deadline_ms - clock_wall_ms();
+    int64_t left_ms = s->n->deadline_ms + s->n->grace_ms - clock_wall_ms();
     if (own_ms <= 0 && s->n->delivery != NULL)
         own_ms = s->n->delivery->request_timeout_ms;
     if (own_ms <= 0)

@@ -12,6 +12,7 @@ enum {
     LOOK_MS_MAX = 1000, /* between two looks: the wall clock may leap */
     PUT_MAX = 1000,     /* alerts taken in under one hold of the lock */
     TAKE_MAX = 64,      /* and deliveries handed out */
+    TURN_MAX = 1024,    /* of them before answers are noted */
     GIVE_WAY_NS = 100000,
     SEND_MS_MIN = 1000, /* with less time left nothing is sent: the answer might come too late */
     RETRY_THREAD_MS = 1000, /* after no thread could be had */
@@ -261,13 +262,23 @@ static void send_one(void *arg, struct delivery *d)
     finished(s, d, result);
 }
 
-/* Hand out what is due; when something will be next. */
+static bool has_answers(struct inbox *in)
+{
+    mutex_lock(&in->lock);
+    bool any = in->done_count > 0;
+    mutex_unlock(&in->lock);
+    return any;
+}
+
+/* Hand out what is due; when something will be next. In a storm there is always more of it: answers
+ * are noted in between, or what was told would be told again when its flush is over. */
 static int64_t hand_out(struct notify_service *s)
 {
     struct delivery *d;
     unsigned taken = 0;
     mutex_lock(&s->lock);
-    while ((d = engine_take(s->engine, clock_wall_ms())) != NULL) {
+    while ((taken < TURN_MAX || !has_answers(&s->inbox)) &&
+           (d = engine_take(s->engine, clock_wall_ms())) != NULL) {
         if (!senders_put(s->senders, d))
             engine_done(s->engine, d, (struct notify_result){NOTIFY_RETRY, RETRY_THREAD_MS},
                         clock_wall_ms());

@@ -16,12 +16,16 @@
 #include "support/fs_sim.h"
 #include "support/http_stub.h"
 
+enum { DEFAULT_GROUP_INTERVAL_MS = 5 * 60 * 1000 };
+
 static const char *status = "200 OK", *headers = "", *answer_body = "";
+static unsigned takes_ms;
 
 static void answer(void *arg, str request, struct buf *reply)
 {
     (void)arg;
     (void)request;
+    clock_sleep_ns(takes_ms * UINT64_C(1000000));
     http_stub_reply(reply, status, headers, answer_body);
 }
 
@@ -202,6 +206,22 @@ static void test_webhook__says_why_it_cannot(void **state)
     close_all(&fx);
 }
 
+/* Who was told just before the time of the flush is over may say so a little later. */
+static void test_webhook__answers_may_be_late(void **state)
+{
+    struct fixture fx;
+    struct diag d = {.text = ""};
+    (void)state;
+    open_all(&fx, "/", "");
+    fx.start_ms += 300 - DEFAULT_GROUP_INTERVAL_MS;
+    put(&fx, "alertname=Up", "x", fx.start_ms + 3600000);
+    takes_ms = 700;
+    assert_int_equal(send_one(&fx, &d).outcome, NOTIFY_SENT);
+    assert_string_equal(d.text, "");
+    takes_ms = 0;
+    close_all(&fx);
+}
+
 /* What templates become is read as YAML again, as Alertmanager does: even "a: b". */
 static void test_webhook__expands_url_and_payload(void **state)
 {
@@ -235,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_webhook__cuts_long_lists),
         cmocka_unit_test(test_webhook__judges_answers),
         cmocka_unit_test(test_webhook__says_why_it_cannot),
+        cmocka_unit_test(test_webhook__answers_may_be_late),
         cmocka_unit_test(test_webhook__expands_url_and_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
