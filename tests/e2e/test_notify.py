@@ -92,6 +92,7 @@ equal(alert["annotations"], {"summary": "value 5 of a"}, "annotations")
 check(alert["generatorURL"].startswith("http://example.org/v/graph?g0.expr=m+%3E+1"), alert["generatorURL"])
 
 step("killed, nothing is told twice; what changes is told")
+until("it is noted that they were", lambda: b'\nalertmanager_notifications_total{integration="webhook"} 1\n' in s.request("GET", "/metrics")[2])
 s.kill()
 s = Server(data=s.data, flags=FLAGS)
 sample(5, i="a")
