@@ -42,8 +42,8 @@ static size_t flag_table(struct history_flags *f, struct flag *out)
 /* What a line says besides time, type and labels. */
 static void put_details(struct text_table *t, const struct jtree *n)
 {
-    static const char *const KEYS[] = {"receiver", "integration", "by",    "reason", "author",
-                                       "comment",  "matchers",    "error", "id"};
+    static const char *const KEYS[] = {"receiver", "integration", "fallback", "by",    "reason",
+                                       "author",   "comment",     "matchers", "error", "id"};
     struct buf text = {0};
     bool silence = jtree_text(jtree_get(n, "matchers")).len > 0;
     for (size_t i = 0; i < COUNT_OF(KEYS); i++) {

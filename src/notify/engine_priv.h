@@ -133,6 +133,8 @@ struct suppressed {
 };
 void tell_suppressed(struct engine *e, struct group *g, const struct suppressed *of, size_t count,
                      int64_t now_ms);
+/* `n` could not be told to its receiver: `to` is told in its place. */
+void tell_fallback(struct engine *e, const struct notification *n, str to, int64_t now_ms);
 
 /* flush.c; delivery.c has flush_take() */
 void flush_due_groups(struct engine *e, int64_t now_ms);

@@ -135,6 +135,7 @@ bool fallback_take(struct engine *e, struct delivery *d, bool ever, int64_t now_
     }
     if (f->waiting > before) {
         e->counts.fallbacks[d->n.kind]++;
+        tell_fallback(e, &d->n, to->name, now_ms);
         log_warn("a receiver is not told: its fallback is", LOG_STR("receiver", d->n.receiver),
                  LOG_STR("fallback", to->name), LOG_STR("group", d->n.group_key));
     }

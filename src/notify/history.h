@@ -40,6 +40,7 @@ enum history_kind { /* on disk */
                     HISTORY_MAINTENANCE_STARTED,
                     HISTORY_MAINTENANCE_ENDED,
                     HISTORY_MAINTENANCE_OVERRIDDEN,
+                    HISTORY_NOTIFICATION_FALLBACK,
                     HISTORY_KINDS,
 };
 
@@ -57,6 +58,7 @@ enum history_text { /* on disk */
                     HISTORY_AUTHOR,
                     HISTORY_COMMENT,
                     HISTORY_MATCHERS,
+                    HISTORY_FALLBACK, /* the receiver that stands in for another */
                     HISTORY_TEXTS,
 };
 

@@ -19,6 +19,7 @@ static const char *const KINDS[HISTORY_KINDS] = {
     [HISTORY_MAINTENANCE_STARTED] = "maintenance_started",
     [HISTORY_MAINTENANCE_ENDED] = "maintenance_ended",
     [HISTORY_MAINTENANCE_OVERRIDDEN] = "maintenance_overridden",
+    [HISTORY_NOTIFICATION_FALLBACK] = "notification_fallback",
 };
 
 const char *history_kind_name(enum history_kind kind)
@@ -39,6 +40,7 @@ const char *history_text_name(enum history_text t)
         [HISTORY_AUTHOR] = "author",
         [HISTORY_COMMENT] = "comment",
         [HISTORY_MATCHERS] = "matchers",
+        [HISTORY_FALLBACK] = "fallback",
     };
     return NAMES[t];
 }

@@ -35,8 +35,11 @@ static void open_with_history(struct sim *s)
     s->f =
         testing_config("global: {resolve_timeout: 5m}\n"
                        "route: {receiver: r, group_by: [g], group_wait: 10s, group_interval: 30s}\n"
-                       "receivers: [{name: r, webhook_configs: [{url: 'http://x/'}]}]\n"
+                       "receivers: [{name: r, webhook_configs: [{url: 'http://x/'}]}, "
+                       "{name: stands-in, webhook_configs: [{url: 'http://x/'}]}]\n"
                        "inhibit_rules: [{source_matchers: [k=s], target_matchers: [k=t]}]\n");
+    s->ext = testing_ext(
+        s->f, "delivery: {fallbacks: [{receiver: r, to: stands-in, after_failures: 2}]}\n");
     open_all(s);
 }
 
@@ -172,6 +175,22 @@ static void test_history__is_told_of_silences(void **state)
     close_with_history(&s);
 }
 
+static void test_history__is_told_who_stands_in(void **state)
+{
+    struct sim s;
+    (void)state;
+    open_with_history(&s);
+    sim_answer(&s, "r", NOTIFY_RETRY);
+    put(&s, "n=a g=1", T0 + HOUR);
+    put(&s, "n=b g=1", T0 + HOUR);
+    pass(&s, 25 * SECOND); /* one more flush would tell the fallback without it */
+    expect(&s, "+10s notification_fallback g=1 receiver:r integration:webhook fallback:stands-in "
+               "alerts:2\n"
+               "+0s alert_firing g=1 n=b\n"
+               "+0s alert_firing g=1 n=a\n");
+    close_with_history(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_history__is_told_once_over_restarts),
         cmocka_unit_test(test_history__is_told_what_is_suppressed_when_it_changes),
         cmocka_unit_test(test_history__is_told_of_silences),
+        cmocka_unit_test(test_history__is_told_who_stands_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
