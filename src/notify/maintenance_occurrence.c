@@ -73,19 +73,46 @@ bool window_is_open(const struct engine *e, const struct window *w, int64_t now_
     return occurrence_after(e, &w->def, now_ms, out) && out->starts_at_ms <= now_ms;
 }
 
-void window_find_next(const struct engine *e, struct window *w, int64_t now_ms)
+/* What somebody ended is over for as long as the window would have been open, which may be longer
+ * than one occurrence lasts at most. */
+static void extend_override(struct engine *e, struct window *w, int64_t now_ms)
+{
+    struct occurrence o;
+    int64_t end_ms = MAX(w->current.ends_at_ms, w->planned_end_ms);
+    bool more = w->phase == PHASE_OVERRIDDEN, longer = false;
+    for (int i = 0; i < SKIPPED_MAX && more; i++) {
+        more = occurrence_after(e, &w->def, MIN(now_ms, end_ms - 1), &o) &&
+               o.starts_at_ms < end_ms && o.ends_at_ms > end_ms;
+        longer = longer || more;
+        if (more)
+            w->planned_end_ms = end_ms = o.ends_at_ms;
+        more = more && end_ms <= now_ms;
+    }
+    if (longer)
+        window_keep(e, w);
+}
+
+void window_find_next(struct engine *e, struct window *w, int64_t now_ms)
 {
     struct occurrence o;
     bool active = w->phase == PHASE_ACTIVE;
+    int64_t until_ms = now_ms + WINDOW_SEARCH_YEARS * INT64_C(366 * 86400000);
     int64_t from_ms = active ? MAX(w->current.ends_at_ms, w->planned_end_ms) : now_ms;
     w->looked_ms = now_ms;
     w->has_next = false;
     w->next = (struct occurrence){0, 0};
     if (!w->configured && !w->ad_hoc)
         return;
-    for (int i = 0; i < SKIPPED_MAX && occurrence_after(e, &w->def, from_ms, &o); i++) {
+    extend_override(e, w, now_ms);
+    int64_t barred_ms =
+        w->phase == PHASE_OVERRIDDEN ? MAX(w->current.ends_at_ms, w->planned_end_ms) : INT64_MIN;
+    for (int i = 0;
+         i < SKIPPED_MAX && from_ms < until_ms && occurrence_after(e, &w->def, from_ms, &o); i++) {
         from_ms = o.ends_at_ms;
-        if (!may_begin(w, &o))
+        bool barred = o.starts_at_ms < barred_ms;
+        if (barred)
+            barred_ms = MAX(barred_ms, o.ends_at_ms);
+        if (barred || !may_begin(w, &o))
             continue;
         w->has_next = true;
         w->next = o;

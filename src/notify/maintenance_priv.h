@@ -45,7 +45,7 @@ void window_keep(struct engine *e, const struct window *w);
 void window_forget(struct engine *e, const struct window *w); /* on disk */
 
 /* maintenance_occurrence.c */
-void window_find_next(const struct engine *e, struct window *w, int64_t now_ms);
+void window_find_next(struct engine *e, struct window *w, int64_t now_ms);
 /* Is it open at `now_ms`, whatever became of it? */
 bool window_is_open(const struct engine *e, const struct window *w, int64_t now_ms,
                     struct occurrence *out);

@@ -282,6 +282,36 @@ static void test_maintenance__can_be_overridden(void **state)
     sim_close(&s);
 }
 
+/* An occurrence has 400 days at most: what is always open goes on as the next one, but not when
+ * somebody ended it. */
+static void test_maintenance__overridden_for_years(void **state)
+{
+    static const char *const ALWAYS =
+        "maintenance_windows: [{name: w, matchers: [s=db], time_intervals: [always]}]\n";
+    struct sim s;
+    (void)state;
+    sim_open(&s, CONFIG "- {name: always, time_intervals: [{weekdays: ['sunday:saturday']}]}\n",
+             ALWAYS);
+    pass(&s, HOUR);
+    assert_state(&s, "w", MAINTENANCE_ACTIVE);
+    s.now_ms += 401 * INT64_C(24) * HOUR;
+    pass(&s, HOUR);
+    assert_state(&s, "w", MAINTENANCE_ACTIVE); /* the next one */
+    assert_int_equal(override(&s), OK);
+    for (int i = 0; i < 30; i++) {
+        s.now_ms += 50 * INT64_C(24) * HOUR;
+        if (i % 10 == 5)
+            kill_and_start(&s);
+        pass(&s, MINUTE);
+        assert_state(&s, "w", MAINTENANCE_OVERRIDDEN);
+    }
+    s.now_ms += 900 * INT64_C(24) * HOUR; /* nobody looked */
+    kill_and_start(&s);
+    pass(&s, MINUTE);
+    assert_state(&s, "w", MAINTENANCE_OVERRIDDEN);
+    sim_close(&s);
+}
+
 static void test_maintenance__ends_with_its_silence(void **state)
 {
     struct sim s;
@@ -655,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_maintenance__has_several_lists_of_matchers),
         cmocka_unit_test(test_maintenance__stops_the_clock_of_incidents),
         cmocka_unit_test(test_maintenance__can_be_overridden),
+        cmocka_unit_test(test_maintenance__overridden_for_years),
         cmocka_unit_test(test_maintenance__ends_with_its_silence),
         cmocka_unit_test(test_maintenance__follows_who_moves_its_end),
         cmocka_unit_test(test_maintenance__can_be_made_ad_hoc),
