@@ -185,22 +185,45 @@ static err url_part(CURLU *u, CURLUPart part, unsigned flags, struct buf *out)
     return OK;
 }
 
+/* Why libcurl cannot take a URL, in words that name what is wrong with it. */
+static err bad_url(CURLUcode why, struct diag *d)
+{
+    switch (why) {
+    case CURLUE_BAD_PORT_NUMBER:
+        return diag_set(d, ERR_INVALID, "invalid port: it must be a number of at most 65535");
+    case CURLUE_BAD_SCHEME:
+        return diag_set(d, ERR_INVALID, "unsupported protocol scheme \"\"");
+    default:
+        return diag_set(d, ERR_INVALID, "not a URL: %s", curl_url_strerror(why));
+    }
+}
+
+static err check_scheme(CURLU *u, struct diag *d)
+{
+    struct buf scheme = {0};
+    err e = url_part(u, CURLUPART_SCHEME, 0, &scheme);
+    str s = buf_str(&scheme);
+    if (e != OK || (!str_eq(s, STR("http")) && !str_eq(s, STR("https"))))
+        e = diag_set(d, ERR_INVALID, "unsupported protocol scheme \"%s\"", buf_cstr(&scheme));
+    buf_fini(&scheme);
+    return e;
+}
+
 static err parse_url(str url, CURLU **out, struct diag *d)
 {
     struct buf text = {0};
     CURLU *u = curl_url();
+    CURLUcode why = CURLUE_OUT_OF_MEMORY;
     buf_put_str(&text, url);
-    bool good =
-        u != NULL && memchr(buf_cstr(&text), '\0', text.len) == NULL &&
-        curl_url_set(u, CURLUPART_URL, buf_cstr(&text), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
-    if (good) {
-        good = url_part(u, CURLUPART_SCHEME, 0, &text) == OK &&
-               (str_eq(buf_str(&text), STR("http")) || str_eq(buf_str(&text), STR("https")));
-    }
+    if (memchr(buf_cstr(&text), '\0', text.len) != NULL)
+        why = CURLUE_MALFORMED_INPUT;
+    else if (u != NULL)
+        why = curl_url_set(u, CURLUPART_URL, buf_cstr(&text), CURLU_NON_SUPPORT_SCHEME);
     buf_fini(&text);
-    if (!good) {
+    err e = why == CURLUE_OK ? check_scheme(u, d) : bad_url(why, d);
+    if (e != OK) {
         curl_url_cleanup(u);
-        return diag_set(d, ERR_INVALID, "the URL is not an http or https URL");
+        return e;
     }
     *out = u;
     return OK;

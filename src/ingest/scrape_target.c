@@ -147,7 +147,7 @@ static void put_params(struct buf *b, const struct scrape_config *c, struct labe
 void target_url(str scheme, str address, str path, struct buf *out)
 {
     buf_put_str(out, scheme);
-    buf_put_str(out, STR("://"));
+    buf_put_str(out, scheme.len > 0 ? STR("://") : STR("//"));
     url_put_but(out, address, "-_.~!$&'()*+,;=:[]<>\"", false);
     if (path.len > 0 && path.ptr[0] != '/')
         buf_put_u8(out, '/');

@@ -129,12 +129,16 @@ def main_failures():
         "cut": "unexpected EOF",
         "loop": f'Get "http://127.0.0.1:{p}/loop": stopped after 10 redirects',
         "dead": f'Get "http://127.0.0.1:{dead}/dead": dial tcp 127.0.0.1:{dead}: connect: connection refused',
+        "ftp": f'Get "ftp://127.0.0.1:{p}/ftp": unsupported protocol scheme "ftp"',
+        "noscheme": f'Get "//127.0.0.1:{p}/noscheme": unsupported protocol scheme ""',
+        "badport": 'Get "http://127.0.0.1:99999/badport": invalid port: it must be a number of at most 65535',
         "toomany": "target_limit exceeded (number of targets: 2, limit: 1)",
     }
     failures = os.path.join(folder(), "failures.json")
     text = (f"global: {{scrape_interval: 1s, scrape_timeout: 1s, scrape_failure_log_file: {failures}}}\n"
             "scrape_configs:\n")
-    more = {"large": "  body_size_limit: 1KB\n", "bomb": "  body_size_limit: 1MB\n", "many": "  sample_limit: 10\n",
+    rule = "  relabel_configs: [{target_label: __%s__, replacement: '%s'}]\n"
+    more = {"ftp": rule % ("scheme", "ftp"), "noscheme": rule % ("scheme", ""), "badport": rule % ("address", "127.0.0.1:99999"), "large": "  body_size_limit: 1KB\n", "bomb": "  body_size_limit: 1MB\n", "many": "  sample_limit: 10\n",
             "labels": "  label_limit: 4\n"}
     for name in [*reasons, "good", "redirect", "fallback"]:
         if name == "toomany":
