@@ -166,14 +166,16 @@ static void take_header(struct transfer *x, str line)
         size_t used = blank != NULL ? (size_t)(blank - line.ptr) : line.len;
         copy_line(x->status_text, sizeof(x->status_text), (str){line.ptr + used, line.len - used});
         x->content_type[0] = '\0';
-        x->gzipped = false;
+        x->gzipped = x->has_head = false;
         x->owner->bodies_bytes -= x->body->len;
         buf_reset(x->body);
-    } else if (is_header(line, "content-type:", &value)) {
-        copy_line(x->content_type, sizeof(x->content_type), value);
+    } else if (line.len > 0 && (line.ptr[0] == '\r' || line.ptr[0] == '\n')) {
+        x->has_head = true;
+    } else if (x->content_type[0] == '\0' && is_header(line, "content-type:", &value)) {
+        copy_line(x->content_type, sizeof(x->content_type), value); /* the first counts, as in Go */
     } else if (is_header(line, "content-encoding:", &value)) {
         copy_line(encoding, sizeof(encoding), value);
-        x->gzipped = strcmp(encoding, "gzip") == 0;
+        x->gzipped |= strcmp(encoding, "gzip") == 0;
     }
 }
 
@@ -409,7 +411,7 @@ void transfers_begin(struct transfers *t, struct transfer *x)
 {
     x->owner = t;
     x->error[0] = x->content_type[0] = x->status_text[0] = x->curl_error[0] = '\0';
-    x->too_large = x->no_memory = x->gzipped = x->on_wire = false;
+    x->too_large = x->no_memory = x->gzipped = x->has_head = x->on_wire = false;
     x->http = (struct http_transfer){.headers = NULL};
     x->easy = NULL;
     x->deadline_mono_ns = clock_mono_ns() + (uint64_t)x->timeout_ms * 1000000;
@@ -483,6 +485,8 @@ static void finish_some(struct transfers *t, struct shard *h)
             continue;
         long status = 0;
         (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+        if (code == CURLE_OK && !x->has_head)
+            code = CURLE_GOT_NOTHING; /* closed amid the headers, which libcurl takes for the end */
         if (x->error[0] == '\0')
             judge(x, code, (int)status);
         learn(x);

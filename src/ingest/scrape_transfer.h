@@ -49,6 +49,7 @@ struct transfer { /* one request; the caller's until `done` is called */
     char curl_error[256];
     uint64_t deadline_mono_ns;
     bool no_memory, on_wire;
+    bool has_head; /* the blank line behind the headers came */
 };
 
 MUST_USE err transfers_open(unsigned connections_kept, struct transfers **out, struct diag *d);
