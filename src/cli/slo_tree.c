@@ -170,15 +170,13 @@ err slo_tree_write(const struct slo_tree *t, const struct texts *files, const st
     err e = room != NULL ? OK : diag_set(d, ERR_LIMIT, "rules of objectives: too large");
     for (size_t i = 0; i < files->count && e == OK; i++) {
         struct slo_set part = of_file(set, files->items[i], room);
-        struct rule_group_def *groups = NULL;
-        size_t count = 0;
-        e = slo_rules_make(&part, o, a, &groups, &count, d);
-        if (e != OK || part.count == 0)
+        if (part.count == 0)
             continue;
         buf_reset(&text);
         buf_put_str(&text, head);
-        slo_rules_yaml(groups, count, &text);
-        e = write_file(t, files->items[i], &text, out, d);
+        e = slo_rules_documents(&part, o, a, &text, d);
+        if (e == OK)
+            e = write_file(t, files->items[i], &text, out, d);
     }
     buf_fini(&text);
     return e;

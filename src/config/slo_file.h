@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/texts.h"
 #include "base/zone.h"
@@ -103,6 +104,11 @@ struct slo_catalog { /* no period twice */
     size_t count;
 };
 
+struct slo_resource { /* Sloth's Kubernetes resource */
+    str name, space;
+    struct pairs labels, annotations;
+};
+
 struct slo_def {
     enum slo_format format;
     str path;
@@ -121,7 +127,8 @@ struct slo_def {
     size_t condition_count;
     int64_t interval_sli_ms, interval_meta_ms, interval_alert_ms; /* of the groups; 0: global's */
     const struct slo_catalog *catalog;                            /* of the set; NULL: empty */
-    struct slo_chain chain;  /* of the plugins that make its rules */
+    struct slo_chain chain;              /* of the plugins that make its rules */
+    const struct slo_resource *resource; /* NULL: of a file of another kind */
     struct slo_text ignored; /* a key that Sloth leaves out, so that it is left out here */
 };
 
@@ -146,6 +153,9 @@ MUST_USE err slo_files_read_with(const str *paths, size_t count,
 /* The same of one text that is called `path`. */
 MUST_USE err slo_text_read(const char *path, slice text, struct arena *a, struct slo_set *out,
                            struct diag *d);
+
+/* Append the resource's metadata as a map in YAML. */
+void slo_resource_yaml(const struct slo_resource *r, struct buf *out);
 
 /* "prometheus/v1", "sloth.slok.dev/v1", "openslo/v1", "openslo/v1alpha". */
 const char *slo_format_name(enum slo_format f);

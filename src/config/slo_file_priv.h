@@ -40,6 +40,9 @@ err slo_take_names(struct decode *c, const struct yaml *place, str name, size_t 
 /* A custom field: struct slo_text. */
 err slo_text_field(struct decode *c, const struct yaml *n, void *place);
 
+/* A custom field: struct slo_resource *, of `metadata`. */
+err slo_resource_field(struct decode *c, const struct yaml *n, void *place);
+
 /* Names as Sloth has them: letters, digits, ".", "_", "-", a letter or digit at both ends. */
 err slo_check_name(struct decode *c, const struct yaml *n, const char *what, str name);
 

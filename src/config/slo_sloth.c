@@ -365,6 +365,7 @@ struct body {
     struct structs slos;
     struct time_window *window;
     struct slo_plugins plugins;
+    const struct slo_resource *resource; /* set by who reads it */
 };
 
 #define BODY(name) offsetof(struct body, name)
@@ -465,6 +466,7 @@ static err take_slo(struct decode *c, const struct body *b, const struct slo *s,
     if (def == NULL)
         return ERR_LIMIT;
     def->format = format;
+    def->resource = b->resource;
     def->service = b->service;
     def->name = s->name;
     def->title = s->name;
@@ -508,10 +510,11 @@ err sloth_read(struct decode *c, const struct yaml *doc)
 
 struct resource {
     str api_version, kind;
+    struct slo_resource *meta;
     struct body *spec;
 };
 
-/* metadata and status are Kubernetes' own. */
+/* The status is Kubernetes' own. */
 static err skip(struct decode *c, const struct yaml *n, void *place)
 {
     (void)c;
@@ -523,7 +526,10 @@ static err skip(struct decode *c, const struct yaml *n, void *place)
 static const struct decode_field RESOURCE_FIELDS[] = {
     {.key = "apiVersion", .kind = DECODE_TEXT, .offset = offsetof(struct resource, api_version)},
     {.key = "kind", .kind = DECODE_TEXT, .offset = offsetof(struct resource, kind)},
-    {.key = "metadata", .kind = DECODE_CUSTOM, .offset = 0, .custom = skip},
+    {.key = "metadata",
+     .kind = DECODE_CUSTOM,
+     .offset = offsetof(struct resource, meta),
+     .custom = slo_resource_field},
     {.key = "status", .kind = DECODE_CUSTOM, .offset = 0, .custom = skip},
     {.key = "spec",
      .kind = DECODE_POINTER,
@@ -545,5 +551,8 @@ err sloth_k8s_read(struct decode *c, const struct yaml *doc)
         return decode_fail(c, doc, "kind must be PrometheusServiceLevel");
     if (r.spec == NULL)
         return decode_fail(c, doc, "spec is required");
-    return take_body(c, r.spec, SLO_FORMAT_SLOTH_K8S);
+    if (r.meta == NULL)
+        r.meta = ARENA_NEW(c->arena, struct slo_resource);
+    r.spec->resource = r.meta;
+    return r.meta == NULL ? ERR_LIMIT : take_body(c, r.spec, SLO_FORMAT_SLOTH_K8S);
 }

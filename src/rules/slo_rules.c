@@ -140,36 +140,6 @@ err slo_rules_make(const struct slo_set *set, const struct slo_rules_options *o,
     return OK;
 }
 
-/* ---- YAML ---- */
-
-/* One group is a map; here it becomes an item of a list: "- " before its first line, blanks before
- * the others. */
-static void put_item(str map, struct buf *out)
-{
-    bool first = true;
-    for (const char *p = map.ptr, *end = map.ptr + map.len; p < end;) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        size_t n = (size_t)((stop != NULL ? stop : end) - p);
-        buf_put_str(out, first ? STR("- ") : n > 0 ? STR("  ") : STR(""));
-        buf_put(out, p, n);
-        buf_put_u8(out, '\n');
-        first = false;
-        p += n + (stop != NULL);
-    }
-}
-
-void slo_rules_yaml(const struct rule_group_def *groups, size_t count, struct buf *out)
-{
-    struct buf one = {0};
-    buf_put_str(out, count > 0 ? STR("groups:\n") : STR("groups: []\n"));
-    for (size_t i = 0; i < count; i++) {
-        buf_reset(&one);
-        rule_group_yaml(&groups[i], &one);
-        put_item(buf_str(&one), out);
-    }
-    buf_fini(&one);
-}
-
 /* ---- Warnings ---- */
 
 static void warn(const struct slo_def *def, double burn_rate, const char *what, struct buf *out)

@@ -55,6 +55,11 @@ MUST_USE err slo_rules_make(const struct slo_set *set, const struct slo_rules_op
 /* Append groups as the YAML of a rule file. */
 void slo_rules_yaml(const struct rule_group_def *groups, size_t count, struct buf *out);
 
+/* Append documents: a file of rules of all objectives that are of no Kubernetes resource, then a
+ * PrometheusRule of each resource. Errors as slo_rules_make(). */
+MUST_USE err slo_rules_documents(const struct slo_set *set, const struct slo_rules_options *o,
+                                 struct arena *a, struct buf *out, struct diag *d);
+
 /* What is valid and will not do what was meant, a line each: alerts that can never fire since their
  * threshold is above 1. */
 void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_options *o,

@@ -85,7 +85,7 @@ def generated(text, *flags, ok=True):
         return p.stderr
     equal(p.returncode, 0, f"{text}\n{p.stderr}")
     groups = {}
-    for g in yaml.safe_load(p.stdout)["groups"]:
+    for g in [g for document in yaml.safe_load_all(p.stdout) for g in (document.get("spec") or document)["groups"]]:
         for r in g["rules"]:
             r["expr"] = " ".join(str(r["expr"]).split())
             r["labels"].pop("sloth_version", None)
@@ -219,6 +219,17 @@ want = {}
 for slo in (AVAILABILITY, RAW):
     want.update(model("shop", slo, spec="sloth.slok.dev/v1", labels={"stage": "live"}))
 same(generated(K8S), want, "the Kubernetes resource")
+with open(d + "/slo.yml", "w") as f:
+    f.write(K8S.replace("{name: shop,", "{name: shop, uid: 1-2, annotations: {note: 'a: b'},") + "---" + SLOTH.replace("service: shop", "service: plain") + "---" +
+            K8S.replace("{name: shop,", "{name: other,").replace("service: shop", "service: other"))
+made = list(yaml.safe_load_all(subprocess.run([VARVE, "slo", "generate", "-i", "slo.yml"], cwd=d, capture_output=True, text=True).stdout))
+equal([m.get("kind") for m in made], [None, "PrometheusRule", "PrometheusRule"], "a file of rules, and a resource of each resource")
+equal({k: v for k, v in made[1].items() if k != "spec"}, {
+    "apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": {
+        "name": "shop", "namespace": "monitoring", "annotations": {"note": "a: b"},
+        "labels": {"a": "b", "app.kubernetes.io/component": "SLO", "app.kubernetes.io/managed-by": "varve"}}}, "a resource for Prometheus' operator")
+equal([len(m["spec"]["groups"]) for m in made[1:]], [5, 5], "groups of the resources")
+check("metadata.name" in generated(K8S.replace("{name: shop,", "{"), ok=False), "a resource without a name")
 OPENSLO = f"""
 apiVersion: openslo/v1alpha
 kind: SLO
