@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "model/labels.h"
 #include "query/parser.h"
 #include "query/printer.h"
 
@@ -144,11 +145,36 @@ static void put_form(enum slo_query_form form, str query, int64_t window_ms, str
 
 /* ---- Kinds ---- */
 
+/* A name that PromQL wants quoted, as OpenTelemetry's are: "http.server.duration". What looks like
+ * an expression is none. */
+static bool is_quoted_name(str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (strchr("+*=!<>(){}[],;\"'`", name.ptr[i]) != NULL || (name.ptr[i] & 0xff) <= ' ')
+            return false;
+    return !metric_name_is_legacy(name);
+}
+
+/* `name{`, or `{"name",`. */
+static void put_metric(const struct slo_sli *s, const char *suffix, struct buf *out)
+{
+    struct buf name = {0};
+    buf_put_str(&name, s->metric);
+    buf_put_str(&name, str_from(suffix));
+    if (!is_quoted_name(s->metric)) {
+        buf_put_str(out, buf_str(&name));
+        buf_put_u8(out, '{');
+    } else {
+        buf_put_u8(out, '{');
+        utf8_quote(out, buf_str(&name));
+        buf_put_u8(out, ',');
+    }
+    buf_fini(&name);
+}
+
 static void put_selector(const struct slo_sli *s, const char *suffix, bool bucket, struct buf *out)
 {
-    buf_put_str(out, s->metric);
-    buf_put_str(out, str_from(suffix));
-    buf_put_u8(out, '{');
+    put_metric(s, suffix, out);
     buf_put_str(out, s->selector);
     if (bucket) {
         char le[NUMBER_SIZE_MAX];

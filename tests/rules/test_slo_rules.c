@@ -389,6 +389,9 @@ static void test_slo_rules__latency(void **state)
     expect_latency(LATENCY("metric: m, threshold_seconds: 0.25, selector: 'a=\"b\"'"),
                    "sum(rate(m_bucket{a=\"b\",le=~\"0\\\\.25\"}[5m]))",
                    "sum(rate(m_count{a=\"b\"}[5m]))");
+    expect_latency(LATENCY("metric: http.server/duration, threshold_seconds: 0.25"),
+                   "sum(rate({\"http.server/duration_bucket\",le=~\"0\\\\.25\"}[5m]))",
+                   "sum(rate({\"http.server/duration_count\",}[5m]))");
     expect_latency(LATENCY("metric: m, threshold_seconds: 2"),
                    "sum(rate(m_bucket{le=~\"2(\\\\.0)?\"}[5m]))", "sum(rate(m_count{}[5m]))");
     expect_latency(LATENCY("metric: m, threshold_seconds: 0.25, native: true"),
