@@ -186,7 +186,8 @@ static err read_plugins(const struct texts *texts, struct arena *a, struct slo_p
         err e = yaml_parse(str_bytes(texts->items[i]), a, &n, &why);
         if (e != OK)
             return diag_set(d, e, "flag --slo-plugins:%s", why.text);
-        TRY(slo_plugin_read(&c, n, &out->items[out->count++]));
+        TRY(slo_plugin_read(&c, n, &out->items[out->count]));
+        out->items[out->count++].line = 0; /* it has no place in a file */
     }
     return OK;
 }

@@ -173,20 +173,38 @@ static void warn_labels(const struct slo_def *def, const struct slo_rules_option
         }
 }
 
-static void warn_plugins(const struct slo_def *def, struct buf *out)
+/* A plugin of a file or of a flag stands in the chains of many objectives. */
+static bool is_told(const struct slo_set *set, size_t index, const struct slo_plugin *p)
 {
+    if (index == 0)
+        return false;
+    const struct slo_def *before = &set->defs[index - 1];
+    if (p->line > 0 && !str_eq(before->path, set->defs[index].path))
+        return false;
+    for (size_t i = 0; i < before->chain.count; i++)
+        if (before->chain.items[i].line == p->line && before->chain.items[i].column == p->column)
+            return true;
+    return false;
+}
+
+static void warn_plugins(const struct slo_set *set, size_t index, struct buf *out)
+{
+    const struct slo_def *def = &set->defs[index];
     for (size_t i = 0; i < def->chain.count; i++) {
         const struct slo_plugin *p = &def->chain.items[i];
-        if (p->unknown.ptr != NULL)
-            buf_printf(out,
-                       STR_FMT ":%u:%u: plugin \"" STR_FMT "\" knows no \"" STR_FMT
-                               "\": it is left alone\n",
-                       STR_ARG(def->path), p->line, p->column, STR_ARG(p->id), STR_ARG(p->unknown));
+        if (p->unknown.ptr != NULL && !is_told(set, index, p)) {
+            if (p->line > 0)
+                buf_printf(out, STR_FMT ":%u:%u", STR_ARG(def->path), p->line, p->column);
+            else
+                buf_put_str(out, STR("flag --slo-plugins"));
+            buf_printf(out, ": plugin \"" STR_FMT "\" knows no \"" STR_FMT "\": it is left alone\n",
+                       STR_ARG(p->id), STR_ARG(p->unknown));
+        }
         if (p->kind == SLO_PLUGIN_VALIDATE_METRICSQL && slo_query_check(def, NULL) != OK)
             buf_printf(out,
                        STR_FMT ":%u:%u: SLO \"" STR_FMT "\": its queries are not PromQL: the rules "
                                "are for a server that knows MetricsQL; varve serve refuses them\n",
-                       STR_ARG(def->path), p->line, p->column, STR_ARG(def->id));
+                       STR_ARG(def->path), def->line, def->column, STR_ARG(def->id));
     }
 }
 
@@ -197,7 +215,7 @@ void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_option
         const struct slo_def *def = &set->defs[i];
         struct slo_pace paces[SLO_PACES];
         warn_labels(def, o, out);
-        warn_plugins(def, out);
+        warn_plugins(set, i, out);
         if (def->ignored.line > 0)
             buf_printf(out,
                        STR_FMT ":%u:%u: SLO \"" STR_FMT "\": \"" STR_FMT

@@ -65,6 +65,9 @@ done = subprocess.run([VARVE, "slo", "generate", "-s", alert, *ARGS], capture_ou
 equal(done.stdout.count("alert: Half"), len(USES), done.stderr)
 done = subprocess.run([VARVE, "slo", "generate", "--disable-default-slo-plugins", "--slo-plugins=" + alert, *ARGS], capture_output=True, text=True)
 equal((done.stdout.count("alert:"), done.stdout.count("record:")), (len(USES), 0), done.stderr)
+done = subprocess.run([VARVE, "slo", "check", "-s", '{"id": "sloth.dev/core/noop/v1"}', "-s", '{"id": "sloth.dev/core/debug/v1", "config": {"text": "x"}}', *ARGS],
+                      capture_output=True, text=True)
+equal((done.returncode, done.stderr), (0, 'WARNING: flag --slo-plugins: plugin "sloth.dev/core/debug/v1" knows no "text": it is left alone\n'), "unknown key")
 for bad, words in (("{", "flag --slo-plugins:"), ('{"id": "x"}', 'flag --slo-plugins:1:8: field "id": no SLO plugin "x"')):
     done = subprocess.run([VARVE, "slo", "generate", "-s", bad, *ARGS], capture_output=True, text=True)
     check(done.returncode == 1 and words in done.stderr, done.stderr)

@@ -396,6 +396,13 @@ static void test_slo_plugins__warnings(void **state)
     warns(SLO EVENTS CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {optimized: true}}"), &o,
           "f.yml:10:26: plugin \"sloth.dev/core/sli_rules/v1\" knows no \"optimized\": it is left "
           "alone\n");
+    warns(
+        SLO EVENTS "- {name: b, objective: 99, alerting: {name: B}, sli: {events: {error_query: "
+                   "'e[{{.window}}]', total_query: 't[{{.window}}]'}}}\n"
+                   "slo_plugins: {overridePrevious: true, chain: [{id: sloth.dev/core/debug/v1, "
+                   "config: {message: x}}]}\n",
+        &o, /* once, though it is of two objectives */
+        "f.yml:11:52: plugin \"sloth.dev/core/debug/v1\" knows no \"message\": it is left alone\n");
     o.extra_labels = (struct pairs){&extra, 1};
     warns(SLO EVENTS, &o,
           "f.yml:5:3: SLO \"shop-a\": label \"sloth_slo\" takes the place of the objective's own: "
