@@ -1,13 +1,15 @@
 """Compare the rules Varve makes with those Sloth publishes: `sloth_examples.py VARVE CHECKOUT`, where CHECKOUT is
 a checkout of github.com/slok/sloth. Each examples/NAME.yml is generated and held against examples/_gen/NAME.yml, rule by
 rule: names, labels, annotations, expressions. Examples that need what is not there are named and left out.
-The outputs that Sloth's own test/integration/prometheus expects are compared as well.
+The outputs that Sloth's own test/integration/prometheus expects are compared as well; of its two plugins in Go one does what
+info_labels does, the other is that of the examples with another metric.
 No part of the test suite, which needs no other project's files; needs python3-yaml."""
 import glob
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -28,6 +30,18 @@ def normal(rule):
     out["expr"] = " ".join(rule["expr"].split())
     out["labels"] = {k: v for k, v in (rule.get("labels") or {}).items() if k not in OURS}
     return out
+
+
+def rewritten(path, folder, *words):
+    """A copy of a file in `folder` with some words replaced."""
+    with open(path) as f:
+        text = f.read()
+    for old, new in words:
+        text = text.replace(old, new)
+    copy = os.path.join(folder, os.path.basename(path))
+    with open(copy, "w") as f:
+        f.write(text)
+    return copy
 
 
 def compare(name, argv, text):
@@ -58,6 +72,9 @@ for published in sorted(glob.glob(os.path.join(checkout, "examples/_gen/*.y*ml")
     with open(published) as f:
         compare(os.path.basename(published), ["-i", os.path.join(checkout, "examples", os.path.basename(published))], f.read())
 
+work = tempfile.TemporaryDirectory()
+twin = rewritten(os.path.join(PLUGINS, "getting-started.yml"), work.name,
+                 ("getting_started_availability", "integration_test"), ("http_request_duration_seconds_count", "integration_test"))
 INTEGRATION = os.path.join(checkout, "test/integration/prometheus")
 for given, published, flags in (
         ("base", "base", []), ("base", "base-28d", ["--default-slo-period", "28d"]),
@@ -69,6 +86,7 @@ for given, published, flags in (
         ("sli-plugin", "sli-plugin", []), ("slo-plugin", "slo-plugin", []), ("slo-plugin-k8s", "slo-plugin-k8s", [])):
     with open(os.path.join(INTEGRATION, f"testdata/out-{published}.yaml.tpl")) as f:
         template = re.sub(r'\{\{"(\{\{.*?\}\})"\}\}', r"\1", f.read().replace("{{ .version }}", "v"))  # braces as Go's templates write them
-    compare(f"out-{published}", ["-i", os.path.join(INTEGRATION, f"testdata/in-{given}.yaml"), *flags], template)
+    taken = rewritten(os.path.join(INTEGRATION, f"testdata/in-{given}.yaml"), work.name, ("integration-tests/plugin1", "sloth.dev/contrib/info_labels/v1"))
+    compare(f"out-{published}", ["-i", taken, "--sli-plugins", twin, *flags], template)
 print(f"{same} passed, {different} failed, {refused} skipped")
 sys.exit(different > 0)
