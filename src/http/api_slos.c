@@ -220,6 +220,25 @@ static void put_pace(struct buf *b, const struct slo_view *v, const struct slo_p
     buf_put_u8(b, '}');
 }
 
+/* Alerts of the plugin that looks at what remains of the budget. */
+static void put_budget_alerts(const struct answer *a, const struct slo_view *v, bool *first)
+{
+    const struct slo_chain *chain = &v->def->chain;
+    for (size_t i = 0; i < chain->count; i++) {
+        const struct slo_budget_alert_config *c = &chain->items[i].budget_alert;
+        str severity = STR("");
+        if (chain->items[i].kind != SLO_PLUGIN_ALERT_ON_BUDGET)
+            continue;
+        for (size_t k = 0; k < c->labels.count; k++)
+            if (str_eq(c->labels.items[k].name, STR("sloth_severity")))
+                severity = c->labels.items[k].value;
+        alert_begin(a, v, c->name, severity, first);
+        buf_put_str(a->out, STR("{\"remaining\":"));
+        json_number(a->out, c->threshold);
+        buf_put_str(a->out, STR("}]}"));
+    }
+}
+
 static void put_alerts(const struct answer *a, const struct slo_view *v)
 {
     const struct slo_def *def = v->def;
@@ -246,6 +265,7 @@ static void put_alerts(const struct answer *a, const struct slo_view *v)
         put_number(b, "threshold", c->burn_rate);
         buf_put_str(b, STR("}]}"));
     }
+    put_budget_alerts(a, v, &first);
     buf_put_u8(b, ']');
 }
 

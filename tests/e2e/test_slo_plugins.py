@@ -130,6 +130,7 @@ put(slos + "/shop.yml", SLO + """slo_plugins:
 reload(200)
 until("the total is recorded", lambda: value("slo:sli_total:amount5m") == 12)
 equal(rules()["Spent"]["query"], 'slo:period_error_budget_remaining:ratio{sloth_id="shop-errors",sloth_service="shop",sloth_slo="errors"} <= 0', "alert")
+until("the alert on the budget fires", lambda: [(a["state"], a["conditions"]) for a in slo()["alerts"] if a["name"] == "Spent"] == [("firing", [{"remaining": 0}])])
 until("the info has the label", lambda: value('sloth_slo_info{board="web"}') == 1)
 put(slos + "/shop.yml", SLO + "  plugins: {overridePrevious: true, chain: [{id: sloth.dev/core/metadata_rules/v1}]}\n")
 reload(200)
