@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "config/yaml.h"
 #include "query/parser.h"
 #include "rules/rule_check.h"
 #include "rules/sli_expand.h"
@@ -29,6 +30,22 @@ static void check_yaml(const struct rule_group_def *groups, size_t count)
     }
     buf_fini(&text);
     arena_fini(&a);
+}
+
+/* Documents read back as YAML, one or more. */
+static void check_documents(const struct slo_set *set, const struct slo_rules_options *o,
+                            struct arena *a)
+{
+    struct buf text = {0};
+    struct yaml *docs = NULL;
+    struct diag d = {.text = ""};
+    struct arena tree;
+    arena_init(&tree, YAML_TREE_BYTES_MAX);
+    if (slo_rules_documents(set, o, a, &text, &d) == OK && text.len <= YAML_SIZE_MAX &&
+        (yaml_parse_all(buf_slice(&text), &tree, &docs, &d) != OK || docs->first == NULL))
+        abort();
+    arena_fini(&tree);
+    buf_fini(&text);
 }
 
 static void check_def(const struct slo_def *def)
@@ -59,10 +76,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sli_expand(&set, &a, &d) == OK) {
         for (size_t i = 0; i < set.count; i++)
             check_def(&set.defs[i]);
-        if (slo_rules_make(&set, &OPTIONS, &a, &groups, &count, &d) == OK)
+        if (slo_rules_make(&set, &OPTIONS, &a, &groups, &count, &d) == OK) {
             check_yaml(groups, count);
-        else if (d.text[0] == '\0')
+            check_documents(&set, &OPTIONS, &a);
+        } else if (d.text[0] == '\0') {
             abort();
+        }
     } else if (d.text[0] == '\0') {
         abort();
     }
