@@ -47,11 +47,11 @@ err slo_make_budget_alert(struct slo_maker *m, const struct slo_plugin *p)
 
 /* ---- Queries of events ---- */
 
-/* Are errors and total two queries, that hold the window themselves? */
+/* Are there numbers of events: a total, and of it the bad or the good ones? */
 static bool has_events(const struct slo_maker *m)
 {
     const struct slo_sli *s = &m->def->sli;
-    return s->kind == SLO_SLI_EVENTS && s->form == SLO_QUERY_WINDOW && !s->good &&
+    return (s->kind == SLO_SLI_EVENTS || s->kind == SLO_SLI_LATENCY) &&
            m->def->budgeting == SLO_OCCURRENCES;
 }
 
@@ -94,18 +94,34 @@ err slo_make_total_amount(struct slo_maker *m, const struct slo_plugin *p)
 
 /* ---- denominator_corrected_rules ---- */
 
+/* Bad events as a factor; Sloth forgets the parentheses of a sum. */
+static void put_errors(struct slo_maker *m, const struct slo_events *e)
+{
+    bool loose = e->good || slo_query_is_loose(buf_str(&e->error));
+    slo_put(m, loose ? "(" : "");
+    if (e->good) {
+        slo_put(m, "(");
+        buf_put_str(&m->text, buf_str(&e->total));
+        slo_put(m, ") - (");
+        buf_put_str(&m->text, buf_str(&e->error));
+        slo_put(m, ")");
+    } else {
+        buf_put_str(&m->text, buf_str(&e->error));
+    }
+    slo_put(m, loose ? ")" : "");
+}
+
 /* Errors weigh by the traffic of their window against that of the whole period. */
 static void record_corrected(struct slo_maker *m, int64_t window_ms)
 {
     str window = slo_window_text(m, window_ms), name = slo_metric_name(m, window_ms);
     struct slo_events e = events_of(m, window_ms);
-    bool loose = slo_query_is_loose(buf_str(&e.error));
     slo_put(m, "(\nslo:numerator_correction:ratio");
     buf_put_str(&m->text, window);
     slo_query_filter(m->def, &m->text);
-    slo_put(m, loose ? "\n* on()\n(" : "\n* on()\n");
-    buf_put_str(&m->text, buf_str(&e.error));
-    slo_put(m, loose ? ")\n)\n/\n(" : "\n)\n/\n(");
+    slo_put(m, "\n* on()\n");
+    put_errors(m, &e);
+    slo_put(m, "\n)\n/\n(");
     buf_put_str(&m->text, buf_str(&e.total));
     slo_put(m, ")\n");
     (void)slo_record(m, &m->groups[SLO_GROUP_SLI], name, window);

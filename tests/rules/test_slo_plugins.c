@@ -287,6 +287,21 @@ static void test_slo_plugins__denominator_corrected_sums(void **state)
     arena_fini(&m.arena);
 }
 
+/* Of a histogram the good ones are counted. */
+static void test_slo_plugins__latency(void **state)
+{
+    struct made m;
+    (void)state;
+    make(SLO "  sli: {latency: {metric: m, threshold_seconds: 2}}\n" CHAIN(
+             BY("denominator_corrected_rules") ", " BY("sli_total_amount")),
+         &m);
+    is_text(rule(&m, SLI_GROUP, "slo:sli_error:ratio_rate1h")->expr.text,
+            "(\nslo:numerator_correction:ratio1h" FILTER "\n* on()\n((sum(rate(m_count{}[1h]))) - "
+            "(sum(rate(m_bucket{le=~\"2(\\\\.0)?\"}[1h]))))\n)\n/\n(sum(rate(m_count{}[1h])))\n");
+    is_text(rule(&m, TOTAL_GROUP, "slo:sli_total:amount2h")->expr.text, "sum(rate(m_count{}[2h]))");
+    arena_fini(&m.arena);
+}
+
 static void test_slo_plugins__info_labels(void **state)
 {
     struct made m;
@@ -430,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_slo_plugins__total_amount),
         cmocka_unit_test(test_slo_plugins__denominator_corrected),
         cmocka_unit_test(test_slo_plugins__denominator_corrected_sums),
+        cmocka_unit_test(test_slo_plugins__latency),
         cmocka_unit_test(test_slo_plugins__info_labels),
         cmocka_unit_test(test_slo_plugins__remove_labels),
         cmocka_unit_test(test_slo_plugins__intervals),
