@@ -384,10 +384,14 @@ static void check_group(struct checker *c, bool repeated)
         complain(c, g->line, g->column, "groupname: \"" STR_FMT "\" is repeated in the same file",
                  STR_ARG(g->name));
     check_labels(c, &g->labels);
+    bool used = false; /* its labels, as templates, by an alert */
     for (size_t i = 0; i < g->rule_count; i++) {
         c->rule = &g->rules[i];
         c->rule_index = i;
         check_rule(c);
+        if (!used && c->rule->alert.text.len > 0)
+            check_templates(c, &g->labels, "label");
+        used |= c->rule->alert.text.len > 0;
     }
 }
 

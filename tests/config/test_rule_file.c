@@ -178,6 +178,10 @@ static void test_rule_file__refuses_in_upstreams_words(void **state)
            "r.yml: 6:23: " RULE_1 "\"a\": invalid annotation name: ");
     refuse(RULES("  - alert: a\n    expr: x\n    labels: {b: '{{'}\n"),
            "r.yml: 6:17: " RULE_1 "\"a\": label \"b\": template: __alert_a:1: unclosed action");
+    refuse("groups:\n- name: g\n  labels: {b: '{{'}\n  rules:\n  - {record: r, expr: x}\n"
+           "  - {alert: a, expr: x}\n  - {alert: c, expr: x}\n",
+           "r.yml: 3:15: group \"g\", rule 2, \"a\": label \"b\": template: __alert_a:1: unclosed "
+           "action");
     refuse("groups:\n- name: g\n- name: h\n- name: g\n",
            "r.yml: 4:3: groupname: \"g\" is repeated in the same file");
     refuse("groups:\n- rules: []\n", "r.yml: 2:3: Groupname must not be empty");
