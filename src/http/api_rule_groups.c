@@ -3,8 +3,11 @@
  *
  *   GET                       /config/v1/rules                all namespaces, as YAML
  *   GET, POST, DELETE         /config/v1/rules/NAMESPACE      its groups; set one; remove all
- *   GET, DELETE               /config/v1/rules/NAMESPACE/NAME one group */
+ *   GET, DELETE               /config/v1/rules/NAMESPACE/NAME one group
+ *
+ * Slashes in names are %2F. */
 #include "http/api.h"
+#include "http/target.h"
 
 static const char PREFIX[] = "/config/v1/rules";
 
@@ -31,6 +34,18 @@ static void split_path(str path, str *namespace, str *name)
         *name = (str){slash + 1, rest.len - namespace->len - 1};
 }
 
+/* A part of the path as the name it stands for. */
+static str name_of(str part, struct buf *out)
+{
+    if (part.ptr == NULL)
+        return part;
+    buf_put_str(out, part);
+    for (size_t i = 0; i < out->len; i++)
+        if (out->ptr[i] == TARGET_SLASH)
+            out->ptr[i] = '/';
+    return buf_str(out);
+}
+
 static void show(struct http_request *r, str namespace, str name)
 {
     struct buf yaml = {0};
@@ -53,18 +68,10 @@ static void accepted(struct http_request *r)
     buf_put_str(b, STR("{\"status\":\"success\",\"data\":null,\"errorType\":\"\",\"error\":\"\"}"));
 }
 
-void api_rule_groups(struct http_request *r)
+static void change(struct http_request *r, str namespace, str name)
 {
     struct diag d = {.text = ""};
-    str namespace, name;
-    err e = OK;
-    split_path(http_path(r), &namespace, &name);
-    if (http_method(r) == HTTP_GET) {
-        show(r, namespace, name);
-        return;
-    }
-    if (!api_admin_allowed(r))
-        return;
+    err e;
     if (namespace.len == 0 || (http_method(r) == HTTP_POST && name.len > 0))
         e = diag_set(&d, ERR_NOTFOUND, "no such path: groups are set at %s/NAMESPACE", PREFIX);
     else if (http_method(r) == HTTP_POST)
@@ -75,4 +82,19 @@ void api_rule_groups(struct http_request *r)
         fail(r, e, &d);
     else
         accepted(r);
+}
+
+void api_rule_groups(struct http_request *r)
+{
+    struct buf a = {0}, b = {0};
+    str namespace, name;
+    split_path(http_path(r), &namespace, &name);
+    namespace = name_of(namespace, &a);
+    name = name_of(name, &b);
+    if (http_method(r) == HTTP_GET)
+        show(r, namespace, name);
+    else if (api_admin_allowed(r))
+        change(r, namespace, name);
+    buf_fini(&a);
+    buf_fini(&b);
 }

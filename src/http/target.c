@@ -2,6 +2,7 @@
 #include "http/target.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include <strings.h>
 
 #include "http/params.h"
@@ -40,17 +41,27 @@ static bool is_control(unsigned char c)
     return c <= 0x20 || c == 0x7f;
 }
 
+/* Where names begin in which a slash may be encoded; the end of `s` when none do. */
+static const char *find_names(str s)
+{
+    const char *at = memmem(s.ptr, s.len, TARGET_NAMES, strlen(TARGET_NAMES));
+    return at != NULL ? at : s.ptr + s.len;
+}
+
 static enum target_verdict decode(str s, struct buf *path)
 {
     enum target_verdict verdict = TARGET_OK;
+    const char *names = find_names(s);
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (is_control(c))
             return TARGET_MALFORMED;
         if (c == '%') {
             int decoded = params_unhex((str){s.ptr + i, s.len - i});
-            if (decoded <= 0) /* broken, or a NUL */
+            if (decoded <= 0 || decoded == TARGET_SLASH) /* broken, or a NUL */
                 return TARGET_MALFORMED;
+            if (decoded == '/' && s.ptr + i > names)
+                decoded = TARGET_SLASH;
             if (decoded == '/' || decoded == '\\')
                 verdict = TARGET_FOREIGN;
             c = (unsigned char)decoded;

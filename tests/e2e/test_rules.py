@@ -169,6 +169,10 @@ for text, why in ((GROUP.replace("count(", "count((", 1), "could not parse expre
     status, _, body = server.request("POST", "/config/v1/rules/b", text)
     check(status == 400 and why in json.loads(body)["error"], f"{text}: {status} {body}")
 equal(server.request("GET", "/config/v1/rules/b")[0], 404, "nothing of that was kept")
+SLASHES = "/config/v1/rules/a%2Fb%20c"  # as mimirtool asks for them
+equal(server.request("POST", SLASHES, "name: d/e\nrules: []\n")[0], 202, "names with slashes")
+equal(server.request("GET", SLASHES)[2].decode(), "a/b c:\n- name: d/e\n", "its namespace")
+equal([server.request(m, SLASHES + "/d%2Fe")[0] for m in ("GET", "DELETE", "GET")], [200, 202, 404], "read, removed")
 server.stop()
 server = Server(data=server.data, flags=FLAGS, port=server.port)
 check("mine" in rules(), "it is there after a restart")

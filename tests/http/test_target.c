@@ -33,6 +33,16 @@ static void test_target__table(void **state)
         {"/a/.", NULL, "", TARGET_FOREIGN},
         {"/..", NULL, "", TARGET_FOREIGN},
         {"/a%2fb", NULL, "", TARGET_FOREIGN},
+        {"/config/v1/rules/a%2Fb/c%2f%2Fd",
+         "/config/v1/rules/a\x1f"
+         "b/c\x1f\x1f"
+         "d",
+         "", TARGET_OK},
+        {"/config/v1/rules%2Fa", NULL, "", TARGET_FOREIGN},
+        {"/a%2f/config/v1/rules/b", NULL, "", TARGET_FOREIGN},
+        {"/config/v1/rules/a%5cb", NULL, "", TARGET_FOREIGN},
+        {"/config/v1/rules/a%1fb", NULL, "", TARGET_MALFORMED},
+        {"/config/v1/rules/a%2F../b", "/config/v1/rules/a\x1f../b", "", TARGET_OK},
         {"/a%5cb", NULL, "", TARGET_FOREIGN},
         {"", NULL, "", TARGET_MALFORMED},
         {"a", NULL, "", TARGET_MALFORMED},
