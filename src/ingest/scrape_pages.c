@@ -94,6 +94,11 @@ void scrape_fetched(struct scrape_loop *l)
     struct fetched_pages *f = &s->fetched;
     (void)atomic_fetch_add_explicit(&s->scrape_count, 1, memory_order_relaxed);
     l->fetched_mono_ns = clock_mono_ns();
+    if (l->append->raw.len >= PAGE_ALONE_BYTES) {
+        l->next_page = NULL;
+        push_task(l, TASK_PAGES);
+        return;
+    }
     if (f->first == NULL)
         f->since_mono_ns = l->fetched_mono_ns;
     l->next_page = f->first;
@@ -185,26 +190,25 @@ static void read_page(struct scrape_loop *l)
     drop_failed_page(l);
 }
 
-/* What has been read is committed together: the log is synced once. Pages are released by that, so
- * that large ones do not wait for more. */
+/* What has been read is committed together: the log is synced once. When pages turn out to be large
+ * or slow, those read so far go first, and the others to whoever is free. */
 static void read_pages(struct scrape_loop *l)
 {
     struct db *db = l->owner->env.db;
     struct db_batch *first = NULL, **end = &first;
+    uint64_t until_mono_ns = clock_mono_ns() + (uint64_t)PAGES_READ_MS * 1000000;
     size_t bytes = 0;
-    for (struct scrape_loop *next; l != NULL; l = next) {
-        next = l->next_page;
+    do {
         read_page(l);
         bytes += l->append->page.len;
         *end = &l->append->batch;
         end = &l->append->batch.next;
         *end = NULL;
-        if (next != NULL && bytes < PAGES_READ_BYTES)
-            continue;
-        db_commit_list(db, first); /* their loops are the commit thread's from here on */
-        end = &first;
-        bytes = 0;
-    }
+        l = l->next_page;
+    } while (l != NULL && bytes < PAGES_READ_BYTES && clock_mono_ns() < until_mono_ns);
+    if (l != NULL)
+        push_task(l, TASK_PAGES);
+    db_commit_list(db, first); /* their loops are the commit thread's from here on */
 }
 
 static void publish(struct scrape_loop *l)

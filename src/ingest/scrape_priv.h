@@ -18,7 +18,9 @@ enum {
     PAGES_DELAY_MS = 100,    /* answers wait this long for others, to be read with them, */
     PAGES_TOGETHER_MAX = 32, /* but no longer when they are this many */
     PAGES_TOGETHER_BYTES = 1 << 20,
-    PAGES_READ_BYTES = 16 << 20, /* pages of this size are committed before more are read */
+    PAGE_ALONE_BYTES = 1 << 17,  /* an answer of this size waits for none */
+    PAGES_READ_BYTES = 16 << 20, /* of pages, and ... */
+    PAGES_READ_MS = 20, /* ... time, after which what was read is committed before more is */
     WORKERS_MAX = 4,
     WIRE_KEPT_MS = 5 * 60 * 1000, /* connections stay open for intervals up to this */
     CONNECTIONS_KEPT = 16384,     /* idle ones; the limit on open files is the real one */
