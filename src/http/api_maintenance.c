@@ -133,13 +133,20 @@ struct posted { /* posted_fini() is due whatever comes of reading it */
     struct arena arena;
     struct jtree *root;
     struct maintenance_window window;
+    struct maintenance_notify notify; /* of the window, when it says something of it */
     str by, reason;
 };
 
+static void free_sets(const struct matcher_sets *sets)
+{
+    for (size_t i = 0; i < sets->count; i++)
+        alert_matchers_fini(&sets->items[i]);
+}
+
 static void posted_fini(struct posted *p)
 {
-    for (size_t i = 0; i < p->window.matchers.count; i++)
-        alert_matchers_fini(&p->window.matchers.items[i]);
+    free_sets(&p->window.matchers);
+    free_sets(&p->window.override_matchers);
     arena_fini(&p->arena);
     jtree_free(p->root);
 }
@@ -164,20 +171,21 @@ static err add_matchers(struct posted *p, str text, struct alert_matchers *to, s
 }
 
 /* A list of texts, or lists of lists of them. */
-static err read_matchers(struct posted *p, const struct jtree *n, bool sets, struct diag *d)
+static err read_matchers(struct posted *p, const char *key, const struct jtree *n, bool sets,
+                         struct matcher_sets *out, struct diag *d)
 {
     size_t count = sets ? jtree_count(n) : 1;
     if (!jtree_is_array(n) || count == 0)
-        return diag_set(d, ERR_INVALID, "\"%s\" must be a list%s of matchers such as a=\"b\"",
-                        sets ? "matcher_sets" : "matchers", sets ? " of lists" : "");
-    if (p->window.matchers.count > 0)
-        return diag_set(d, ERR_INVALID, "matchers and matcher_sets cannot both be given");
-    p->window.matchers.items = ARENA_ARRAY(&p->arena, struct alert_matchers, count);
-    if (p->window.matchers.items == NULL)
-        return diag_set(d, ERR_LIMIT, "\"matchers\" are too large");
+        return diag_set(d, ERR_INVALID, "\"%s\" must be a list%s of matchers such as a=\"b\"", key,
+                        sets ? " of lists" : "");
+    if (out->count > 0)
+        return diag_set(d, ERR_INVALID, "\"%s\" stand twice, or in two ways", key);
+    out->items = ARENA_ARRAY(&p->arena, struct alert_matchers, count);
+    if (out->items == NULL)
+        return diag_set(d, ERR_LIMIT, "\"%s\" are too large", key);
     for (size_t s = 0; s < count; s++) {
         const struct jtree *set = sets ? jtree_at(n, s) : n;
-        struct alert_matchers *to = &p->window.matchers.items[p->window.matchers.count++];
+        struct alert_matchers *to = &out->items[out->count++];
         for (size_t i = 0; i < jtree_count(set); i++) {
             if (!jtree_is_text(jtree_at(set, i)))
                 return diag_set(d, ERR_INVALID, "a matcher must be text such as a=\"b\"");
@@ -203,6 +211,68 @@ static err read_text(const char *key, const struct jtree *n, str *out, struct di
     return OK;
 }
 
+static err read_bool(const char *key, const struct jtree *n, bool *out, struct diag *d)
+{
+    *out = jtree_bool(n, true);
+    return *out == jtree_bool(n, false)
+               ? OK
+               : diag_set(d, ERR_INVALID, "\"%s\" must be true or false", key);
+}
+
+/* "receivers" of "notify". */
+static err read_receivers(struct posted *p, const struct jtree *n, struct texts *out,
+                          struct diag *d)
+{
+    size_t count = jtree_count(n);
+    str *items = jtree_is_array(n) ? ARENA_ARRAY(&p->arena, str, count + 1) : NULL;
+    if (!jtree_is_array(n) || count == 0)
+        return diag_set(d, ERR_INVALID, "\"receivers\" must be a list of names of receivers");
+    if (items == NULL)
+        return diag_set(d, ERR_LIMIT, "\"receivers\" are too large");
+    for (size_t i = 0; i < count; i++)
+        TRY(read_text("receivers", jtree_at(n, i), &items[i], d));
+    *out = (struct texts){items, count};
+    return OK;
+}
+
+/* Who is told of the window itself, as in the file. */
+static err read_notify(struct posted *p, const struct jtree *n, struct diag *d)
+{
+    struct jtree_member m = {0};
+    if (!jtree_is_object(n))
+        return diag_set(d, ERR_INVALID,
+                        "\"notify\" must be an object with receivers, before, "
+                        "on_start, on_end");
+    while (jtree_next(n, &m)) {
+        if (str_eq(m.key, STR("receivers")))
+            TRY(read_receivers(p, m.value, &p->notify.receivers, d));
+        else if (str_eq(m.key, STR("on_start")))
+            TRY(read_bool("on_start", m.value, &p->notify.on_start, d));
+        else if (str_eq(m.key, STR("on_end")))
+            TRY(read_bool("on_end", m.value, &p->notify.on_end, d));
+        else if (!str_eq(m.key, STR("before")))
+            return diag_set(d, ERR_INVALID,
+                            "\"" STR_FMT "\" of \"notify\" is none of receivers, before, on_start, "
+                            "on_end",
+                            STR_ARG(m.key));
+        else if (!jtree_is_text(m.value) ||
+                 duration_parse(jtree_text(m.value), &p->notify.before_ms, NULL) != OK)
+            return diag_set(d, ERR_INVALID, "\"before\" must be a duration such as 15m");
+    }
+    p->window.notify = &p->notify;
+    return OK;
+}
+
+static err read_sets(struct posted *p, str key, const struct jtree *n, struct diag *d)
+{
+    struct maintenance_window *w = &p->window;
+    if (str_eq(key, STR("override_matchers")))
+        return read_matchers(p, "override_matchers", n, false, &w->override_matchers, d);
+    return str_eq(key, STR("matchers"))
+               ? read_matchers(p, "matchers", n, false, &w->matchers, d)
+               : read_matchers(p, "matcher_sets", n, true, &w->matchers, d);
+}
+
 static err read_member(struct posted *p, str key, const struct jtree *n, struct diag *d)
 {
     struct maintenance_window *w = &p->window;
@@ -216,11 +286,19 @@ static err read_member(struct posted *p, str key, const struct jtree *n, struct 
         return read_time("starts_at", n, &w->starts_at_ms, d);
     if (str_eq(key, STR("ends_at")))
         return read_time("ends_at", n, &w->ends_at_ms, d);
-    if (str_eq(key, STR("matchers")) || str_eq(key, STR("matcher_sets")))
-        return read_matchers(p, n, str_eq(key, STR("matcher_sets")), d);
+    if (str_eq(key, STR("resend_on_end")))
+        return read_bool("resend_on_end", n, &w->resend_on_end, d);
+    if (str_eq(key, STR("resolve_notifications")))
+        return read_bool("resolve_notifications", n, &w->resolve_notifications, d);
+    if (str_eq(key, STR("notify")))
+        return read_notify(p, n, d);
+    if (str_eq(key, STR("matchers")) || str_eq(key, STR("matcher_sets")) ||
+        str_eq(key, STR("override_matchers")))
+        return read_sets(p, key, n, d);
     return diag_set(d, ERR_INVALID,
                     "\"" STR_FMT "\" is none of name, matchers, matcher_sets, starts_at, ends_at, "
-                    "comment, created_by",
+                    "comment, created_by, override_matchers, notify, resend_on_end, "
+                    "resolve_notifications",
                     STR_ARG(key));
 }
 

@@ -177,7 +177,8 @@ const struct openapi_operation OPENAPI_OPERATIONS[] = {
      "Maintenance windows, with what is under way and what comes next.", "",
      "{type: array, items: {type: object}}", NULL, false, false},
     {"/alerting/maintenance", "post", "addMaintenance", "rules",
-     "Make a window: a JSON object with name, matchers, starts_at, ends_at, comment, created_by.",
+     "Make a window: a JSON object with name, matchers, starts_at, ends_at, comment, created_by, "
+     "override_matchers, notify.",
      "", "{type: object}", NULL, false, false},
     {"/alerting/maintenance/{name}", "delete", "removeMaintenance", "rules",
      "Take an ad-hoc window away.", "window_name!", "{type: object}", NULL, false, false},

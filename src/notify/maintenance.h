@@ -57,8 +57,8 @@ MUST_USE err maintenance_get(const struct engine *e, str name, int64_t now_ms,
 void maintenance_silence_id(str name, int64_t starts_at_ms, size_t set,
                             char out[SILENCE_ID_SIZE + 1]);
 
-/* Make a window of one occurrence: name, matchers, starts_at_ms (0, or past: now), ends_at_ms,
- * comment, created_by count; the lists of matchers are sorted in place.
+/* Make a window of one occurrence: all of it but time_intervals counts, with starts_at_ms 0, or
+ * past: now; the lists of matchers are sorted in place.
  *   ERR_INVALID  what is missing, too long or over; ERR_ORDER  there is one of that name;
  *   ERR_LIMIT    too many or too large                       `d` says why; nothing changed */
 MUST_USE err maintenance_add(struct engine *e, const struct maintenance_window *w, int64_t now_ms,

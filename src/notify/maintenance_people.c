@@ -92,6 +92,29 @@ static err check_matchers(const struct matcher_sets *sets, struct diag *d)
     return OK;
 }
 
+/* As the file is checked. */
+static err check_notify(const struct engine *e, const struct maintenance_notify *n, struct diag *d)
+{
+    if (n == NULL)
+        return OK;
+    if (n->receivers.count == 0)
+        return diag_set(d, ERR_INVALID, "\"receivers\" of \"notify\" are missing: who is told?");
+    for (size_t i = 0; i < n->receivers.count; i++)
+        if (alertmanager_receiver(e->file, n->receivers.items[i]) == NULL)
+            return diag_set(d, ERR_INVALID, "there is no receiver \"" STR_FMT "\"",
+                            STR_ARG(n->receivers.items[i]));
+    return OK;
+}
+
+static err check_override(const struct matcher_sets *sets, struct diag *d)
+{
+    for (size_t s = 0; s < sets->count; s++)
+        if (sets->items[s].count == 0 || sets->items[s].count > SILENCE_MATCHERS_MAX)
+            return diag_set(d, ERR_INVALID, "\"override_matchers\" are 1 to %d matchers",
+                            SILENCE_MATCHERS_MAX);
+    return OK;
+}
+
 static err check_window(const struct maintenance_window *w, int64_t now_ms, struct diag *d)
 {
     if (w->name.len == 0)
@@ -102,6 +125,7 @@ static err check_window(const struct maintenance_window *w, int64_t now_ms, stru
     TRY(check_text("comment", w->comment, MAINTENANCE_COMMENT_BYTES_MAX, d));
     TRY(check_text("created_by", w->created_by, MAINTENANCE_BY_BYTES_MAX, d));
     TRY(check_matchers(&w->matchers, d));
+    TRY(check_override(&w->override_matchers, d));
     if (w->ends_at_ms == 0)
         return diag_set(d, ERR_INVALID, "\"ends_at\" is missing: when is it over?");
     if (w->ends_at_ms <= now_ms)
@@ -126,6 +150,7 @@ err maintenance_add(struct engine *e, const struct maintenance_window *def, int6
     const struct window *old = maintenance_find(e, def->name);
     struct buf bytes = {0};
     TRY(check_window(def, now_ms, d));
+    TRY(check_notify(e, def->notify, d));
     if (old != NULL && is_shown(old) &&
         (old->configured || state_of(old, now_ms) != MAINTENANCE_OVER))
         return diag_set(d, ERR_ORDER, "there is a maintenance window \"" STR_FMT "\" already",
@@ -136,8 +161,7 @@ err maintenance_add(struct engine *e, const struct maintenance_window *def, int6
                         "may be",
                         MAINTENANCE_AD_HOC_MAX);
     made.def.starts_at_ms = MAX(def->starts_at_ms, now_ms);
-    made.def.time_intervals.count = made.def.override_matchers.count = 0;
-    made.def.notify = NULL;
+    made.def.time_intervals.count = 0;
     window_encode(&made, &bytes);
     bool room = bytes.len <= MAINTENANCE_BYTES_MAX && state_log_has_room(e->state, bytes.len);
     struct window *w = room ? window_decode(buf_slice(&bytes)) : NULL;

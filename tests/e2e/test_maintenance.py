@@ -157,9 +157,17 @@ varve("add", "--name=later", "--start=" + at(time.time() + 3600), "service=db")
 equal(windows()["later"]["state"], "scheduled", "later")
 varve("remove", "later")
 check("later" not in windows(), "it is gone")
+NEW = {"name": "z", "matchers": ["a=b"], "ends_at": at(time.time() + 9)}
 for body, word in (({}, "name"), ({"name": "z"}, "matchers"), ({"name": "z", "matchers": ["a=b"]}, "ends_at"),
                    ({"name": "z", "matchers": ['a=~".*"'], "ends_at": at(time.time() + 9)}, "empty"), ({"nam": "z"}, "none of"),
                    ({"name": "z", "matchers": ["a=b"], "ends_at": at(time.time() - 9)}, "past"),
+                   ({"name": "z", "matchers": ["a=b"], "matcher_sets": [["a=b"]]}, "two ways"),
+                   ({"name": "z", "override_matchers": "a=b"}, "list"), ({"name": "z", "notify": "ops"}, "object"),
+                   ({"name": "z", "notify": {"receivers": []}}, "list"), ({"name": "z", "notify": {"receivers": [1]}}, "text"),
+                   ({"name": "z", "notify": {"before": 15}}, "duration"), ({"name": "z", "notify": {"on_start": 1}}, "true or false"),
+                   ({"name": "z", "notify": {"at": 1}}, "none of"), ({"name": "z", "resend_on_end": "no"}, "true or false"),
+                   ({**NEW, "notify": {"on_start": True}}, "who is told"), ({**NEW, "notify": {"receivers": ["nobody"]}}, "no receiver"),
+                   ({**NEW, "override_matchers": []}, "1 to"),
                    ({"name": "z", "matchers": "a=b"}, "list"), ({"name": 1}, "text"), ({"name": "a/b"}, "slashes"), ([], "object")):
     check(word in request("POST", BELOW, body, 400)["error"], f"{body} is refused with a word of {word}")
 alert("held", service="db")
@@ -169,18 +177,35 @@ equal(told("held"), [], "muted, and after kill -9")
 until("told when it is over", lambda: told("held"))
 equal(windows()["swap"]["state"], "over", "swap")
 
+step("ad hoc, with words to people and what is never muted")
+heard = len(notices())
+made = request("POST", BELOW, {"name": "quick", "matchers": ["service=web"], "ends_at": at(time.time() + 600), "created_by": "ann",
+                               "override_matchers": ["urgent=yes"], "notify": {"receivers": ["ops"], "before": "1m", "on_start": True, "on_end": True}})["data"]
+equal((made["overrideMatchers"], made["notify"]), (['{urgent="yes"}'], {"receivers": ["ops"], "beforeSeconds": 60, "onStart": True, "onEnd": True}), "what it is")
+until("operators are told of the start", lambda: len(notices()) == heard + 1)
+check(notices()[heard].startswith("Maintenance quick has begun, until "), notices())
+restart()
+alert("web", service="web")
+alert("web urgent", service="web", urgent="yes")
+until("never muted", lambda: told("web urgent"))
+equal(told("web"), [], "muted")
+request("DELETE", BELOW + "/quick")
+until("operators are told of the end", lambda: len(notices()) == heard + 2)
+equal(notices()[heard + 1], "Maintenance quick is over", "notice")
+
 step("the history and the metrics know")
 events = request("GET", "/api/v1/alerting/history?type=maintenance_started&type=maintenance_ended&type=maintenance_overridden&limit=10")["data"]["events"]
-equal([(e["type"], e["id"]) for e in events], [("maintenance_ended", "swap"), ("maintenance_started", "swap"),
+equal([(e["type"], e["id"]) for e in events], [("maintenance_ended", "quick"), ("maintenance_started", "quick"),
+      ("maintenance_ended", "swap"), ("maintenance_started", "swap"),
       ("maintenance_overridden", "db patching"), ("maintenance_started", "db patching")], "events")
-equal((events[2]["by"], events[2]["reason"], events[3]["author"]), ("bob", "the site is down", "dba"), "what they say")
+equal((events[4]["by"], events[4]["reason"], events[5]["author"]), ("bob", "the site is down", "dba"), "what they say")
 _, _, metrics = s.request("GET", "/metrics")
-for line in (b'varve_alert_maintenance_windows{state="overridden"} 1', b'varve_alert_maintenance_windows{state="over"} 1',
+for line in (b'varve_alert_maintenance_windows{state="overridden"} 1', b'varve_alert_maintenance_windows{state="over"} 2',
              b'varve_alert_maintenance_events_total{event="ended"} 1'):
     check(line in metrics, f"{line} is not in the metrics")
 put(ext_path, "maintenance_windows: []\n")
 equal(s.request("POST", "/-/reload")[0], 200, "reload without it")
-equal(list(windows()), ["swap"], "windows")
+equal(list(windows()), ["swap", "quick"], "windows")
 equal(s.stop(), 0, "exit status")
 
 step("who may")
