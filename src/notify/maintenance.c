@@ -146,6 +146,7 @@ static void take_config(struct engine *e, const struct maintenance_window *def, 
         return;
     } else if (old != NULL && old->phase == PHASE_ACTIVE) {
         end_surplus(e, old, w, now_ms);
+        window_leave(e, old, w->def.notify, now_ms);
     }
     maintenance_put(e, w);
     if (w->phase != PHASE_NONE)

@@ -6,7 +6,7 @@
 
 #define MAINTENANCE_ALERTNAME "VarveMaintenance"
 
-static const char *const EVENTS[] = {"before", "start", "end", "override"};
+static const char *const EVENTS[] = {"before", "start", "end", "override", "left"};
 
 /* ---- Words ---- */
 
@@ -76,6 +76,11 @@ static void put_title(struct buf *out, const struct window *w, const struct occu
         if (w->by.len > 0)
             buf_printf(out, " by " STR_FMT, STR_ARG(buf_str(&w->by)));
         break;
+    case EVENT_LEFT:
+        buf_put_str(out, STR("goes on until "));
+        put_time(out, z, of->ends_at_ms);
+        buf_put_str(out, STR(", and its end is not told here"));
+        break;
     }
     flatten(out);
 }
@@ -102,8 +107,8 @@ static void put_text(struct buf *out, const struct engine *e, const struct windo
     put_time(out, z, of->starts_at_ms);
     buf_put_str(out, STR(" to "));
     put_time(out, z, what == EVENT_END || what == EVENT_OVERRIDE ? w->ended_at_ms : of->ends_at_ms);
-    buf_put_str(out, what == EVENT_BEFORE || what == EVENT_START ? STR("\nMuted: ")
-                                                                 : STR("\nNo more muted: "));
+    buf_put_str(out, what == EVENT_END || what == EVENT_OVERRIDE ? STR("\nNo more muted: ")
+                                                                 : STR("\nMuted: "));
     put_sets(out, &w->def.matchers);
     if (w->def.override_matchers.count > 0) {
         buf_put_str(out, STR("\nNever muted: "));
@@ -156,9 +161,9 @@ static int64_t expiry_of(const struct occurrence *of, enum maintenance_event wha
     return what == EVENT_BEFORE ? of->starts_at_ms : what == EVENT_START ? of->ends_at_ms : 0;
 }
 
-static void tell(struct engine *e, const struct window *w, struct alert_notice *n, int64_t now_ms)
+static void tell(struct engine *e, const struct window *w, struct texts to, struct alert_notice *n,
+                 int64_t now_ms)
 {
-    struct texts to = w->def.notify->receivers;
     for (size_t i = 0; i < to.count; i++) {
         struct diag d = {.text = ""};
         n->receiver = to.items[i];
@@ -168,8 +173,8 @@ static void tell(struct engine *e, const struct window *w, struct alert_notice *
     }
 }
 
-void window_notify(struct engine *e, const struct window *w, const struct occurrence *of,
-                   enum maintenance_event what, int64_t now_ms)
+static void notify(struct engine *e, const struct window *w, const struct occurrence *of,
+                   enum maintenance_event what, struct texts to, int64_t now_ms)
 {
     char uuid[SILENCE_ID_SIZE + 1];
     struct buf id = {0}, key = {0}, title = {0}, text = {0}, matchers = {0};
@@ -178,8 +183,6 @@ void window_notify(struct engine *e, const struct window *w, const struct occurr
                              {STR("severity"), STR("info")},
                              {STR("window"), w->def.name}};
     bool over = what == EVENT_END || what == EVENT_OVERRIDE;
-    if (!is_wanted(w, what))
-        return;
     maintenance_silence_id(w->def.name, of->starts_at_ms, 0, uuid);
     buf_printf(&key, "maintenance/%s", uuid);
     buf_printf(&id, "maintenance/%s/%s/%lld", uuid, EVENTS[what], (long long)now_ms);
@@ -195,13 +198,43 @@ void window_notify(struct engine *e, const struct window *w, const struct occurr
         .labels = {labels, COUNT_OF(labels)},
         .annotations = annotations_of(w, what, buf_str(&matchers), annotations),
         .starts_at_ms = of->starts_at_ms,
-        .ends_at_ms = over ? w->ended_at_ms : of->ends_at_ms,
+        .ends_at_ms = over                 ? w->ended_at_ms
+                      : what == EVENT_LEFT ? now_ms
+                                           : of->ends_at_ms,
         .expires_ms = expiry_of(of, what),
     };
-    tell(e, w, &n, now_ms);
+    tell(e, w, to, &n, now_ms);
     buf_fini(&id);
     buf_fini(&key);
     buf_fini(&title);
     buf_fini(&text);
     buf_fini(&matchers);
+}
+
+void window_notify(struct engine *e, const struct window *w, const struct occurrence *of,
+                   enum maintenance_event what, int64_t now_ms)
+{
+    if (is_wanted(w, what))
+        notify(e, w, of, what, w->def.notify->receivers, now_ms);
+}
+
+static bool hears_of_end(const struct maintenance_notify *n, str receiver)
+{
+    bool found = false;
+    for (size_t i = 0; n != NULL && n->on_end && !found && i < n->receivers.count; i++)
+        found = str_eq(n->receivers.items[i], receiver);
+    return found;
+}
+
+void window_leave(struct engine *e, const struct window *w, const struct maintenance_notify *now,
+                  int64_t now_ms)
+{
+    const struct maintenance_notify *n = w->def.notify;
+    if (w->phase != PHASE_ACTIVE || n == NULL || !n->on_start || !n->on_end)
+        return;
+    for (size_t i = 0; i < n->receivers.count; i++) {
+        str name = n->receivers.items[i];
+        if (!hears_of_end(now, name) && alertmanager_receiver(e->file, name) != NULL)
+            notify(e, w, &w->current, EVENT_LEFT, (struct texts){&name, 1}, now_ms);
+    }
 }

@@ -84,8 +84,11 @@ bool window_mutes(const struct window *w, struct labels ls);
 void maintenance_wake(struct engine *e, const struct window *w, int64_t now_ms);
 
 /* maintenance_notice.c: tell the receivers of the window. */
-enum maintenance_event { EVENT_BEFORE, EVENT_START, EVENT_END, EVENT_OVERRIDE };
+enum maintenance_event { EVENT_BEFORE, EVENT_START, EVENT_END, EVENT_OVERRIDE, EVENT_LEFT };
 void window_notify(struct engine *e, const struct window *w, const struct occurrence *of,
                    enum maintenance_event what, int64_t now_ms);
+/* Who heard that it began, and will not hear of its end as `now` says: what they have is closed. */
+void window_leave(struct engine *e, const struct window *w, const struct maintenance_notify *now,
+                  int64_t now_ms);
 
 #endif

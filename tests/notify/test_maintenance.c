@@ -618,6 +618,31 @@ static void test_maintenance__tells_people_of_itself(void **state)
     sim_close(&s);
 }
 
+/* A reload takes the word about the end away: what the start opened at a provider is closed. */
+static void test_maintenance__closes_what_its_start_opened(void **state)
+{
+    struct sim s;
+    (void)state;
+    sim_open(&s, CONFIG, WINDOW(", notify: {receivers: [two, r], on_start: true, on_end: true}"));
+    pass_with_notices(&s, 70 * MINUTE);
+    buf_reset(&s.told);
+    reload(&s, WINDOW(", notify: {receivers: [r], on_start: true, on_end: true}"));
+    pass_with_notices(&s, MINUTE);
+    assert_told(&s, "+4200s two Maintenance w goes on until 2026-11-23 18:00 UTC, and its end is "
+                    "not told here|From 2026-11-23 17:00 UTC to 2026-11-23 18:00 UTC|"
+                    "Muted: {s=\"db\"}\n");
+    reload(&s, WINDOW(", comment: more, notify: {receivers: [r], on_start: true, on_end: true}"));
+    pass_with_notices(&s, MINUTE);
+    assert_told(&s, "");
+    kill_and_start(&s);
+    reload(&s, WINDOW(""));
+    pass_with_notices(&s, HOUR);
+    assert_told(&s, "+4320s r Maintenance w goes on until 2026-11-23 18:00 UTC, and its end is "
+                    "not told here|From 2026-11-23 17:00 UTC to 2026-11-23 18:00 UTC|"
+                    "Muted: {s=\"db\"}|Comment: more\n");
+    sim_close(&s);
+}
+
 static void test_maintenance__tells_people_of_an_override(void **state)
 {
     struct sim s;
@@ -694,6 +719,7 @@ int main(void)
         cmocka_unit_test(test_maintenance__is_right_after_a_crash_anywhere),
         cmocka_unit_test(test_maintenance__comes_once_a_day_for_a_year),
         cmocka_unit_test(test_maintenance__tells_people_of_itself),
+        cmocka_unit_test(test_maintenance__closes_what_its_start_opened),
         cmocka_unit_test(test_maintenance__tells_people_of_an_override),
         cmocka_unit_test(test_maintenance__reads_back_or_not_at_all),
     };
