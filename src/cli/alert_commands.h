@@ -3,6 +3,7 @@
 #define CLI_ALERT_COMMANDS_H
 
 #include "cli/alert_client.h"
+#include "cli/text_table.h"
 #include "model/alert_matcher.h"
 
 /* Each returns the exit status; argv starts behind its words. */
@@ -30,6 +31,16 @@ void alert_filters(struct buf *path, const struct alert_matchers *ms);
 
 /* "2026-11-23 16:00:00 UTC" */
 void alert_date(struct buf *b, int64_t ms);
+
+struct alert_columns {
+    const char *const *titles;
+    size_t count;
+    void (*put_row)(struct text_table *t, const struct jtree *item);
+};
+
+/* Ask for a list, and show it: as it came (`json`), or as a table. */
+MUST_USE err alert_print_list(struct alert_client *c, str path, bool json,
+                              const struct alert_columns *as, struct diag *d);
 
 /* What ended the command, as one line. Returns 1. */
 int alert_failed(const char *command, const struct diag *d);

@@ -5,7 +5,6 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "cli/alert_commands.h"
-#include "cli/text_table.h"
 
 struct history_flags {
     struct alert_client_flags client;
@@ -69,11 +68,10 @@ static void put_labels(struct text_table *t, const struct jtree *n)
 static void show(const struct jtree *data)
 {
     static const char *const HEAD[] = {"Time", "Type", "Labels", "Details"};
-    struct text_table t = {.columns = COUNT_OF(HEAD)};
+    struct text_table t = {0};
     const struct jtree *list = jtree_get(data, "events");
     str next = jtree_text(jtree_get(data, "nextCursor"));
-    for (size_t i = 0; i < COUNT_OF(HEAD); i++)
-        text_table_put(&t, str_from(HEAD[i]));
+    text_table_begin(&t, HEAD, COUNT_OF(HEAD));
     for (size_t i = 0; i < jtree_count(list); i++) {
         const struct jtree *n = jtree_at(list, i);
         text_table_put(&t, jtree_text(jtree_get(n, "time")));

@@ -8,7 +8,6 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "cli/alert_commands.h"
-#include "cli/text_table.h"
 
 struct incident_flags {
     struct alert_client_flags client;
@@ -55,28 +54,13 @@ static void put_row(struct text_table *t, const struct jtree *i)
 
 static err list(struct alert_client *c, const struct incident_flags *f, struct diag *d)
 {
-    struct text_table t = {.columns = COUNT_OF(HEAD)};
-    struct buf path = {0}, text = {0};
-    struct jtree *root = NULL;
+    static const struct alert_columns INCIDENTS = {HEAD, COUNT_OF(HEAD), put_row};
+    struct buf path = {0};
     buf_put_str(&path, STR("/api/v1/alerting/incidents"));
     if (f->state[0] != '\0')
         alert_client_param(&path, "state", str_from(f->state));
-    err e = alert_client_get(c, buf_str(&path), &root, &text, d);
-    const struct jtree *data = e == OK ? jtree_get(root, "data") : NULL;
-    if (e == OK && strcmp(f->output, "json") == 0) {
-        (void)fwrite(text.ptr, 1, text.len, stdout);
-        printf("\n");
-    } else if (e == OK) {
-        for (size_t i = 0; i < COUNT_OF(HEAD); i++)
-            text_table_put(&t, str_from(HEAD[i]));
-        for (size_t i = 0; i < jtree_count(data); i++)
-            put_row(&t, jtree_at(data, i));
-        text_table_print(&t, stdout);
-    }
-    text_table_fini(&t);
-    jtree_free(root);
+    err e = alert_print_list(c, buf_str(&path), strcmp(f->output, "json") == 0, &INCIDENTS, d);
     buf_fini(&path);
-    buf_fini(&text);
     return e;
 }
 
@@ -105,20 +89,18 @@ static void put_related(struct text_table *t, const struct jtree *a)
 static void show_one(const struct jtree *incident)
 {
     static const char *const RELATED[] = {"Related", "State", "Since", "Labels"};
-    struct text_table t = {.columns = COUNT_OF(HEAD)};
+    struct text_table t = {0};
     const struct jtree *related = jtree_get(incident, "related");
     const struct jtree *alerts = jtree_get(related, "alerts");
-    for (size_t i = 0; i < COUNT_OF(HEAD); i++)
-        text_table_put(&t, str_from(HEAD[i]));
+    text_table_begin(&t, HEAD, COUNT_OF(HEAD));
     put_row(&t, incident);
     text_table_print(&t, stdout);
     text_table_fini(&t);
     if (jtree_count(alerts) == 0)
         return;
     printf("\n");
-    t = (struct text_table){.columns = COUNT_OF(RELATED)};
-    for (size_t i = 0; i < COUNT_OF(RELATED); i++)
-        text_table_put(&t, str_from(RELATED[i]));
+    t = (struct text_table){0};
+    text_table_begin(&t, RELATED, COUNT_OF(RELATED));
     for (size_t i = 0; i < jtree_count(alerts); i++)
         put_related(&t, jtree_at(alerts, i));
     text_table_print(&t, stdout);

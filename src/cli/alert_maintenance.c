@@ -10,7 +10,6 @@
 #include "base/json_text.h"
 #include "base/mem.h"
 #include "cli/alert_commands.h"
-#include "cli/text_table.h"
 
 enum {
     HOUR_MS = 3600 * 1000,
@@ -95,28 +94,11 @@ static err list(struct alert_client *c, const struct maintenance_flags *f, struc
 {
     static const char *const HEAD[] = {"Name",     "State",      "Starts At", "Ends At",
                                        "Matchers", "Created By", "Comment"};
-    struct text_table t = {.columns = COUNT_OF(HEAD)};
-    struct buf text = {0};
-    struct jtree *root = NULL;
+    static const struct alert_columns ALL = {HEAD, COUNT_OF(HEAD), put_row};
     bool json = strcmp(f->output, "json") == 0;
     if (!json && strcmp(f->output, "simple") != 0)
         return diag_set(d, ERR_INVALID, "flag --output: it must be simple or json");
-    err e = alert_client_get(c, STR(WINDOWS), &root, &text, d);
-    const struct jtree *data = e == OK ? jtree_get(root, "data") : NULL;
-    if (e == OK && json) {
-        (void)fwrite(text.ptr, 1, text.len, stdout);
-        printf("\n");
-    } else if (e == OK) {
-        for (size_t i = 0; i < COUNT_OF(HEAD); i++)
-            text_table_put(&t, str_from(HEAD[i]));
-        for (size_t i = 0; i < jtree_count(data); i++)
-            put_row(&t, jtree_at(data, i));
-        text_table_print(&t, stdout);
-    }
-    text_table_fini(&t);
-    jtree_free(root);
-    buf_fini(&text);
-    return e;
+    return alert_print_list(c, STR(WINDOWS), json, &ALL, d);
 }
 
 /* ---- add ---- */

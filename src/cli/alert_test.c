@@ -4,7 +4,6 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "cli/alert_commands.h"
-#include "cli/text_table.h"
 
 enum { TEST_TIMEOUT_MS = 40000 }; /* the server takes 30 s at most */
 
@@ -19,10 +18,9 @@ static void put_number(struct text_table *t, const struct jtree *n)
 static bool show(const struct jtree *list)
 {
     static const char *const HEAD[] = {"Integration", "Index", "Status", "Milliseconds", "Error"};
-    struct text_table t = {.columns = COUNT_OF(HEAD)};
+    struct text_table t = {0};
     bool all = true;
-    for (size_t i = 0; i < COUNT_OF(HEAD); i++)
-        text_table_put(&t, str_from(HEAD[i]));
+    text_table_begin(&t, HEAD, COUNT_OF(HEAD));
     for (size_t i = 0; i < jtree_count(list); i++) {
         const struct jtree *n = jtree_at(list, i);
         str status = jtree_text(jtree_get(n, "status"));

@@ -32,6 +32,13 @@ static size_t size_at(const struct text_table *t, size_t i)
     return size;
 }
 
+void text_table_begin(struct text_table *t, const char *const *titles, size_t count)
+{
+    t->columns = count;
+    for (size_t i = 0; i < count; i++)
+        text_table_put(t, str_from(titles[i]));
+}
+
 void text_table_print(struct text_table *t, FILE *to)
 {
     size_t widths[TEXT_TABLE_COLUMNS_MAX] = {0}, count = t->sizes.len / sizeof(size_t);
