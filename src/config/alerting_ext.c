@@ -136,16 +136,11 @@ static err load(const char *path, const slice *text, struct alertmanager_file *a
     atomic_init(&o->refs, 1);
     arena_init(&o->arena, ALERTING_EXT_ARENA_BYTES_MAX);
     o->loader.alertmanager = alertmanager_config_ref(am);
-    str copy = arena_str(&o->arena, str_from(path));
-    struct decode c = {.path = copy.ptr, .arena = &o->arena, .d = d, .user = &o->loader};
-    err e = copy.ptr != NULL ? OK : ERR_LIMIT;
-    if (e == OK)
-        e = text != NULL ? decode_document(&c, &FILE_SCHEMA, *text, &o->f)
-                         : decode_file_with(&c, &FILE_SCHEMA, &o->f);
-    o->f.file = copy.ptr;
+    struct decode c = {.arena = &o->arena, .d = d, .user = &o->loader};
+    err e = alertmanager_decode(&c, &FILE_SCHEMA, path, text, &o->f);
+    o->f.file = c.path;
     o->f.alertmanager = am;
     if (e != OK) {
-        (void)diag_set(d, e, "%s: %s", path, err_name(e));
         alerting_ext_unref(&o->f);
         return e;
     }

@@ -190,20 +190,27 @@ static const struct decode_schema FILE_SCHEMA = {
 
 /* ---- Loading ---- */
 
+err alertmanager_decode(struct decode *c, const struct decode_schema *schema, const char *path,
+                        const slice *text, void *out)
+{
+    str copy = arena_str(c->arena, str_from(path));
+    c->path = copy.ptr;
+    err e = copy.ptr != NULL ? OK : ERR_LIMIT;
+    if (e == OK)
+        e = text != NULL ? decode_document(c, schema, *text, out)
+                         : decode_file_with(c, schema, out);
+    return e != OK ? diag_set(c->d, e, "%s: %s", path, err_name(e)) : OK;
+}
+
 static err load(const char *path, const slice *text, struct alertmanager_file **out, struct diag *d)
 {
     struct owned_file *o = mem_zalloc(1, sizeof(*o));
     atomic_init(&o->refs, 1);
     arena_init(&o->arena, ALERTMANAGER_ARENA_BYTES_MAX);
-    str copy = arena_str(&o->arena, str_from(path));
-    struct decode c = {.path = copy.ptr, .arena = &o->arena, .d = d, .user = &o->loader};
-    err e = copy.ptr != NULL ? OK : ERR_LIMIT;
-    if (e == OK)
-        e = text != NULL ? decode_document(&c, &FILE_SCHEMA, *text, &o->f)
-                         : decode_file_with(&c, &FILE_SCHEMA, &o->f);
-    o->f.file = copy.ptr;
+    struct decode c = {.arena = &o->arena, .d = d, .user = &o->loader};
+    err e = alertmanager_decode(&c, &FILE_SCHEMA, path, text, &o->f);
+    o->f.file = c.path;
     if (e != OK) {
-        (void)diag_set(d, e, "%s: %s", path, err_name(e));
         alertmanager_config_unref(&o->f);
         return e;
     }

@@ -15,6 +15,11 @@ struct alertmanager_loader {   /* decode.user of an alertmanager.yml */
     size_t warning_count;
 };
 
+/* Read the file at `path`, or `text` as if it stood there, into the struct of `schema`. The path of
+ * `c` is set, a copy in its arena (NULL: no room). Errors without words of their own get some. */
+MUST_USE err alertmanager_decode(struct decode *c, const struct decode_schema *schema,
+                                 const char *path, const slice *text, void *out);
+
 /* Keep their regular expressions until the configuration is closed. */
 void alertmanager_keep_matchers(struct decode *c, const struct alert_matchers *ms);
 
