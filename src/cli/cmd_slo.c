@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -127,22 +126,20 @@ static err add_tree(struct files *to, const struct slo_flags *f, const char *pat
 static err find(struct files *to, str path, const char *flag, struct arena *a, struct diag *d)
 {
     static const char *const ENDS[] = {"/*.yml", "/*.yaml"};
-    struct stat s;
+    bool directory = flag != NULL && slo_tree_is_directory(path.ptr);
     size_t before = to->list.count;
-    err e = OK;
-    if (flag == NULL || stat(path.ptr, &s) != 0 || !S_ISDIR(s.st_mode))
-        e = add_found(to, path, a);
-    else
-        for (size_t i = 0; i < COUNT_OF(ENDS) && e == OK; i++) {
-            struct buf pattern = {0};
-            buf_printf(&pattern, STR_FMT "%s", STR_ARG(path), ENDS[i]);
-            e = add_found(to, buf_str(&pattern), a);
-            buf_fini(&pattern);
-        }
+    err e = directory ? OK : add_found(to, path, a);
+    for (size_t i = 0; directory && i < COUNT_OF(ENDS) && e == OK; i++) {
+        struct buf pattern = {0};
+        buf_printf(&pattern, STR_FMT "%s", STR_ARG(path), ENDS[i]);
+        e = add_found(to, buf_str(&pattern), a);
+        buf_fini(&pattern);
+    }
     if (e != OK || to->list.count > before)
         return e;
-    return diag_set(d, ERR_NOTFOUND, "%s%s%s" STR_FMT ": no such file", flag != NULL ? "flag " : "",
-                    flag != NULL ? flag : "", flag != NULL ? ": " : "", STR_ARG(path));
+    return diag_set(d, ERR_NOTFOUND, "%s%s%s" STR_FMT ": %s", flag != NULL ? "flag " : "",
+                    flag != NULL ? flag : "", flag != NULL ? ": " : "", STR_ARG(path),
+                    directory ? "no file *.yml or *.yaml in it" : "no such file");
 }
 
 /* Files named by -i, a pattern, by arguments, and those of AlertWindows and plugins; of directories

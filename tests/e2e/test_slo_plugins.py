@@ -58,6 +58,9 @@ check('a="b",c="d",job="api"' in done.stdout, done.stdout)
 ids = [line.split()[1] for f in glob.glob(EXAMPLES + "/*.yml") for line in open(f) if line.startswith("id: ")]
 equal(sorted(ids), sorted({name for name, _ in USES}), "each plugin of the examples is used here")
 
+done = subprocess.run([VARVE, "slo", "check", "-p", slos, d + "/uses.yml"], capture_output=True, text=True)
+equal((done.returncode, done.stderr), (1, f"varve slo check: error: flag --sli-plugins: {slos}: no file *.yml or *.yaml in it\n"), "a folder without plugins")
+
 step("flags give SLO plugins to all objectives")
 alert = '{"id": "sloth.dev/contrib/error_budget_exhausted_alert/v1", "config": {"threshold": 0.5, "alert_name": "Half"}, "priority": 3}'
 ARGS = ["-p", EXAMPLES, "-i", d + "/uses.yml"]
