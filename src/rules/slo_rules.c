@@ -208,6 +208,27 @@ static void warn_plugins(const struct slo_set *set, size_t index, struct buf *ou
     }
 }
 
+static bool has_step(const struct slo_def *def, const struct slo_rules_options *o,
+                     enum slo_plugin_kind kind)
+{
+    struct slo_chain chain = def->chain;
+    chain.override = chain.override || o->no_default_plugins;
+    return slo_chain_has(&chain, kind);
+}
+
+static void warn_steps(const struct slo_def *def, const struct slo_rules_options *o,
+                       struct buf *out)
+{
+    bool reads =
+        has_step(def, o, SLO_PLUGIN_ALERT_RULES) || has_step(def, o, SLO_PLUGIN_METADATA_RULES);
+    if (reads && !has_step(def, o, SLO_PLUGIN_SLI_RULES) &&
+        !has_step(def, o, SLO_PLUGIN_DENOMINATOR_CORRECTED))
+        buf_printf(out,
+                   STR_FMT ":%u:%u: SLO \"" STR_FMT "\": no plugin makes ratios of errors: its "
+                           "alerts and burn rates find nothing\n",
+                   STR_ARG(def->path), def->line, def->column, STR_ARG(def->id));
+}
+
 void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_options *o,
                         struct buf *out)
 {
@@ -223,7 +244,8 @@ void slo_rules_warnings(const struct slo_set *set, const struct slo_rules_option
                                "ticket_alert, the Kubernetes resource pageAlert and ticketAlert\n",
                        STR_ARG(def->path), def->ignored.line, def->ignored.column, STR_ARG(def->id),
                        STR_ARG(def->ignored.text));
-        if (!slo_chain_has(&def->chain, SLO_PLUGIN_ALERT_RULES))
+        warn_steps(def, o, out);
+        if (!has_step(def, o, SLO_PLUGIN_ALERT_RULES))
             continue;
         slo_paces(def, slo_period_ms(def, o->period_ms), paces);
         for (size_t k = 0; k < SLO_PACES; k++)

@@ -418,6 +418,15 @@ static void test_slo_plugins__warnings(void **state)
                    "config: {message: x}}]}\n",
         &o, /* once, though it is of two objectives */
         "f.yml:11:52: plugin \"sloth.dev/core/debug/v1\" knows no \"message\": it is left alone\n");
+    warns(SLO EVENTS ALONE(CORE("alert_rules")), &o,
+          "f.yml:5:3: SLO \"shop-a\": no plugin makes ratios of errors: its alerts and burn rates "
+          "find nothing\n");
+    o.no_default_plugins = true;
+    warns(SLO EVENTS CHAIN(CORE("metadata_rules")), &o,
+          "f.yml:5:3: SLO \"shop-a\": no plugin makes ratios of errors: its alerts and burn rates "
+          "find nothing\n");
+    warns(SLO EVENTS CHAIN(BY("denominator_corrected_rules") ", " CORE("alert_rules")), &o, "");
+    o = options();
     o.extra_labels = (struct pairs){&extra, 1};
     warns(SLO EVENTS, &o,
           "f.yml:5:3: SLO \"shop-a\": label \"sloth_slo\" takes the place of the objective's own: "
