@@ -304,20 +304,30 @@ static err read_sli_plugin(struct decode *c, const struct yaml *doc)
     return OK;
 }
 
+static err read_document(struct decode *c, const struct yaml *doc);
+
+static err read_items(struct decode *c, const struct yaml *list)
+{
+    for (const struct yaml *item = list->first; item != NULL; item = item->next)
+        TRY(read_document(c, item));
+    return OK;
+}
+
 static err read_document(struct decode *c, const struct yaml *doc)
 {
     const struct yaml *version = doc->type == YAML_MAP ? yaml_get(doc, STR("version")) : NULL;
     const struct yaml *api = doc->type == YAML_MAP ? yaml_get(doc, STR("apiVersion")) : NULL;
-    if (doc->type == YAML_LIST) { /* OpenSLO's own tools write lists of objects */
-        for (const struct yaml *item = doc->first; item != NULL; item = item->next)
-            TRY(read_document(c, item));
-        return OK;
-    }
+    const struct yaml *kind = doc->type == YAML_MAP ? yaml_get(doc, STR("kind")) : NULL;
+    const struct yaml *items = doc->type == YAML_MAP ? yaml_get(doc, STR("items")) : NULL;
+    if (doc->type == YAML_LIST) /* OpenSLO's own tools write lists of objects */
+        return read_items(c, doc);
+    if (api != NULL && str_eq(api->text, STR("v1")) && kind != NULL &&
+        str_eq(kind->text, STR("List")) && items != NULL && items->type == YAML_LIST)
+        return read_items(c, items); /* what kubectl writes */
     if (version != NULL && str_eq(version->text, STR("prometheus/v1")))
         return sloth_read(c, doc);
     if (version != NULL && str_eq(version->text, STR(SLI_PLUGIN_VERSION)))
         return read_sli_plugin(c, doc);
-    const struct yaml *kind = doc->type == YAML_MAP ? yaml_get(doc, STR("kind")) : NULL;
     if (api != NULL && str_eq(api->text, STR("sloth.slok.dev/v1")) && kind != NULL &&
         str_eq(kind->text, STR("AlertWindows")))
         return slo_alert_windows_read(c, doc);

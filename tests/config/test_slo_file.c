@@ -202,7 +202,7 @@ static void test_slo_file__plugin_errors(void **state)
            "f.yml:13:22: field \"chain\": must be a list of plugins");
 }
 
-static void read_chain(const char *text, struct arena *a, struct slo_set *set)
+static void read_good(const char *text, struct arena *a, struct slo_set *set)
 {
     struct diag d = {.text = ""};
     arena_init(a, SLO_MEMORY_BYTES);
@@ -235,7 +235,7 @@ static void test_slo_file__plugin_chains(void **state)
     struct buf text = {0};
     (void)state;
     buf_printf(&text, "%s%s", CHAIN(STEP(5, f) ", " STEP(0, d) ", " STEP(-2, b) ""), FILE_CHAIN);
-    read_chain(buf_cstr(&text), &a, &set);
+    read_good(buf_cstr(&text), &a, &set);
     has_chain(&set.defs[0], "abcdef", false);
     assert_true(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_ALERT_RULES));
     assert_true(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_DEBUG));
@@ -245,16 +245,46 @@ static void test_slo_file__plugin_chains(void **state)
     buf_printf(&text, "%s%s",
                SLOTH EVENTS QUIET "  plugins: {override_previous: true, chain: [" STEP(0, x) "]}\n",
                FILE_CHAIN);
-    read_chain(buf_cstr(&text), &a, &set);
+    read_good(buf_cstr(&text), &a, &set);
     has_chain(&set.defs[0], "x", true);
     assert_false(slo_chain_has(&set.defs[0].chain, SLO_PLUGIN_ALERT_RULES));
     arena_fini(&a);
-    read_chain(SLOTH EVENTS QUIET
-               "slo_plugins: {overridePrevious: true, chain: [" STEP(3, y) "]}\n",
-               &a, &set);
+    read_good(SLOTH EVENTS QUIET "slo_plugins: {overridePrevious: true, chain: [" STEP(3, y) "]}\n",
+              &a, &set);
     has_chain(&set.defs[0], "y", true);
     arena_fini(&a);
     buf_fini(&text);
+}
+
+/* As `kubectl get prometheusservicelevels -o yaml` writes them. */
+static void test_slo_file__kubectl_list(void **state)
+{
+    static const char ITEM[] =
+        "- apiVersion: sloth.slok.dev/v1\n  kind: PrometheusServiceLevel\n"
+        "  metadata: {name: %s, namespace: n, uid: 1-2, creationTimestamp: "
+        "'2026-01-01T00:00:00Z'}\n"
+        "  spec:\n    service: %s\n    slos:\n    - {name: a, objective: 99, alerting: {name: A}, "
+        "sli: "
+        "{raw: {errorRatioQuery: 'r[{{.window}}]'}}}\n  status: {observedGeneration: 1}\n";
+    struct arena a;
+    struct slo_set set = {0};
+    struct buf text = {0};
+    (void)state;
+    buf_put_str(&text,
+                STR("apiVersion: v1\nkind: List\nmetadata: {resourceVersion: ''}\nitems:\n"));
+    buf_printf(&text, ITEM, "x", "one");
+    buf_printf(&text, ITEM, "y", "two");
+    read_good(buf_cstr(&text), &a, &set);
+    assert_int_equal(set.count, 2);
+    assert_true(str_eq(set.defs[1].id, STR("two-a")));
+    assert_true(str_eq(set.defs[1].resource->name, STR("y")));
+    assert_true(str_eq(set.defs[1].resource->space, STR("n")));
+    assert_ptr_not_equal(set.defs[0].resource, set.defs[1].resource);
+    arena_fini(&a);
+    buf_fini(&text);
+    refuse("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap}\n",
+           "f.yml:4:16: field \"apiVersion\": not a file of objectives");
+    refuse("apiVersion: v1\nkind: List\nitems: x\n", "not a file of objectives");
 }
 
 /* Go's JSON: keys in any case, unknown ones left alone. */
@@ -263,9 +293,8 @@ static void test_slo_file__plugin_keys(void **state)
     struct arena a;
     struct slo_set set = {0};
     (void)state;
-    read_chain(
-        CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {DISABLEOPTIMIZED: true, more: 1}}"), &a,
-        &set);
+    read_good(CHAIN("{id: sloth.dev/core/sli_rules/v1, config: {DISABLEOPTIMIZED: true, more: 1}}"),
+              &a, &set);
     assert_true(set.defs[0].chain.items[0].ratio.not_optimized);
     assert_true(str_eq(set.defs[0].chain.items[0].unknown, STR("more")));
     arena_fini(&a);
@@ -405,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_slo_file__plugin_errors),
         cmocka_unit_test(test_slo_file__plugin_chains),
         cmocka_unit_test(test_slo_file__plugin_keys),
+        cmocka_unit_test(test_slo_file__kubectl_list),
         cmocka_unit_test(test_slo_file__sloth_errors),
         cmocka_unit_test(test_slo_file__openslo_errors),
         cmocka_unit_test(test_slo_file__openslo_alpha),
