@@ -143,9 +143,18 @@ static void test_file__numbers(void **state)
     assert_true(value_of("0o17") == 15);
     assert_true(value_of("+1_000") == 1000);
     assert_true(isnan(value_of(".nan")));
-    assert_true(isnan(value_of("NaN")));
     assert_true(value_of("-.inf") == -INFINITY);
-    assert_true(value_of("+Inf") == INFINITY);
+    assert_true(value_of("010") == 8);
+    assert_true(value_of("5.") == 5);
+    assert_true(value_of("") == 0);
+    assert_true(value_of("~") == 0);
+    static const char *const NONE[] = {"NaN", "Inf", "+Inf", "-inf", "0x1p3", "'5'", "true", "1e"};
+    for (size_t i = 0; i < COUNT_OF(NONE); i++) {
+        char file[256];
+        (void)snprintf(file, sizeof(file),
+                       "tests:\n- promql_expr_test:\n  - exp_samples:\n    - value: %s\n", NONE[i]);
+        bad(file, "dir/t.yml:4:14: field \"value\": must be a number");
+    }
 }
 
 static void test_file__mistakes(void **state)

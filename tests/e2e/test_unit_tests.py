@@ -91,6 +91,13 @@ with open(os.path.join(scratch, "t.yml"), "w") as f:
 equal(varve("t.yml", cwd=scratch)[0], 1, "strict")
 equal(varve("--ignore-unknown-fields", "t.yml", cwd=scratch)[0], 0, "not strict")
 
+step("numbers that are none")
+with open(os.path.join(scratch, "nan.yml"), "w") as f:
+    f.write("tests:\n- promql_expr_test:\n  - {expr: vector(NaN), exp_samples: [{labels: '{}', value: .nan}]}\n"
+            "  - {expr: vector(1/0), exp_samples: [{labels: '{}', value: .inf}]}\n")
+equal(varve("nan.yml", cwd=scratch), (1, "Unit Testing:  nan.yml\n\n\n", '  FAILED:\n    expr: "vector(NaN)", time: 0s,\n'
+                                      "        exp: {} NaN\n        got: {} NaN\n"), "NaN is not NaN")
+
 step("--junit")
 path = os.path.join(scratch, "junit.xml")
 equal(varve(f"--junit={path}", "ok_rules.yml", "fail_alerts.yml", "bad_key.yml")[0], 1, "status")
