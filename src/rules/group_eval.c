@@ -73,6 +73,7 @@ static err candidates_of(struct eval *x, const struct rule_vector *v, struct ale
     for (size_t i = 0; i < v->count; i++) {
         struct rule_text_data data = {.labels = v->items[i].labels,
                                       .value = v->items[i].value,
+                                      .histogram = v->items[i].histogram,
                                       .external_labels = g->external_labels,
                                       .external_url = g->env->external_url,
                                       .ts_ms = x->ts_ms,

@@ -22,6 +22,7 @@ static err copy_element(const struct query_series *s, struct arena *a, struct ru
     if (histogram_copy(h, a, &copy) != OK)
         return out_of_memory(d);
     out->histogram = copy;
+    out->value = 0; /* as upstream's samples have it, and alerts show it */
     return OK;
 }
 

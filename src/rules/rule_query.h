@@ -5,8 +5,8 @@
 #include "rules/query_watch.h"
 
 struct rule_element {
-    struct labels labels; /* sorted */
-    double value;
+    struct labels labels;              /* sorted */
+    double value;                      /* 0 of a histogram */
     const struct histogram *histogram; /* NULL: a float */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/histogram_walk.h"
 
 /* What upstream puts in front of every text: columns of errors count from here. */
 static const char DEFINITIONS[] = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"
@@ -15,6 +16,50 @@ static const struct template_type DATA = {
             "ExternalURL string; Value interface {} }",
     .kind = TEMPLATE_KIND_OBJECT,
     .fields = DATA_FIELDS};
+
+/* ---- A histogram as $value ---- */
+
+enum { HISTOGRAM_TEXT = 5 }; /* behind the fields: what it prints as */
+
+static void put_histogram(const struct template_value *v, struct buf *out)
+{
+    buf_put_str(out, v->fields != NULL ? v->fields[HISTOGRAM_TEXT].s : STR("<nil>"));
+}
+
+static const char *const HISTOGRAM_FIELDS[] = {"Schema", "ZeroThreshold", "ZeroCount",
+                                               "Count",  "Sum",           NULL};
+static_assert(COUNT_OF(HISTOGRAM_FIELDS) == HISTOGRAM_TEXT + 1, "the text is behind the fields");
+static const struct template_type HISTOGRAM = {.name = "histogram.FloatHistogram",
+                                               .kind = TEMPLATE_KIND_OBJECT,
+                                               .fields = HISTOGRAM_FIELDS,
+                                               .text = put_histogram};
+static const struct template_type HISTOGRAM_POINTER = {.name = "*histogram.FloatHistogram",
+                                                       .kind = TEMPLATE_KIND_OBJECT,
+                                                       .is_pointer = true,
+                                                       .target = &HISTOGRAM,
+                                                       .fields = HISTOGRAM_FIELDS,
+                                                       .text = put_histogram};
+
+static err histogram_value(const struct histogram *h, struct arena *a, struct template_value *out)
+{
+    struct template_value *fields = ARENA_ARRAY(a, struct template_value, HISTOGRAM_TEXT + 1);
+    struct buf b = {0};
+    histogram_format(h, &b);
+    str text = arena_str(a, buf_str(&b));
+    buf_fini(&b);
+    if (fields == NULL || text.ptr == NULL)
+        return ERR_LIMIT;
+    fields[0] = template_int(h->schema);
+    fields[1] = template_float(h->zero_threshold);
+    fields[2] = template_float(h->zero_count);
+    fields[3] = template_float(h->count);
+    fields[4] = template_float(h->sum);
+    fields[HISTOGRAM_TEXT] = template_string(text);
+    *out = template_object(&HISTOGRAM_POINTER, fields);
+    return OK;
+}
+
+/* ---- Life ---- */
 
 struct rule_template {
     struct template_set *set; /* NULL: plain text */
@@ -94,12 +139,15 @@ static err expand(const struct rule_template *t, const struct rule_template_host
     if (e == OK)
         e = template_label_map(&TEMPLATE_STRING_MAP, host->external_labels, &a, &fields[1]);
     fields[2] = template_string(host->external_url);
-    fields[3] = template_boxed(template_float(value));
+    fields[3] = template_float(value);
+    if (e == OK && host->histogram != NULL)
+        e = histogram_value(host->histogram, &a, &fields[3]);
+    fields[3] = template_boxed(fields[3]);
     struct template_value data = template_object(&DATA, fields);
     if (e == OK)
         e = template_execute(t->set, t->name, &data, &options, out, d);
     else
-        (void)diag_set(d, e, "too many labels");
+        (void)diag_set(d, e, "labels and value need too much memory");
     arena_fini(&a);
     return e;
 }

@@ -10,7 +10,7 @@
 #include "model/labels.h"
 #include "rules/template.h"
 
-struct template_sample {      /* of a query's result */
+struct template_sample {  /* of a query's result */
     struct labels labels; /* with __name__ */
     double value;
 };
@@ -27,9 +27,10 @@ struct template_query {
 /* What does not change from one alert to the next of an evaluation. */
 struct rule_template_host {
     struct labels external_labels;
-    str external_url;               /* without a trailing slash, as --web.external-url is kept */
-    int64_t ts_ms;                  /* of the evaluation */
-    const struct template_query *query; /* NULL: `query` fails */
+    str external_url;                  /* without a trailing slash, as --web.external-url is kept */
+    int64_t ts_ms;                     /* of the evaluation */
+    const struct histogram *histogram; /* of the alert, in place of its value; NULL: none */
+    const struct template_query *query;   /* NULL: `query` fails */
     const struct template_limits *limits; /* NULL: the default ones */
 };
 

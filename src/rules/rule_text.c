@@ -126,7 +126,9 @@ err rule_text_expand(const struct rule_text_set *s, const struct rule_text_data 
                           .arena = a,
                           .host = {.external_labels = data->external_labels,
                                    .external_url = data->external_url,
+
                                    .ts_ms = data->ts_ms,
+                                   .histogram = data->histogram,
                                    .query = &query}};
     err e = expand_texts(&x, s->items, s->label_count, labels);
     if (e == OK)

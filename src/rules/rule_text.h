@@ -19,6 +19,7 @@ void rule_text_close(struct rule_text_set *s); /* NULL is allowed */
 struct rule_text_data {   /* what templates see */
     struct labels labels; /* of the element, __name__ included */
     double value;
+    const struct histogram *histogram; /* the value instead; NULL: `value` */
     struct labels external_labels;
     str external_url;
     int64_t ts_ms; /* of queries in templates */

@@ -98,6 +98,17 @@ with open(os.path.join(scratch, "nan.yml"), "w") as f:
 equal(varve("nan.yml", cwd=scratch), (1, "Unit Testing:  nan.yml\n\n\n", '  FAILED:\n    expr: "vector(NaN)", time: 0s,\n'
                                       "        exp: {} NaN\n        got: {} NaN\n"), "NaN is not NaN")
 
+step("histograms as values of alerts")
+with open(os.path.join(scratch, "h.yml"), "w") as f:
+    f.write("groups:\n- name: g\n  rules:\n  - {alert: H, expr: h, annotations: {a: '{{ $value }} {{ .Value.Count }}', "
+            "b: '{{ query \"h\" | first | value }}', c: '{{ humanize $value }}'}}\n")
+with open(os.path.join(scratch, "h_test.yml"), "w") as f:
+    f.write("rule_files: [h.yml]\ntests:\n- input_series: [{series: h, values: '{{schema:0 sum:5 count:4 buckets:[1 2 1]}}'}]\n"
+            "  alert_rule_test:\n  - {alertname: H, exp_alerts: [{exp_annotations: {a: '{count:4, sum:5, (0.5,1]:1, (1,2]:2, (2,4]:1} 4', b: '0', "
+            "c: '<error expanding template: error executing template __alert_H: template: __alert_H:1:115: executing \"__alert_H\" at <humanize "
+            "$value>: error calling humanize: can''t convert *histogram.FloatHistogram to float>'}}]}\n")
+equal(varve("h_test.yml", cwd=scratch), (0, "Unit Testing:  h_test.yml\n  SUCCESS\n\n", ""), "as upstream prints them")
+
 step("--junit")
 path = os.path.join(scratch, "junit.xml")
 equal(varve(f"--junit={path}", "ok_rules.yml", "fail_alerts.yml", "bad_key.yml")[0], 1, "status")
