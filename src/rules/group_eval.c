@@ -239,11 +239,15 @@ static err eval_rule(struct eval *x)
     return OK;
 }
 
-static void note_failure(struct eval *x, err e)
+/* A reload does not wait for queries. What it cuts short has not failed: the rule is as it was. */
+static bool cut_short(const struct eval *x, err e)
+{
+    return e == ERR_CANCELED && query_switch_stopped(&x->g->off);
+}
+
+static void note_failure(struct eval *x)
 {
     add(&x->g->counters.failures, 1);
-    if (e == ERR_CANCELED && query_switch_stopped(&x->g->off))
-        return;
     log_warn("Evaluating rule failed", LOG_STR("file", x->g->file), LOG_STR("group", x->g->name),
              LOG_STR("rule", x->r->name), LOG_CSTR("reason", x->diag.text));
 }
@@ -270,6 +274,8 @@ static void run_rule(struct eval *x)
     int64_t began_ms = clock_wall_ms();
     add(&x->g->counters.evaluations, 1);
     err e = eval_rule(x);
+    if (cut_short(x, e))
+        return;
     if (e != OK) {
         (void)diag_set(&x->diag, e, "%s", err_name(e));
         if (x->r->alerting && e != ERR_CANCELED)
@@ -278,7 +284,7 @@ static void run_rule(struct eval *x)
         e = write_samples(x);
     }
     if (e != OK)
-        note_failure(x, e);
+        note_failure(x);
     set_health(x, e, began_ns, began_ms);
 }
 

@@ -515,6 +515,33 @@ static void test_manager__alerts_of_groups_that_go_end(void **state)
     close_world(&w);
 }
 
+static void test_manager__a_reload_is_no_failure_of_what_it_cuts_short(void **state)
+{
+    static const char *const FILES[] = {
+        "groups:\n" QUICK("slow"),
+        "groups:\n" QUICK("slow") "  - {record: more, expr: vector(1)}\n",
+    };
+    struct world w;
+    (void)state;
+    open_world(&w, 2);
+    w.slow_us = 150000; /* longer than the interval: there is always an evaluation to cut */
+    load_and_start(&w, FILES[0]);
+    (void)evaluations(&w, "slow", 1);
+    for (int i = 1; i <= 4; i++) {
+        wait_ms(70);
+        load(&w, FILES[i % 2]);
+        struct rules_view v = rules_view(w.rules);
+        struct group *g = find_group(&v, "slow");
+        group_lock(g);
+        enum rule_health health = g->rules[0].health;
+        group_unlock(g);
+        assert_int_equal(health, RULE_OK);
+        assert_int_equal(count_of(&g->counters.failures), 0);
+        rules_view_fini(&v);
+    }
+    close_world(&w);
+}
+
 /* Looks at everything, as /api/v1/rules does, until told to stop. */
 static void *look(void *arg)
 {
@@ -627,6 +654,7 @@ int main(void)
         cmocka_unit_test(test_manager__skips_looks_of_a_group_that_is_late),
         cmocka_unit_test(test_manager__evaluates_so_many_groups_at_once),
         cmocka_unit_test(test_manager__reloads_keep_what_did_not_change),
+        cmocka_unit_test(test_manager__a_reload_is_no_failure_of_what_it_cuts_short),
         cmocka_unit_test(test_manager__a_bad_file_changes_nothing),
         cmocka_unit_test(test_manager__alerts_of_groups_that_go_end),
         cmocka_unit_test(test_manager__reloads_meet_evaluations),
