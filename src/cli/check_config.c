@@ -31,6 +31,16 @@ static err missing(const char *what, str path, struct diag *d)
                     what, STR_ARG(path), STR_ARG(path));
 }
 
+/* What is wrong stands at `p`. Returns `e`. */
+static err at_place(err e, struct config_place p, struct diag *d)
+{
+    if (e == OK)
+        return OK;
+    struct diag why = *d;
+    d->text[0] = '\0';
+    return diag_set(d, e, "%s:%u:%u: %s", p.file, p.line, p.column, why.text);
+}
+
 static void warn_missing(str path, const char *what, const char *kind, str name)
 {
     if (path.len > 0 && !exists(path))
@@ -47,7 +57,17 @@ static err check_tls(const struct http_tls_config *t, struct diag *d)
     return OK;
 }
 
-/* What upstream refuses is an error, what it would only notice at work a warning. */
+/* What upstream refuses is an error, what it would only notice at work a warning: with most
+ * mechanisms of discovery, all. */
+static void warn_http(const struct http_client_config *h, const char *kind, str name)
+{
+    if (h->authorization != NULL)
+        warn_missing(h->authorization->credentials_file, "authorization", kind, name);
+    warn_missing(h->tls.cert_file, "tls_config", kind, name);
+    warn_missing(h->tls.key_file, "tls_config", kind, name);
+    warn_missing(h->tls.ca_file, "tls_config", kind, name);
+}
+
 static err check_http(const struct http_client_config *h, const char *kind, str name,
                       struct diag *d)
 {
@@ -132,24 +152,30 @@ static err check_sd(const struct sd_configs *all, const struct scrape_config *jo
         if (s->kind == SD_FILE)
             TRY(check_file_sd(s->file, job, kind, d));
         else if (s->kind == SD_KUBERNETES)
-            TRY(check_http(&s->kubernetes->http, kind, name, d));
+            TRY(at_place(check_http(&s->kubernetes->http, kind, name, d), s->place, d));
         else if (s->kind == SD_HTTP)
-            TRY(check_http(&s->http->http, kind, name, d));
+            warn_http(&s->http->http, kind, name);
+        else if (s->kind == SD_CONSUL)
+            warn_http(&s->consul->http, kind, name);
+        else if (s->kind == SD_DOCKER)
+            warn_http(&s->docker->http, kind, name);
     }
     return OK;
 }
 
 /* Patterns without a star must name a file; what they all name goes to `out`. */
-static err check_patterns(const struct texts *patterns, struct arena *a, struct texts *out,
-                          struct diag *d)
+static err check_patterns(const struct texts *patterns, const struct config_place *places,
+                          struct arena *a, struct texts *out, struct diag *d)
 {
     for (size_t i = 0; i < patterns->count; i++) {
         struct texts files;
         str pattern = patterns->items[i];
         TRY(config_glob(pattern, a, &files));
-        if (files.count == 0 && memchr(pattern.ptr, '*', pattern.len) == NULL)
-            return diag_set(d, ERR_NOTFOUND, "\"" STR_FMT "\" does not point to an existing file",
-                            STR_ARG(pattern));
+        if (files.count == 0 && memchr(pattern.ptr, '*', pattern.len) == NULL) {
+            err e = diag_set(d, ERR_NOTFOUND, "\"" STR_FMT "\" does not point to an existing file",
+                             STR_ARG(pattern));
+            return at_place(e, places[i], d);
+        }
         out->items =
             arena_grow(a, out->items, out->count, out->count + files.count + 1, sizeof(str));
         if (out->items == NULL)
@@ -163,16 +189,16 @@ static err check_patterns(const struct texts *patterns, struct arena *a, struct 
 static err check_named(const struct config *c, struct arena *a, struct texts *rules, struct diag *d)
 {
     struct texts jobs = {0};
-    TRY(check_patterns(&c->rule_files, a, rules, d));
-    TRY(check_patterns(&c->scrape_config_files, a, &jobs, d));
+    TRY(check_patterns(&c->rule_files, c->rule_file_places, a, rules, d));
+    TRY(check_patterns(&c->scrape_config_files, c->scrape_config_file_places, a, &jobs, d));
     for (size_t i = 0; i < c->jobs.count; i++) {
         const struct scrape_config *job = &c->jobs.items[i];
-        TRY(check_http(&job->http, "scrape job", job->job_name, d));
+        TRY(at_place(check_http(&job->http, "scrape job", job->job_name, d), job->place, d));
         TRY(check_sd(&job->discovery, job, "scrape job", d));
     }
     for (size_t i = 0; i < c->alerting.alertmanagers.count; i++) {
         const struct alertmanager_config *am = &c->alerting.alertmanagers.items[i];
-        TRY(check_http(&am->http, "alertmanager config", STR(""), d));
+        TRY(at_place(check_http(&am->http, "alertmanager config", STR(""), d), am->place, d));
         TRY(check_sd(&am->discovery, NULL, "alertmanager config", d));
     }
     return OK;

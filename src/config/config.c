@@ -115,22 +115,48 @@ static err read_patterns(struct decode *c, const struct yaml *n, struct texts *o
     return OK;
 }
 
+static err read_places(struct decode *c, const struct yaml *n, size_t count,
+                       struct config_place **out)
+{
+    struct config_place *places = ARENA_ARRAY(c->arena, struct config_place, count + 1);
+    if (places == NULL)
+        return decode_fail(c, n, "the configuration needs too much memory");
+    const struct yaml *item = n->type == YAML_LIST ? n->first : NULL;
+    for (size_t i = 0; i < count; i++, item = item != NULL ? item->next : NULL)
+        places[i] = config_place_of(c, item != NULL ? item : n);
+    *out = places;
+    return OK;
+}
+
 static err read_rule_files(struct decode *c, const struct yaml *n, void *place)
 {
-    return read_patterns(c, n, place, "rule");
+    struct config *config = place;
+    TRY(read_patterns(c, n, &config->rule_files, "rule"));
+    return read_places(c, n, config->rule_files.count, &config->rule_file_places);
 }
 
 static err read_scrape_files(struct decode *c, const struct yaml *n, void *place)
 {
-    return read_patterns(c, n, place, "scrape config");
+    struct config *config = place;
+    TRY(read_patterns(c, n, &config->scrape_config_files, "scrape config"));
+    return read_places(c, n, config->scrape_config_files.count, &config->scrape_config_file_places);
 }
 
-static bool print_patterns(const void *place, struct yaml_out *out)
+static bool print_patterns(const struct texts *list, struct yaml_out *out)
 {
-    const struct texts *list = place;
     if (list->count > 0 && out != NULL)
         print_texts(out, *list);
     return list->count > 0;
+}
+
+static bool print_rule_files(const void *place, struct yaml_out *out)
+{
+    return print_patterns(&((const struct config *)place)->rule_files, out);
+}
+
+static bool print_scrape_files(const void *place, struct yaml_out *out)
+{
+    return print_patterns(&((const struct config *)place)->scrape_config_files, out);
 }
 
 static bool print_jobs(const void *place, struct yaml_out *out)
@@ -191,14 +217,12 @@ static const struct decode_field FIELDS[] = {
      .schema = &ALERTING_SCHEMA},
     {.key = "rule_files",
      .kind = DECODE_CUSTOM,
-     .offset = CONFIG(rule_files),
      .custom = read_rule_files,
-     .print = print_patterns},
+     .print = print_rule_files},
     {.key = "scrape_config_files",
      .kind = DECODE_CUSTOM,
-     .offset = CONFIG(scrape_config_files),
      .custom = read_scrape_files,
-     .print = print_patterns},
+     .print = print_scrape_files},
     {.key = "scrape_configs", .kind = DECODE_CUSTOM, .custom = read_jobs, .print = print_jobs},
     {.key = "storage", .kind = DECODE_STRUCT, .offset = CONFIG(storage), .schema = &STORAGE_SCHEMA},
     {.key = "tracing",

@@ -146,10 +146,11 @@ struct config {
     struct global_config global;
     int64_t gogc; /* runtime: kept for printing; there is no garbage collector to tune */
     struct alerting_config alerting;
-    struct texts rule_files;          /* patterns */
-    struct texts scrape_config_files; /* patterns */
-    struct scrape_configs jobs;       /* of this file, then of scrape_config_files */
-    size_t own_job_count;             /* those of this file */
+    struct texts rule_files;                                           /* patterns */
+    struct texts scrape_config_files;                                  /* patterns */
+    struct config_place *rule_file_places, *scrape_config_file_places; /* where each stands */
+    struct scrape_configs jobs; /* of this file, then of scrape_config_files */
+    size_t own_job_count;       /* those of this file */
     struct storage_config storage;
     struct tracing_config *tracing; /* NULL: not set */
     struct remote_writes remote_write;
