@@ -53,6 +53,21 @@ class Receiver:
         return True
 
 
+def status_ok(handler):
+    """A way of a Receiver that takes everything."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+    return True
+
+
+def put(path, text):
+    """A file that is never seen half written."""
+    with open(path + ".tmp", "w") as f:
+        f.write(text)
+    os.rename(path + ".tmp", path)
+
+
 def section(receiver, name, more=""):
     """A section of alerting.alertmanagers, in flow style."""
     return f"  - {{path_prefix: /{name}, static_configs: [{{targets: ['127.0.0.1:{receiver.port}']}}]{more}}}\n"

@@ -9,21 +9,6 @@ SECRET, OLD_SECRET, TOKEN = b"pagerduty-signing-secret", b"the-one-before", "ops
 d = folder()
 am_path, ext_path = os.path.join(d, "am.yml"), os.path.join(d, "ext.yml")
 receiver = Receiver()
-
-
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
-def status_ok(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-    return True
-
-
 receiver.ways = {"one": status_ok}
 put(am_path, f"""route: {{receiver: r, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
 receivers: [{{name: r, webhook_configs: [{{url: 'http://127.0.0.1:{receiver.port}/one/hook'}}]}}]

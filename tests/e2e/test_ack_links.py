@@ -6,21 +6,6 @@ TOKEN, SECRET = "t0p-s3cret-token", "a secret of more than sixteen bytes"
 d = folder()
 am_path, ext_path, secret_path, tokens = (os.path.join(d, name) for name in ("am.yml", "ext.yml", "ack.key", "tokens.yml"))
 receiver = Receiver()
-
-
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
-def status_ok(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-    return True
-
-
 receiver.ways = {"one": status_ok}
 put(am_path, f"""route: {{receiver: on-call, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
 receivers: [{{name: on-call, webhook_configs: [{{url: 'http://127.0.0.1:{receiver.port}/one/hook'}}]}}]

@@ -11,12 +11,6 @@ receiver = Receiver()
 answers = {}  # name: status
 
 
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
 def way(name):
     def answer(handler):
         body = b"ok" if name == "slack" else b"{}"

@@ -15,12 +15,6 @@ def answer(status):
     return way
 
 
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
 receiver.ways = {"main": answer(503), "backup": answer(200), "slow": answer(200)}
 put(am_path, """route:
   {receiver: main, group_by: [alertname], group_wait: 0s, group_interval: 2s, repeat_interval: 1h,

@@ -39,12 +39,6 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 HERE = f"http://127.0.0.1:{server.server_address[1]}"
 
 
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
 put(am_path, "route: {receiver: r}\nreceivers: [{name: r}]\n")
 put(key_path, f"{CANARY}-key\n")
 EXT = f"""heartbeats:

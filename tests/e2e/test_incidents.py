@@ -9,19 +9,6 @@ JSON = {"Content-Type": "application/json"}
 BELOW = "/api/v1/alerting/incidents"
 
 
-def status_ok(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-    return True
-
-
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
 NAMES = ("one", "two", "three")
 receiver.ways = {name: status_ok for name in NAMES}
 put(am_path, """route: {receiver: one, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}

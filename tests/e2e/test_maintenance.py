@@ -11,21 +11,8 @@ BELOW = "/api/v1/alerting/maintenance"
 JSON = {"Content-Type": "application/json"}
 
 
-def status_ok(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-    return True
-
-
 def at(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
 
 
 receiver.ways = {name: status_ok for name in ("pager", "ops")}

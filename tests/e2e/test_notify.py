@@ -9,12 +9,6 @@ receiver, released = Receiver(), threading.Event()
 SECRET = "canary-9d1f4"
 
 
-def put(path, text):
-    with open(path + ".tmp", "w") as f:
-        f.write(text)
-    os.rename(path + ".tmp", path)
-
-
 def hook(name, more=""):
     return f"{{url: 'http://127.0.0.1:{receiver.port}/{name}/hook?token={SECRET}'{more}}}"
 
@@ -37,13 +31,6 @@ route:
 - name: hangs
   webhook_configs: [{hook("hangs", ", timeout: 40s")}]
 """
-
-
-def status_ok(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-    return True
 
 
 receiver.ways = {"all": status_ok, "other": status_ok, "hangs": lambda h: released.wait(600) and status_ok(h)}
