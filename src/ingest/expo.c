@@ -382,6 +382,6 @@ void expo_take_metadata(struct expo *p, slice key, enum expo_kind kind, enum met
                         str name)
 {
     p->pos += key.len + 1;
-    if (kind == EXPO_TYPE)
-        expo_note_type(p, name, type);
+    if (kind == EXPO_TYPE) /* the caller's name may be gone before the page ends */
+        expo_note_type(p, arena_str(&p->arena, name), type);
 }

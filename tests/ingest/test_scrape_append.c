@@ -222,6 +222,15 @@ static void test_append__one_refused_line_does_not_hide_the_other(void **state)
     check(f, "c", "2500:1 4000:NaN");
 }
 
+static void test_append__a_help_that_changes_behind_a_known_type(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(scrape(f, "# TYPE a counter\n# HELP a One.\na 1\n"), "");
+    assert_string_equal(
+        scrape(f, "# TYPE a counter\n# HELP a Another, longer.\na 1\na{x=\"1\"} 2\n"), "");
+    check(f, "scrape_series_added", "1000:1 2000:1");
+}
+
 static void test_append__sample_limit(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +376,7 @@ int main(void)
         T(test_append__duplicates),
         T(test_append__out_of_order),
         T(test_append__one_refused_line_does_not_hide_the_other),
+        T(test_append__a_help_that_changes_behind_a_known_type),
         T(test_append__sample_limit),
         T(test_append__label_limits),
         T(test_append__conflicting_labels),
