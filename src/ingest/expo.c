@@ -378,10 +378,22 @@ bool expo_take(struct expo *p, slice key, struct expo_entry *e)
     return p->options.format == EXPO_TEXT ? expo_text_take(p, key, e) : expo_om_take(p, key, e);
 }
 
+/* `name` as it stands on the page in a plain "# TYPE name type", where it need not be copied: the
+ * caller's may be gone before the page ends, and is seldom in the cache. */
+static str name_on_page(struct expo *p, slice key, str name)
+{
+    static const char HEAD[] = "# TYPE ";
+    size_t head = sizeof(HEAD) - 1;
+    const char *text = (const char *)key.ptr;
+    bool plain = key.len > head + name.len && memcmp(text, HEAD, head) == 0 &&
+                 memchr("\" \t", text[head], 3) == NULL && text[head + name.len] == ' ';
+    return plain ? (str){text + head, name.len} : arena_str(&p->arena, name);
+}
+
 void expo_take_metadata(struct expo *p, slice key, enum expo_kind kind, enum metric_type type,
                         str name)
 {
     p->pos += key.len + 1;
-    if (kind == EXPO_TYPE) /* the caller's name may be gone before the page ends */
-        expo_note_type(p, arena_str(&p->arena, name), type);
+    if (kind == EXPO_TYPE)
+        expo_note_type(p, name_on_page(p, key, name), type);
 }

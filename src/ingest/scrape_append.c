@@ -307,12 +307,14 @@ static err add_sample(struct scrape_append *a, uint32_t index, bool fresh,
     if (UNLIKELY(e->kind == EXPO_HISTOGRAM))
         TRY(fit_histogram(a, e->histogram, &h, &fits));
     a->over_bucket_limit |= !fits;
-    if (UNLIKELY(!fits || !within_sample_limit(a)))
+    bool taken = fits && within_sample_limit(a);
+    if (LIKELY(taken || fresh)) /* upstream, too, knows of a new series beyond the limit */
+        l->tracking |= !explicit_ts || c->track_timestamps_staleness;
+    if (UNLIKELY(!taken))
         return OK;
     if (UNLIKELY(fresh || l->gone))
         a->series_added += !a->over_sample_limit && !a->over_bucket_limit;
     l->gone = false;
-    l->tracking |= !explicit_ts || c->track_timestamps_staleness;
     return put_sample(a, index, e, explicit_ts, h);
 }
 
@@ -469,13 +471,24 @@ static err read_page(struct scrape_append *a)
 
 /* ---- What is not on the page ---- */
 
-static err add_stale(struct scrape_append *a, bool good)
+/* All that the batch holds is worth nothing: only what follows counts. */
+static void drop_rows(struct scrape_append *a)
+{
+    a->batch.row_count = a->batch.exemplar_count = a->batch.metadata_count = 0;
+    a->has_starts = false;
+}
+
+static bool is_on_page(const struct scrape_append *a, const struct scrape_line *l)
+{
+    return l->pass == a->in.memory->lines.pass && l->tracking;
+}
+
+static err add_stale(struct scrape_append *a)
 {
     const struct scrape_lines *t = &a->in.memory->lines;
     for (uint32_t i = 0; i < t->count; i++) {
         const struct scrape_line *l = &t->items[i];
-        bool here = good && l->pass == t->pass && l->tracking;
-        if (!l->tracked || here || l->series == SERIES_NONE)
+        if (!l->tracked || is_on_page(a, l) || l->series == SERIES_NONE)
             continue;
         struct db_row *row = add_row(a);
         if (row == NULL)
@@ -486,6 +499,35 @@ static err add_stale(struct scrape_append *a, bool good)
                                .tag = TAG_STALE};
     }
     return OK;
+}
+
+static int compare_series(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The page failed: none of its samples is stored. What stands on it (above the place where it
+ * breaks) goes on all the same, as upstream, and ends only when the next page is without it. A
+ * series that is written otherwise than on the last page is there, too; on a good page its sample
+ * would keep the marker out. */
+static void add_stale_of_failed(struct scrape_append *a)
+{
+    const struct scrape_lines *t = &a->in.memory->lines;
+    uint32_t *here = mem_zalloc((size_t)t->count + 1, sizeof(*here));
+    size_t count = 0, kept = 0;
+    for (uint32_t i = 0; i < t->count; i++)
+        if (is_on_page(a, &t->items[i]))
+            here[count++] = t->items[i].series;
+    qsort(here, count, sizeof(*here), compare_series);
+    drop_rows(a);
+    (void)add_stale(a); /* cannot be more than there were samples */
+    for (size_t i = 0; i < a->batch.row_count; i++)
+        if (count == 0 ||
+            bsearch(&a->rows[i].series, here, count, sizeof(*here), compare_series) == NULL)
+            a->rows[kept++] = a->rows[i];
+    a->batch.row_count = kept;
+    mem_free(here);
 }
 
 /* The series of a report; SERIES_NONE when the store takes no new ones. */
@@ -560,13 +602,6 @@ static void reset(struct scrape_append *a)
     a->diag.text[0] = '\0';
 }
 
-/* All that the batch holds is worth nothing: only what follows counts. */
-static void drop_rows(struct scrape_append *a)
-{
-    a->batch.row_count = a->batch.exemplar_count = a->batch.metadata_count = 0;
-    a->has_starts = false;
-}
-
 static void make(struct scrape_append *a)
 {
     struct scrape_memory *m = a->in.memory;
@@ -575,7 +610,8 @@ static void make(struct scrape_append *a)
     a->attempts++;
     a->scraped = a->added = a->series_added = 0;
     a->batch.epoch = scrape_lines_refresh(&m->lines, a->env->db);
-    scrape_lines_begin(&m->lines);
+    if (a->attempts == 1 || a->in.error == NULL) /* a page that broke before is not read again */
+        scrape_lines_begin(&m->lines);
     err e = OK;
     if (a->in.error != NULL)
         (void)diag_set(&a->diag, ERR_IO, "%s", a->in.error);
@@ -585,11 +621,10 @@ static void make(struct scrape_append *a)
     if (e != OK && a->diag.text[0] == '\0')
         (void)diag_set(&a->diag, e, "%s", err_name(e));
     if (e == OK && a->good)
-        e = add_stale(a, true);
+        e = add_stale(a);
     if (!a->good || e != OK) {
         a->good = false;
-        drop_rows(a);
-        (void)add_stale(a, false); /* cannot be more than there were samples */
+        add_stale_of_failed(a);
     }
     a->series_added = MAX(a->series_added, added_before); /* of a first attempt, which made them */
     if (a->good)

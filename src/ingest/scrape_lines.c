@@ -135,7 +135,7 @@ static void pack(struct scrape_lines *t)
 static void end_line(const struct scrape_lines *t, struct scrape_line *l, bool good)
 {
     bool seen = l->pass == t->pass;
-    l->tracked = good && seen && l->tracking;
+    l->tracked = seen && l->tracking;
     l->tracking = false;
     if (good && !seen)
         l->gone = true;

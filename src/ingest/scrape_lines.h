@@ -80,7 +80,8 @@ static inline hash128 scrape_lines_alias(const struct scrape_lines *t, hash128 k
 uint32_t scrape_lines_refresh(struct scrape_lines *t, struct db *db);
 
 /* The pass is over. `good`: its page was read to the end; lines that were not in it count as gone,
- * and what is gone for long leaves. Otherwise no series is tracked any more. Returns true when a
+ * and what is gone for long leaves. Series of lines that were not seen are not tracked any more.
+ * Returns true when a
  * table that failed scrapes had filled was emptied. */
 bool scrape_lines_end(struct scrape_lines *t, bool good);
 

@@ -132,7 +132,7 @@ static void test_append__timestamps_can_be_tracked_or_ignored(void **state)
     check(f, "c", "3000:1");
 }
 
-static void test_append__failed_scrapes_end_all(void **state)
+static void test_append__what_ends_when_scrapes_fail(void **state)
 {
     struct fixture *f = *state;
     (void)scrape(f, "a 1\nb 1\n");
@@ -145,12 +145,16 @@ static void test_append__failed_scrapes_end_all(void **state)
     (void)scrape(f, "a 4\nb 4\n");
     check(f, "scrape_series_added", "1000:2 2000:0 3000:0 4000:0");
     assert_string_equal(
-        scrape(f, "a 5\nb 5\n}\n"),
+        scrape(f, "a{} 5\n}\nb 5\n"),
         "expected a valid start token, got \"}\" (\"INVALID\") while parsing: \"}\"");
-    check(f, "a", "1000:1 2000:NaN 4000:4 5000:NaN");
+    check(f, "a", "1000:1 2000:NaN 4000:4"); /* above the break, written otherwise */
     check(f, "b", "1000:1 2000:NaN 4000:4 5000:NaN");
     check(f, "up", "1000:1 2000:0 3000:0 4000:1 5000:0");
-    check(f, "scrape_samples_scraped", "1000:2 2000:0 3000:0 4000:2 5000:2");
+    check(f, "scrape_samples_scraped", "1000:2 2000:0 3000:0 4000:2 5000:1");
+    assert_string_equal(scrape_as(f, STR(""), "", "connection refused", false),
+                        "connection refused");
+    check(f, "a", "1000:1 2000:NaN 4000:4 6000:NaN");
+    check(f, "b", "1000:1 2000:NaN 4000:4 5000:NaN");
 }
 
 static void test_append__an_empty_page_is_no_failure(void **state)
@@ -237,14 +241,18 @@ static void test_append__sample_limit(void **state)
     f->config.limits.samples = 2;
     assert_string_equal(scrape(f, "a 1\nb 1\n"), "");
     assert_string_equal(scrape(f, "a 1\nb 1\nc 1\nd 1\n"), "sample limit exceeded");
-    check(f, "a", "1000:1 2000:NaN");
+    check(f, "a", "1000:1");
     check(f, "c", "");
     check(f, "scrape_samples_scraped", "1000:2 2000:4");
     check(f, "scrape_samples_post_metric_relabeling", "1000:2 2000:4");
     check(f, "scrape_series_added", "1000:2 2000:0");
     assert_int_equal(f->env.counters.exceeded_sample_limit, 1);
     assert_string_equal(scrape(f, "a 1\nb 1\n"), "");
-    check(f, "a", "1000:1 2000:NaN 3000:1");
+    check(f, "a", "1000:1 3000:1");
+    assert_string_equal(scrape(f, "c 1\na 1\nb 1\n"), "sample limit exceeded");
+    check(f, "a", "1000:1 3000:1");
+    check(f, "b", "1000:1 3000:1 4000:NaN"); /* beyond the limit */
+    check(f, "c", "");
 }
 
 static void test_append__label_limits(void **state)
@@ -370,7 +378,7 @@ int main(void)
         T(test_append__stores_samples_and_reports),
         T(test_append__vanished_series_end),
         T(test_append__timestamps_can_be_tracked_or_ignored),
-        T(test_append__failed_scrapes_end_all),
+        T(test_append__what_ends_when_scrapes_fail),
         T(test_append__an_empty_page_is_no_failure),
         T(test_append__content_types),
         T(test_append__duplicates),
