@@ -81,8 +81,7 @@ uint32_t scrape_lines_refresh(struct scrape_lines *t, struct db *db);
 
 /* The pass is over. `good`: its page was read to the end; lines that were not in it count as gone,
  * and what is gone for long leaves. Series of lines that were not seen are not tracked any more.
- * Returns true when a
- * table that failed scrapes had filled was emptied. */
+ * Returns true when a table that failed scrapes had filled was emptied. */
 bool scrape_lines_end(struct scrape_lines *t, bool good);
 
 /* Bytes of memory. */
