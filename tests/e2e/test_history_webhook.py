@@ -6,18 +6,6 @@ JSON, SECRET = {"Content-Type": "application/json"}, "canary-55aa"
 am, ext = os.path.join(d, "am.yml"), os.path.join(d, "ext.yml")
 
 
-def taken(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-    return True
-
-
-def put(path, text):
-    with open(path, "w") as f:
-        f.write(text)
-
-
 def section(where, more=""):
     put(ext, f"history: {{webhook_url: 'http://127.0.0.1:{receiver.port}/{where}/{SECRET}'{more}}}\n")
 
@@ -39,7 +27,7 @@ def metric(name):
     return float(found[0].split()[1]) if found else None
 
 
-receiver.ways = {"people": taken, "first": taken, "second": taken, "hangs": lambda h: released.wait(60)}
+receiver.ways = {"people": status_ok, "first": status_ok, "second": status_ok, "hangs": lambda h: released.wait(60)}
 put(am, f"""route: {{receiver: people, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
 receivers: [{{name: people, webhook_configs: [{{url: 'http://127.0.0.1:{receiver.port}/people/x'}}]}}]
 """)
