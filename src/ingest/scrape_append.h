@@ -5,8 +5,8 @@
  *   scrape_append_begin(a, ...); commit a->batch; scrape_append_end(a);
  *
  * A page that breaks its format or a limit counts for nothing: what was tracked and does not stand
- * above the break becomes stale, and `up` is 0. Threads: one at a time for each target; between begin and end the batch is the
- * store's. */
+ * above the break becomes stale, and `up` is 0. Threads: one at a time for each target; between
+ * begin and end the batch is the store's. */
 #ifndef INGEST_SCRAPE_APPEND_H
 #define INGEST_SCRAPE_APPEND_H
 

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "notify/engine_priv.h"
+#include "notify/history_notification.h"
 
 static void tell(struct engine *e, enum history_kind kind, const struct live_alert *a,
                  int64_t at_ms, const char *reason)
@@ -86,23 +87,7 @@ void tell_suppressed(struct engine *e, struct group *g, const struct suppressed 
 
 void tell_fallback(struct engine *e, const struct notification *n, str to, int64_t now_ms)
 {
-    size_t count = MIN(n->alert_count, (size_t)HISTORY_FINGERPRINTS_MAX);
-    struct history_event said = {
-        .kind = HISTORY_NOTIFICATION_FALLBACK, .at_ms = now_ms, .labels = n->group_labels};
-    if (e->history == NULL)
-        return;
-    uint64_t *fingerprints = mem_zalloc(count + 1, sizeof(*fingerprints));
-    for (size_t i = 0; i < count; i++)
-        fingerprints[i] = n->alerts[i].alert->fingerprint;
-    said.fingerprints = fingerprints;
-    said.fingerprint_count = count;
-    said.texts[HISTORY_RECEIVER] = n->receiver;
+    struct history_event said = {.kind = HISTORY_NOTIFICATION_FALLBACK, .at_ms = now_ms};
     said.texts[HISTORY_FALLBACK] = to;
-    said.texts[HISTORY_INTEGRATION] = str_from(integration_name(n->kind));
-    said.texts[HISTORY_GROUP] = n->group_key;
-    history_say(&said, HISTORY_INDEX, (int64_t)n->index);
-    history_say(&said, HISTORY_ATTEMPT, n->attempt);
-    history_say(&said, HISTORY_ALERTS, (int64_t)n->alert_count);
-    history_put(e->history, &said);
-    mem_free(fingerprints);
+    history_put_notification(e->history, said, n);
 }

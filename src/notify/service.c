@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "notify/history_notification.h"
 #include "notify/service_priv.h"
 #include "notify/view.h"
 #include "rules/sender_alert.h"
@@ -203,30 +204,15 @@ static void finished(struct notify_service *s, struct delivery *d, struct notify
 static void tell_history(const struct notify_service *s, const struct notification *n,
                          const struct notify_result *result, uint64_t took_ns, const char *why)
 {
-    if (s->history == NULL)
-        return;
-    struct history_event e = {.kind = result->outcome == NOTIFY_SENT ? HISTORY_NOTIFICATION_SENT
-                                                                     : HISTORY_NOTIFICATION_FAILED,
-                              .at_ms = clock_wall_ms(),
-                              .labels = n->group_labels};
-    size_t count = MIN(n->alert_count, (size_t)HISTORY_FINGERPRINTS_MAX);
-    uint64_t *fingerprints = mem_zalloc(count + 1, sizeof(*fingerprints));
-    for (size_t i = 0; i < count; i++)
-        fingerprints[i] = n->alerts[i].alert->fingerprint;
-    e.fingerprints = fingerprints;
-    e.fingerprint_count = count;
-    e.texts[HISTORY_RECEIVER] = n->receiver;
-    e.texts[HISTORY_INTEGRATION] = str_from(integration_name(n->kind));
+    bool sent = result->outcome == NOTIFY_SENT;
+    struct history_event e = {.kind =
+                                  sent ? HISTORY_NOTIFICATION_SENT : HISTORY_NOTIFICATION_FAILED,
+                              .at_ms = clock_wall_ms()};
     e.texts[HISTORY_REASON] = str_from(notify_reason_text(n->reason));
-    e.texts[HISTORY_GROUP] = n->group_key;
-    if (result->outcome != NOTIFY_SENT)
+    if (!sent)
         e.texts[HISTORY_ERROR] = str_from(why);
-    history_say(&e, HISTORY_INDEX, (int64_t)n->index);
-    history_say(&e, HISTORY_ATTEMPT, n->attempt);
     history_say(&e, HISTORY_LATENCY_MS, (int64_t)(took_ns / 1000000));
-    history_say(&e, HISTORY_ALERTS, (int64_t)n->alert_count);
-    history_put(s->history, &e);
-    mem_free(fingerprints);
+    history_put_notification(s->history, e, n);
 }
 
 /* On a thread of the senders. */
