@@ -146,6 +146,8 @@ static void test_history_post__posts_in_order_and_again(void **state)
         strstr(first, "\r\n\r\n{\"version\":\"1\",\"events\":[{\"seq\":\"1\",\"type\":"
                       "\"alert_firing\",\"time\":\"1970-01-01T00:00:01Z\",\"labels\":{"
                       "\"alertname\":\"\\u003cA\\u003e\"},\"fingerprints\":[]},{\"seq\":\"2\""));
+    for (int i = 0; i < 5000 && stats(h).posted < 5; i++) /* the answer is still to be noted */
+        clock_sleep_ns(1000000);
     assert_int_equal(stats(h).posted, 5);
     assert_int_equal(stats(h).failures, 2);
     assert_int_equal(stats(h).dropped, 0);
